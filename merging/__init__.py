@@ -1,0 +1,1 @@
+"""Merge fine-tuned models by arithmetic on their weights. No web, no plotting."""

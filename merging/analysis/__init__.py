@@ -1,0 +1,1 @@
+"""Numbers about merges: conflict, magnitude. Numbers in, numbers out."""

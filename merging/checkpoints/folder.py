@@ -1,0 +1,162 @@
+"""A model in a folder: ``model.safetensors``, or shards with their index, and ``config.json``."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from merging.checkpoints.base import TensorInfo
+from merging.errors import SourceError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CONFIG = "config.json"
+MOST_JSON_BYTES = 64 << 20
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FolderCheckpoint:
+    """A model whose weights lie in safetensors files of a folder.
+
+    Attributes:
+        name: Name for messages.
+        path: The folder.
+        files: File of every tensor.
+        infos: Shape and type of every tensor.
+    """
+
+    name: str
+    path: Path
+    files: Mapping[str, Path]
+    infos: Mapping[str, TensorInfo]
+
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Return shape and type of every tensor."""
+        return self.infos
+
+    def load(self, name: str) -> Tensor:
+        """Read one tensor.
+
+        Raises:
+            SourceError: No such tensor, or the file cannot be read.
+        """
+        if name not in self.files:
+            raise SourceError(f"Model {self.name} has no tensor {name!r}.")
+        try:
+            with safe_open(self.files[name], framework="pt") as file:
+                return file.get_tensor(name)  # type: ignore[no-any-return]
+        except (OSError, SafetensorError) as error:
+            raise SourceError(f"Model {self.name}: cannot read {name!r}: {error}") from error
+
+    def identity(self) -> str:
+        """Return a hash of the weight files."""
+        digest = sha256()
+        for path in sorted(set(self.files.values())):
+            with path.open("rb") as file:
+                digest.update(path.name.encode())
+                for block in iter(lambda: file.read(1 << 20), b""):
+                    digest.update(block)
+        return digest.hexdigest()[:16]
+
+    def config(self) -> dict[str, Any]:
+        """Return ``config.json``.
+
+        Raises:
+            SourceError: It is missing, too large or not a JSON object.
+        """
+        return read_json(self.path / CONFIG, self.name)
+
+
+def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
+    """Open a model folder without reading its weights.
+
+    Args:
+        path: The folder.
+        name: Name for messages; the folder's name when None.
+
+    Raises:
+        SourceError: No such folder, no safetensors in it, or a file that cannot be read.
+    """
+    folder = Path(path)
+    label = name or folder.name
+    if not folder.is_dir():
+        raise SourceError(f"Model {label}: there is no folder {str(path)!r}.")
+    files: dict[str, Path] = {}
+    infos: dict[str, TensorInfo] = {}
+    for file in _weight_files(folder, label):
+        for tensor, info in _read_header(file, label).items():
+            if tensor in files:
+                raise SourceError(f"Model {label}: {tensor!r} stands in two files.")
+            files[tensor], infos[tensor] = file, info
+    return FolderCheckpoint(label, folder, files, infos)
+
+
+def read_json(path: Path, label: str) -> dict[str, Any]:
+    """Read a small JSON object.
+
+    Raises:
+        SourceError: Missing, larger than 64 MiB, or not a JSON object.
+    """
+    try:
+        if path.stat().st_size > MOST_JSON_BYTES:
+            raise SourceError(f"Model {label}: {path.name} is larger than 64 MiB.")
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"Model {label}: cannot read {path.name}: {error}") from error
+    if not isinstance(data, dict):
+        raise SourceError(f"Model {label}: {path.name} must hold a JSON object.")
+    return data
+
+
+def _weight_files(folder: Path, label: str) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).is_file():
+        names = read_json(folder / INDEX, label).get("weight_map")
+        if not isinstance(names, dict) or not names:
+            raise SourceError(f"Model {label}: {INDEX} has no weight_map.")
+        shards = sorted({str(n) for n in names.values()})
+        for shard in shards:
+            if Path(shard).name != shard or not (folder / shard).is_file():
+                raise SourceError(f"Model {label}: {INDEX} names {shard!r}, which is not there.")
+        return [folder / shard for shard in shards]
+    found = ", ".join(sorted(p.name for p in folder.glob("*.bin"))[:3])
+    hint = f" It holds {found}: convert it to safetensors first." if found else ""
+    raise SourceError(f"Model {label}: no {WEIGHTS} in {str(folder)!r}.{hint}")
+
+
+def _read_header(file: Path, label: str) -> dict[str, TensorInfo]:
+    try:
+        with safe_open(file, framework="pt") as handle:
+            infos = {}
+            for name in handle.keys():  # noqa: SIM118 (safe_open is not a mapping)
+                part = handle.get_slice(name)
+                dtype = _DTYPES.get(part.get_dtype())
+                if dtype is None:
+                    raise SourceError(
+                        f"Model {label}: {name!r} has type {part.get_dtype()}, which is not "
+                        f"supported. Supported: {', '.join(_DTYPES)}."
+                    )
+                infos[name] = TensorInfo(tuple(part.get_shape()), dtype)
+            return infos
+    except (OSError, SafetensorError) as error:
+        raise SourceError(f"Model {label}: cannot read {file.name}: {error}") from error

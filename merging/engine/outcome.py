@@ -1,0 +1,40 @@
+"""What a merge leaves behind: the tensors, or where they are, and what was done to each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from merging.engine.plan import Action
+from merging.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class TensorReport:
+    """What was done to one tensor: merged, copied, or left out, and why."""
+
+    tensor: str
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a merge.
+
+    Attributes:
+        recipe: As it was merged.
+        tensors: Merged weights in the output type; empty when they lie in ``folder``.
+        report: One entry for every tensor of any model, sorted by name.
+        seconds: Wall time of the merge.
+        device: Where it was computed.
+        folder: Where the written model lies, or None.
+    """
+
+    recipe: Recipe
+    tensors: Mapping[str, Tensor]
+    report: tuple[TensorReport, ...]
+    seconds: float
+    device: str
+    folder: Path | None = None

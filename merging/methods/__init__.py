@@ -1,0 +1,1 @@
+"""Merge methods: kernels, declarations and the registry."""

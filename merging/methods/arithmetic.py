@@ -1,0 +1,79 @@
+"""Task arithmetic: add scaled task vectors to the base."""
+
+from torch import Tensor
+
+from merging.methods.average import check_sum
+from merging.methods.kernels import per_expert
+from merging.methods.spec import Context, MethodSpec, Param, Source
+
+SCALE = Param(
+    name="scale",
+    label="Strength λ",
+    default=1.0,
+    origin="Yadav et al. 2023: 1 without validation data",
+    help="How far to move from the base along the merged change. 0 is the base.",
+    minimum=-10.0,
+    maximum=10.0,
+    slider=(0.0, 2.0),
+    step=0.05,
+    symbol="λ",
+    aliases=("lambda", "lam", "lambd", "alpha", "scaling", "scaling_coefficient"),
+)
+
+SUM_SCALE = Param(
+    name="scale",
+    label="Strength λ",
+    default=0.3,
+    origin="Ilharco et al. 2022: 0.3 to 0.5 recommended without validation data",
+    help=SCALE.help,
+    minimum=-10.0,
+    maximum=10.0,
+    slider=(0.0, 2.0),
+    step=0.05,
+    symbol="λ",
+    aliases=SCALE.aliases,
+)
+
+DIVIDE = Param(
+    name="normalize",
+    label="Divide by the sum of weights",
+    default=False,
+    origin="Ilharco et al. 2022: the task vectors are added, not averaged",
+    help="Turns the sum of task vectors into their weighted mean.",
+    advanced=True,
+)
+
+
+def weighted_sum(deltas: Tensor, ctx: Context) -> Tensor:
+    """Add the experts' deltas.
+
+    Args:
+        deltas: Shape (experts, *shape).
+        ctx: Settings ``weight`` per expert, ``scale`` and ``normalize``.
+
+    Returns:
+        λ sum(w τ), divided by sum(w) with ``normalize``; shape (*shape).
+
+    Source:
+        Ilharco et al. 2022, arXiv:2212.04089, equation for task addition; negative weights or λ
+        negate a task.
+    """
+    weights = ctx.settings.each["weight"]
+    total = (deltas * per_expert(weights, deltas)).sum(0)
+    if ctx.settings.flag("normalize"):
+        total = total / sum(weights)
+    return total * ctx.settings.number("scale")
+
+
+TASK_ARITHMETIC = MethodSpec(
+    id="task_arithmetic",
+    label="Task arithmetic",
+    family="Task vectors",
+    summary="Add what each expert learned, scaled by one strength.",
+    formula="θ = θ₀ + λ Σ w·τᵢ",
+    source=Source("Ilharco et al. 2022, Editing models with task arithmetic", "2212.04089"),
+    merge=weighted_sum,
+    params=(SUM_SCALE, DIVIDE),
+    check=check_sum,
+    dialects={"paper": {}, "mergekit": {"scale": 1.0}},
+)

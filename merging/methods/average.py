@@ -1,0 +1,64 @@
+"""Linear averages of whole weights: uniform soup and weighted average."""
+
+from torch import Tensor
+
+from merging.errors import ParameterError
+from merging.methods.kernels import per_expert
+from merging.methods.spec import Context, MethodSpec, Needs, Param, Settings, Source
+
+NORMALIZE = Param(
+    name="normalize",
+    label="Divide by the sum of weights",
+    default=True,
+    origin="Wortsman et al. 2022; mergekit",
+    help="With it the weights are shares; without it they are factors.",
+    advanced=True,
+)
+
+
+def linear(models: Tensor, ctx: Context) -> Tensor:
+    """Average the experts' weights.
+
+    Args:
+        models: Weights of the experts, shape (experts, *shape).
+        ctx: Settings ``weight`` per expert and ``normalize``.
+
+    Returns:
+        sum(w θ) / sum(w), or sum(w θ) without ``normalize``; shape (*shape).
+
+    Source:
+        Wortsman et al. 2022, arXiv:2203.05482 (uniform soup is w = 1).
+    """
+    weights = ctx.settings.each["weight"]
+    total = (models * per_expert(weights, models)).sum(0)
+    return total / sum(weights) if ctx.settings.flag("normalize") else total
+
+
+def check_sum(settings: Settings) -> None:
+    """Refuse weights that sum to zero where they are divided by.
+
+    Raises:
+        ParameterError: ``normalize`` is on and the weights sum to (nearly) zero.
+    """
+    total = sum(settings.each["weight"])
+    if settings.flag("normalize") and abs(total) < 1e-8:
+        raise ParameterError(
+            f"The weights sum to {total:g} and would be divided by. "
+            "Raise one of them, or switch off normalize."
+        )
+
+
+LINEAR = MethodSpec(
+    id="linear",
+    label="Average",
+    family="Averages",
+    summary="The plain or weighted mean of the experts' weights.",
+    formula="θ = Σ w·θᵢ / Σ w",
+    source=Source("Wortsman et al. 2022, Model soups", "2203.05482"),
+    merge=linear,
+    params=(NORMALIZE,),
+    needs=Needs(base=False),
+    space="weights",
+    check=check_sum,
+    dialects={"paper": {}, "mergekit": {}},
+)

@@ -1,0 +1,138 @@
+"""DARE: drop changes at random, scale up the rest, then merge by addition or by TIES."""
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from merging.methods import arithmetic, ties
+from merging.methods.average import check_sum
+from merging.methods.kernels import rescale
+from merging.methods.spec import Context, MethodSpec, Param, Scope, Settings, Source, Value
+
+DROP_RATE = Param(
+    name="drop_rate",
+    label="Drop rate",
+    default=0.9,
+    origin="Yu et al. 2023: up to 0.9 without loss",
+    help="Chance that a change is thrown away; the rest is scaled up to make up for it.",
+    minimum=0.0,
+    maximum=1.0,
+    slider=(0.0, 0.99),
+    step=0.01,
+    symbol="p",
+    per_expert=True,
+    exclusive=True,
+    aliases=("p", "mask_rate", "dropout", "sparsity_ratio", "weight_mask_rate"),
+)
+
+RESCALE = Param(
+    name="rescale",
+    label="Make up for what was dropped",
+    default="inverse",
+    origin="Yu et al. 2023: 1/(1 - p)",
+    help="By 1/(1 - p), so that each tensor keeps its L1 norm, or not at all.",
+    choices=("inverse", "l1", "none"),
+    advanced=True,
+)
+
+
+def drop_and_rescale(deltas: Tensor, ctx: Context) -> Tensor:
+    """Drop entries at random and make up for them.
+
+    Args:
+        deltas: Shape (experts, *shape).
+        ctx: Settings ``drop_rate`` per expert and ``rescale``; masks by tensor and expert.
+
+    Returns:
+        m τ / (1 - p) with m ~ Bernoulli(1 - p), same shape.
+
+    Source:
+        Yu et al. 2023, arXiv:2311.03099, section 3.
+    """
+    rates = ctx.settings.each["drop_rate"]
+    count = deltas[0].numel()
+    masks = [
+        ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
+        for expert, rate in zip(ctx.experts, rates, strict=True)
+    ]
+    sparse = deltas * torch.stack(masks).to(deltas.device).reshape(deltas.shape)
+    return rescale(sparse, deltas, ctx.settings.word("rescale"), [1 - p for p in rates])
+
+
+def scope(settings: Settings) -> Scope:
+    """Restoring an L1 norm needs the whole tensor; the rest works element by element."""
+    return "tensor" if settings.word("rescale") == "l1" else "element"
+
+
+DARE = MethodSpec(
+    id="dare",
+    label="DARE",
+    family="Task vectors",
+    summary="Drop most changes at random, scale up the rest, and add the task vectors.",
+    formula="θ = θ₀ + λ Σ w · mᵢ·τᵢ / (1 - p)",
+    source=Source("Yu et al. 2023, Language models are super Mario", "2311.03099"),
+    merge=arithmetic.weighted_sum,
+    sparsify=drop_and_rescale,
+    params=(DROP_RATE, arithmetic.SUM_SCALE, RESCALE, arithmetic.DIVIDE),
+    scope=scope,
+    check=check_sum,
+    dialects={"paper": {}, "mergekit": {"rescale": "l1", "scale": 1.0}, "peft": {"scale": 1.0}},
+    random=True,
+)
+
+
+def ties_scope(settings: Settings) -> Scope:
+    """A trim decides; without one only an L1 norm or a tied vote looks beyond the element."""
+    if any(density < 1 for density in settings.each["density"]):
+        return ties.scope(settings)
+    if settings.word("zero_sign") == "majority":
+        return "model"
+    return scope(settings)
+
+
+MERGEKIT: dict[str, Value] = {
+    **ties.MERGEKIT,
+    "combine": "sum",
+    "rescale": "l1",
+    "scale": 1.0,
+}
+
+DARE_TIES = MethodSpec(
+    id="dare_ties",
+    label="DARE + TIES",
+    family="Task vectors",
+    summary="Drop changes at random, then elect one sign per weight and average what agrees.",
+    formula="θ = θ₀ + λ · mean{ w·mᵢ·τᵢ/(1 - p) : τᵢ carries the elected sign }",
+    source=Source("Yu et al. 2023, Language models are super Mario", "2311.03099"),
+    merge=lambda sparse, ctx: ties.consensus(ties.trimmed(sparse, ctx), ctx),
+    sparsify=drop_and_rescale,
+    keep=ties.survivors,
+    params=(
+        DROP_RATE,
+        replace(
+            arithmetic.SCALE,
+            default=0.3,
+            origin="measured here: at 1 the rescaled changes overshoot",
+        ),
+        RESCALE,
+        replace(
+            ties.DENSITY,
+            default=1.0,
+            origin="no second trim",
+            help="Trim again after dropping: share of what is there that is kept.",
+            advanced=True,
+        ),
+        *ties.CONSENSUS,
+    ),
+    scope=ties_scope,
+    survey=partial(ties.majority_sign, prepare=ties.trimmed),
+    check=ties.check,
+    dialects={
+        "paper": {},
+        "mergekit": MERGEKIT,
+        "peft": {**ties.PEFT, "scale": 1.0},
+    },
+    random=True,
+)

@@ -1,0 +1,112 @@
+"""Random keep masks as a pure function of seed, tensor name, expert id and element index.
+
+An integer hash instead of a stream of random numbers: any single element can be computed alone, so
+neither order, chunks, threads nor device change a mask, and preview and merge see the same one. A
+larger drop rate only ever drops more. The expert's id counts, never its position.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+# Multipliers of "lowbias32", a 32-bit mixer found by search (C. Wellons, hash prospector, 2018,
+# public domain), written as signed 32-bit numbers.
+_FIRST = 0x7FEB352D
+_SECOND = 0x846CA68B - (1 << 32)
+_HALF = 1 << 31
+CHUNK = 32_768
+
+
+def hash_bits(
+    seed: int,
+    tensor: str,
+    expert: str,
+    start: int,
+    count: int,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return uniform 32-bit integers for a run of elements.
+
+    Two rounds of an integer mixer over the element index, each with its own half of a 64-bit key
+    made from seed, tensor name and expert id.
+
+    Args:
+        seed: Any integer.
+        tensor: Name of the tensor.
+        expert: Id of the expert.
+        start: Flat index of the first element, at least 0.
+        count: Number of elements.
+        device: Where to compute; the result is the same everywhere.
+
+    Returns:
+        int32 tensor of shape (count,), uniform over all 2**32 values.
+    """
+    key = sha256(f"{seed}\x1f{tensor}\x1f{expert}".encode()).digest()
+    low, high = (int.from_bytes(key[i : i + 4], "big", signed=True) for i in (0, 4))
+    bits = torch.empty(count, dtype=torch.int32, device=device)
+    for at in range(0, count, CHUNK):
+        part = bits[at : at + CHUNK]
+        index = torch.arange(start + at, start + at + len(part), device=device)
+        part.copy_(_signed_low_half(index)).bitwise_xor_(low)
+        _mix(part)
+        part.bitwise_xor_((index >> 32).to(torch.int32)).bitwise_xor_(high)
+        _mix(part)
+    return bits
+
+
+def _signed_low_half(index: Tensor) -> Tensor:
+    return ((index + _HALF) & 0xFFFFFFFF) - _HALF
+
+
+def _mix(bits: Tensor) -> None:
+    for shift, factor in ((16, _FIRST), (15, _SECOND)):
+        bits.bitwise_xor_(_logical_shift(bits, shift)).mul_(factor)
+    bits.bitwise_xor_(_logical_shift(bits, 16))
+
+
+def _logical_shift(bits: Tensor, by: int) -> Tensor:
+    return (bits >> by).bitwise_and_((1 << (32 - by)) - 1)
+
+
+def kept(bits: Tensor, drop_rate: float) -> Tensor:
+    """Turn hash bits into a keep mask.
+
+    Args:
+        bits: int32, uniform over all values.
+        drop_rate: Chance that an element is dropped, in [0, 1].
+
+    Returns:
+        Bool tensor of the same shape; True is kept.
+    """
+    threshold = round(drop_rate * (1 << 32)) - _HALF
+    if threshold >= _HALF:
+        return torch.zeros_like(bits, dtype=torch.bool)
+    return bits >= threshold
+
+
+@dataclass(frozen=True, slots=True)
+class HashMasks:
+    """Masks computed from the hash: the source every merge uses."""
+
+    seed: int
+    device: torch.device | str = "cpu"
+
+    def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
+        """Return the keep mask of a run of elements; see ``merging.methods.spec.Masks``."""
+        if drop_rate <= 0:
+            return torch.ones(count, dtype=torch.bool, device=self.device)
+        return kept(hash_bits(self.seed, tensor, expert, start, count, self.device), drop_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenMasks:
+    """Masks handed in, for comparison with implementations that draw their own."""
+
+    masks: Mapping[tuple[str, str], Tensor]
+
+    def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
+        """Return the stored mask of a run of elements; the drop rate plays no part."""
+        return self.masks[tensor, expert].flatten()[start : start + count].bool()

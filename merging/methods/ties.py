@@ -1,0 +1,234 @@
+"""TIES: trim small changes, elect one sign per coordinate, merge what agrees."""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from merging.errors import ParameterError
+from merging.methods.arithmetic import SCALE
+from merging.methods.kernels import (
+    TRIM_RULES,
+    disjoint_merge,
+    elect,
+    per_expert,
+    rescale,
+    settle,
+    trim,
+)
+from merging.methods.spec import (
+    Context,
+    MethodSpec,
+    Param,
+    Pieces,
+    Scope,
+    Settings,
+    Source,
+    Value,
+)
+
+DENSITY = Param(
+    name="density",
+    label="Density",
+    default=0.2,
+    origin="Yadav et al. 2023: top 20 %",
+    help="Share of each expert's changes that is kept, largest first.",
+    minimum=0.0,
+    maximum=1.0,
+    slider=(0.01, 1.0),
+    step=0.01,
+    symbol="d",
+    per_expert=True,
+    aliases=("k", "topk", "top_k", "keep", "threshold", "reset_thresh"),
+)
+
+
+def _choice(name: str, label: str, choices: tuple[str, ...], help: str, origin: str) -> Param:
+    return Param(
+        name=name,
+        label=label,
+        default=choices[0],
+        origin=origin,
+        help=help,
+        choices=choices,
+        advanced=True,
+    )
+
+
+_AUTHORS = "code of the authors of TIES"
+TRIM_SCOPE = _choice(
+    "trim_scope", "Trim over", ("global", "tensor"),
+    "Compare sizes over the whole task vector, or within each tensor.", _AUTHORS,
+)  # fmt: skip
+TRIM_RULE = _choice(
+    "trim_rule", "Trim rule", TRIM_RULES,
+    "How the share is turned into a count: k + 1 and ties, by the count dropped, exactly k, "
+    "or exactly k but never none.", _AUTHORS,
+)  # fmt: skip
+ELECTION = _choice(
+    "election", "Vote", ("sum", "count"),
+    "Experts vote with the size of their change, or one vote each.", "Yadav et al. 2023, step 2",
+)  # fmt: skip
+VOTERS = _choice(
+    "voters", "Weights in the vote", ("unweighted", "weighted"),
+    "Weights act only after the election, or also in it.",
+    "Yadav et al. 2023: no weights; ours: after the election",
+)  # fmt: skip
+ZERO_SIGN = _choice(
+    "zero_sign", "Tied votes", ("majority", "plus"),
+    "A vote that cancels exactly takes the sign that prevails elsewhere, or plus.", _AUTHORS,
+)  # fmt: skip
+COMBINE = _choice(
+    "combine", "Combine", ("mean", "weighted_mean", "sum", "max"),
+    "Divide by the number of agreeing experts, by their weights, not at all, or take the largest.",
+    "Yadav et al. 2023, step 3 (disjoint mean)",
+)  # fmt: skip
+RESCALE = _choice(
+    "rescale", "Make up for what was dropped", ("none", "inverse", "l1"),
+    "Not at all, by 1/density, or so that each tensor keeps its L1 norm.", "Yadav et al. 2023",
+)  # fmt: skip
+
+CONSENSUS = (TRIM_SCOPE, TRIM_RULE, ELECTION, VOTERS, ZERO_SIGN, COMBINE)
+MERGEKIT: Mapping[str, Value] = {
+    "trim_scope": "tensor",
+    "trim_rule": "at_least_one",
+    "voters": "weighted",
+    "zero_sign": "plus",
+    "combine": "weighted_mean",
+}
+PEFT: Mapping[str, Value] = {
+    "trim_scope": "tensor",
+    "trim_rule": "exact",
+    "zero_sign": "plus",
+    "scale": 1.0,
+}
+
+
+def survivors(deltas: Tensor, ctx: Context) -> Tensor:
+    """Mark the entries that a trim leaves.
+
+    Args:
+        deltas: Shape (experts, *shape).
+        ctx: Settings ``density`` per expert and ``trim_rule``; magnitudes over the trim scope.
+
+    Returns:
+        Bool tensor of the shape of ``deltas``.
+    """
+    rule = ctx.settings.word("trim_rule")
+    return trim(deltas, ctx.settings.each["density"], rule, ctx.magnitudes)
+
+
+def trimmed(deltas: Tensor, ctx: Context) -> Tensor:
+    """Set to zero what the trim does not keep; shapes as in ``survivors``."""
+    return deltas * survivors(deltas, ctx)
+
+
+def trimmed_and_rescaled(deltas: Tensor, ctx: Context) -> Tensor:
+    """Trim, then make up for what was dropped as ``rescale`` says; shapes as in ``survivors``."""
+    how, densities = ctx.settings.word("rescale"), ctx.settings.each["density"]
+    return rescale(trimmed(deltas, ctx), deltas, how, densities)
+
+
+def consensus(sparse: Tensor, ctx: Context) -> Tensor:
+    """Elect a sign per coordinate and merge the experts that agree with it.
+
+    Args:
+        sparse: Deltas with dropped entries at zero, shape (experts, *shape).
+        ctx: Settings ``weight``, ``voters``, ``election``, ``zero_sign``, ``combine``, ``scale``;
+            ``survey`` holds the sign that tied votes take, else this tensor's majority decides.
+
+    Returns:
+        Merged delta times λ, shape (*shape).
+
+    Source:
+        Yadav et al. 2023, arXiv:2306.01708, algorithm 1, steps 2 and 3.
+    """
+    settings = ctx.settings
+    weights = settings.each["weight"]
+    values = sparse * per_expert(weights, sparse)
+    voters = values if settings.word("voters") == "weighted" else sparse
+    signs = elect(voters, settings.word("election"))
+    if settings.word("zero_sign") == "plus":
+        tie = 1.0
+    else:
+        tie = ctx.survey if isinstance(ctx.survey, float) else float(signs.sum().sign())
+    merged = disjoint_merge(voters, values, settle(signs, tie), settings.word("combine"), weights)
+    return merged * settings.number("scale")
+
+
+def merge(deltas: Tensor, ctx: Context) -> Tensor:
+    """Trim, elect and merge one tensor: TIES. Shapes and settings as in ``consensus``."""
+    return consensus(trimmed_and_rescaled(deltas, ctx), ctx)
+
+
+def majority_sign(
+    pieces: Pieces, prepare: Callable[[Tensor, Context], Tensor] = trimmed_and_rescaled
+) -> float | None:
+    """Return the sign that prevails among all elected signs of a model.
+
+    Args:
+        pieces: Yields (context, deltas) for every tensor.
+        prepare: What happens to the deltas before the election.
+
+    Returns:
+        -1.0, 0.0 or 1.0; None where no vote can need it.
+
+    Source:
+        Code of the authors of TIES (resolve_zero_signs).
+    """
+    balance = 0.0
+    for ctx, deltas in pieces():
+        if ctx.settings.word("zero_sign") == "plus":
+            return None
+        sparse = prepare(deltas, ctx)
+        if ctx.settings.word("voters") == "weighted":
+            sparse = sparse * per_expert(ctx.settings.each["weight"], sparse)
+        balance += float(elect(sparse, ctx.settings.word("election")).sum())
+    return float((balance > 0) - (balance < 0))
+
+
+def scope(settings: Settings) -> Scope:
+    """A global trim needs the whole model, a trim per tensor the tensor."""
+    return "model" if settings.word("trim_scope") == "global" else "tensor"
+
+
+def check(settings: Settings) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        ParameterError: A negative weight where the election does not see it but the divisor does,
+            or a global trim by a rule that counts ties within one tensor.
+    """
+    combine, voters = settings.word("combine"), settings.word("voters")
+    negative = [w for w in settings.each["weight"] if w < 0]
+    if combine == "weighted_mean" and voters == "unweighted" and negative:
+        raise ParameterError(
+            f"A weight is {negative[0]:g}, and combine weighted_mean divides by the sum of "
+            "weights. Use weights of at least 0, or combine mean."
+        )
+    rule = settings.word("trim_rule")
+    if settings.word("trim_scope") == "global" and rule not in ("authors", "dropped"):
+        raise ParameterError(
+            f"trim_rule {rule} counts within one tensor, but trim_scope is global. "
+            "Use trim_rule authors, or trim_scope tensor."
+        )
+
+
+TIES = MethodSpec(
+    id="ties",
+    label="TIES",
+    family="Task vectors",
+    summary="Keep each expert's largest changes, elect one sign per weight, average what agrees.",
+    formula="θ = θ₀ + λ · mean{ w·τᵢ : trimmed τᵢ carries the elected sign }",
+    source=Source("Yadav et al. 2023, TIES-Merging", "2306.01708"),
+    merge=merge,
+    keep=survivors,
+    params=(DENSITY, SCALE, *CONSENSUS, RESCALE),
+    scope=scope,
+    survey=majority_sign,
+    check=check,
+    dialects={
+        "paper": {},
+        "mergekit": {**MERGEKIT, "density": 1.0},
+        "peft": PEFT,
+    },
+)

@@ -1,0 +1,216 @@
+"""The recipe: what is merged and how. A frozen, checked value with a canonical hash."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from merging.errors import ParameterError, RecipeError, UnknownNameError, unknown
+from merging.methods.registry import method
+from merging.methods.spec import WEIGHT, MethodSpec, Settings, Value
+
+FORMAT = "merge-explorer/1"
+DTYPES = ("float32", "float16", "bfloat16")
+MOST_EXPERTS = 64
+LONGEST_NAME = 500
+MOST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Expert:
+    """One expert of a recipe.
+
+    Attributes:
+        id: Its name in the set, or on the command line its path. Masks depend on it.
+        weight: How loud it is.
+        params: Its own values of per-expert parameters, sorted by name.
+    """
+
+    id: str
+    weight: float = 1.0
+    params: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is merged and how; valid by construction.
+
+    Attributes:
+        method: Id of a method in the registry.
+        experts: At least as many as the method needs, ids all different.
+        set: Name of a bundled set, or None when ``base`` names a folder.
+        base: Path or name of the base, or None.
+        params: Values that differ from or repeat the defaults, sorted by name.
+        dialect: Whose reading of the method fills in what is not said.
+        dtype: Type of the written weights, or None for the base's.
+        seed: For methods that draw at random, from 0 to 2**63 - 1.
+
+    Raises:
+        RecipeError: Anything is unknown, of the wrong kind or out of range.
+    """
+
+    method: str
+    experts: tuple[Expert, ...]
+    set: str | None = None
+    base: str | None = None
+    params: tuple[tuple[str, Value], ...] = ()
+    dialect: str = "paper"
+    dtype: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        spec = method(self.method)
+        _check_names(self)
+        _check_experts(self.experts, spec)
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise unknown("dtype", self.dtype, DTYPES)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ParameterError(f"seed is {self.seed!r:.60}; it must be a whole number.")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ParameterError(f"seed is {self.seed}; it must be from 0 to 2**63 - 1.")
+        params = tuple(sorted((n, _checked(spec, n, v)) for n, v in self.params))
+        object.__setattr__(self, "params", params)
+        experts = tuple(_checked_expert(spec, expert) for expert in self.experts)
+        object.__setattr__(self, "experts", experts)
+        if spec.check is not None:
+            spec.check(self.settings())
+
+    @property
+    def spec(self) -> MethodSpec:
+        """The declaration of the method."""
+        return method(self.method)
+
+    def ordered(self) -> "Recipe":
+        """Return the recipe with experts in order of id where the method does not mind."""
+        if not self.spec.symmetric:
+            return self
+        return replace(self, experts=tuple(sorted(self.experts, key=lambda e: e.id)))
+
+    def settings(self) -> Settings:
+        """Return the value of every parameter, defaults of the dialect filled in."""
+        spec = self.spec
+        common = spec.defaults(self.dialect) | dict(self.params)
+        each = {"weight": tuple(e.weight for e in self.experts)}
+        for param in spec.params:
+            if param.per_expert:
+                each[param.name] = tuple(
+                    float(dict(e.params).get(param.name, common[param.name])) for e in self.experts
+                )
+        return Settings(common, each)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return what decides the result, in one order, with all defaults written out."""
+        recipe = self.ordered()
+        settings = recipe.settings()
+        names = sorted(settings.each)
+        return {
+            "format": FORMAT,
+            "set": recipe.set,
+            "base": recipe.base,
+            "method": recipe.method,
+            "dialect": recipe.dialect,
+            "dtype": recipe.dtype,
+            "seed": recipe.seed if recipe.spec.random else 0,
+            "params": {n: v for n, v in sorted(settings.common.items()) if n not in settings.each},
+            "experts": [
+                {"id": expert.id, **{n: settings.each[n][i] for n in names}}
+                for i, expert in enumerate(recipe.experts)
+            ],
+        }
+
+    def key(self) -> str:
+        """Return the canonical hash, 16 hexadecimal digits: equal results have equal keys."""
+        text = json.dumps(self.canonical(), sort_keys=True, allow_nan=False)
+        return sha256(text.encode()).hexdigest()[:16]
+
+    def patched(
+        self,
+        params: Mapping[str, Value] | None = None,
+        weights: Mapping[str, float] | None = None,
+        **fields: Any,
+    ) -> "Recipe":
+        """Return a copy with some settings changed.
+
+        Args:
+            params: Common parameters to set.
+            weights: New weights by expert id.
+            fields: Other fields of the recipe.
+        """
+        experts = tuple(
+            replace(e, weight=(weights or {}).get(e.id, e.weight)) for e in self.experts
+        )
+        merged = tuple({**dict(self.params), **(params or {})}.items())
+        return replace(self, **{"experts": experts, "params": merged, **fields})
+
+
+def make_recipe(
+    method_id: str, experts: Iterable[str] | Mapping[str, float], /, **fields: Any
+) -> Recipe:
+    """Build a recipe from plain values.
+
+    Args:
+        method_id: Id of a method.
+        experts: Expert ids, or weights by id.
+        fields: Other fields of ``Recipe``; ``params`` may be a mapping.
+
+    Raises:
+        RecipeError: As ``Recipe``.
+    """
+    weights = experts if isinstance(experts, Mapping) else dict.fromkeys(experts, 1.0)
+    params = fields.pop("params", {})
+    chosen = tuple(Expert(name, weight) for name, weight in weights.items())
+    return Recipe(method_id, chosen, params=tuple(dict(params).items()), **fields)
+
+
+def _check_names(recipe: Recipe) -> None:
+    for where, name in (
+        ("set", recipe.set),
+        ("base", recipe.base),
+        *(("expert id", e.id) for e in recipe.experts),
+    ):
+        if name is None and where != "expert id":
+            continue
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+            raise RecipeError(
+                f"{where} is {name!r:.60}; it must be a text of 1 to {LONGEST_NAME} characters."
+            )
+        if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+            raise RecipeError(f"{where} {name!r:.60} holds a control character. Remove it.")
+    if recipe.set is not None and recipe.base is not None:
+        raise RecipeError("The recipe names a set and a base. A set has its own base: keep one.")
+
+
+def _check_experts(experts: tuple[Expert, ...], spec: MethodSpec) -> None:
+    count, least, most = len(experts), spec.needs.experts, spec.needs.most or MOST_EXPERTS
+    if count == 0:
+        raise RecipeError("No expert is chosen. Pick at least one.")
+    if count < least:
+        raise RecipeError(f"{spec.label} needs at least {least} experts; {count} is chosen.")
+    if count > most:
+        raise RecipeError(f"{spec.label} takes at most {most} experts; {count} are given.")
+    seen: set[str] = set()
+    for expert in experts:
+        if expert.id in seen:
+            raise RecipeError(f"Expert {expert.id!r:.60} is listed twice. Keep one of them.")
+        seen.add(expert.id)
+
+
+def _checked(spec: MethodSpec, name: str, value: object) -> Value:
+    param = spec.param(str(name))
+    if param is WEIGHT:
+        raise UnknownNameError("weight belongs to each expert, not to params.")
+    return param.check(value, f"method {spec.id}")
+
+
+def _checked_expert(spec: MethodSpec, expert: Expert) -> Expert:
+    where = f"expert {expert.id!r:.60}"
+    weight = WEIGHT.check(expert.weight, where)
+    values = []
+    for name, value in sorted(expert.params):
+        param = spec.param(str(name))
+        if not param.per_expert:
+            raise RecipeError(f"{where}: {name} is one value for all experts; put it in params.")
+        values.append((name, param.check(value, where)))
+    return Expert(expert.id, float(weight), tuple(values))

@@ -1,0 +1,1 @@
+"""The bundled sets: base, experts, tasks that fit together."""
