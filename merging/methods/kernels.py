@@ -150,7 +150,7 @@ def elect(deltas: Tensor, by: str) -> Tensor:
 
 def settle(signs: Tensor, tie: float) -> Tensor:
     """Give coordinates whose votes cancelled the sign ``tie`` (-1, 0 or +1)."""
-    return torch.where(signs == 0, torch.full_like(signs, tie), signs)
+    return signs + tie * (signs == 0)
 
 
 def disjoint_merge(
@@ -181,14 +181,14 @@ def disjoint_merge(
         Yadav et al. 2023, arXiv:2306.01708, step 3 (``mean``); ``weighted_mean`` as in mergekit,
         the count with weighted values as in peft.
     """
-    agree = (deltas.sign() == signs) & (deltas != 0)
-    kept = torch.where(agree, values, torch.zeros_like(values))
+    agree = deltas * signs > 0
+    kept = values * agree
     if combine == "max":
         return kept.abs().amax(0) * signs
     total = kept.sum(0)
     if combine == "sum":
         return total
     if combine == "mean":
-        return total / agree.sum(0).clamp_min_(1)
+        return total / agree.view(torch.int8).sum(0, dtype=torch.int8).clamp_min_(1)
     share = (agree * per_expert(weights, values)).sum(0)
-    return total / torch.where(share == 0, torch.ones_like(share), share)
+    return total / (share + (share == 0))
