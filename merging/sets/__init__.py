@@ -1,1 +1,27 @@
 """The bundled sets: base, experts, tasks that fit together."""
+
+from merging.sets.bundled import (
+    CARD_FORMAT,
+    ModelSet,
+    References,
+    open_set,
+    references,
+    set_names,
+    sketch,
+    tables,
+    tasks,
+    zoo_root,
+)
+
+__all__ = [
+    "CARD_FORMAT",
+    "ModelSet",
+    "References",
+    "open_set",
+    "references",
+    "set_names",
+    "sketch",
+    "tables",
+    "tasks",
+    "zoo_root",
+]

@@ -1,0 +1,80 @@
+"""Write a merged model as a folder that ``transformers`` loads, whole or not at all."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from merging.engine.outcome import Outcome
+from merging.errors import ResourceError, SourceError
+from merging.recipe import write_recipe
+
+RECIPE_FILE = "recipe.yaml"
+REPORT_FILE = "merge_report.json"
+
+
+def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outcome:
+    """Write weights, config, recipe and report.
+
+    Everything is written beside the target under a temporary name and renamed when complete.
+
+    Args:
+        outcome: A finished merge.
+        config: Contents of the reference model's ``config.json``.
+        folder: Must not exist, or be empty.
+
+    Returns:
+        The outcome with ``folder`` set and its tensors let go.
+
+    Raises:
+        SourceError: The folder is in use or cannot be made.
+        ResourceError: The disk is full.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SourceError(f"{str(folder)!r} exists already. Choose another --out.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise SourceError(f"Cannot write beside {str(folder)!r}: {error.strerror}.") from error
+    try:
+        _write(outcome, config, partial)
+        partial.chmod(0o755)
+        partial.replace(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise ResourceError(
+            f"Writing to {str(folder)!r} failed: {error}. Nothing was left behind. "
+            "Is the disk full?"
+        ) from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return replace(outcome, tensors={}, folder=folder)
+
+
+def _write(outcome: Outcome, config: dict[str, Any], folder: Path) -> None:
+    metadata = {"format": "pt", "merge_explorer_recipe": outcome.recipe.key()}
+    tensors = {name: tensor.contiguous() for name, tensor in outcome.tensors.items()}
+    save_file(tensors, folder / "model.safetensors", metadata)
+    floating = next(t.dtype for t in tensors.values() if t.is_floating_point())
+    kind = str(floating).removeprefix("torch.")
+    written = {k: v for k, v in config.items() if k != "torch_dtype"} | {"dtype": kind}
+    _write_json(folder / "config.json", written)
+    (folder / RECIPE_FILE).write_text(write_recipe(outcome.recipe), "utf-8")
+    report = {
+        "recipe": outcome.recipe.key(),
+        "seconds": round(outcome.seconds, 3),
+        "device": outcome.device,
+        "tensors": [asdict(entry) for entry in outcome.report],
+    }
+    _write_json(folder / REPORT_FILE, report)
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n", "utf-8")

@@ -1,0 +1,1 @@
+"""The page: state, view models, charts, components. No tensor mathematics."""

@@ -1,0 +1,1 @@
+"""Numbers to view models and sentences. Pure."""
