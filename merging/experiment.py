@@ -1,39 +1,16 @@
 """Merge and evaluate: one recipe of a bundled set to a run record."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from merging.engine import Outcome, TensorReport, make_plan, run
+from merging.engine import Outcome, make_plan, run
 from merging.engine.run import Progress
-from merging.evaluation import Bits, score, vision_model
+from merging.evaluation import score, vision_model
+from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe
 from merging.sets import ModelSet, open_set, tasks
 
 MERGE_SHARE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One recipe, merged and scored on the reporting half.
-
-    Attributes:
-        key: Hash of the recipe.
-        recipe: What was merged.
-        correct: Per task which items were answered correctly, shape (items,).
-        report: What was done to every tensor.
-        merge_seconds, score_seconds: Wall times.
-        device: Where it ran.
-    """
-
-    key: str
-    recipe: Recipe
-    correct: Mapping[str, Bits]
-    report: tuple[TensorReport, ...]
-    merge_seconds: float
-    score_seconds: float
-    device: str
 
 
 def merge_recipe(

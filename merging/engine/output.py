@@ -61,7 +61,9 @@ def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outco
 def _write(outcome: Outcome, config: dict[str, Any], folder: Path) -> None:
     metadata = {"format": "pt", "merge_explorer_recipe": outcome.recipe.key()}
     tensors = {name: tensor.contiguous() for name, tensor in outcome.tensors.items()}
-    save_file(tensors, folder / "model.safetensors", metadata)
+    weights = folder / "model.safetensors"
+    save_file(tensors, weights, metadata)
+    weights.chmod(0o644)
     floating = next(t.dtype for t in tensors.values() if t.is_floating_point())
     kind = str(floating).removeprefix("torch.")
     written = {k: v for k, v in config.items() if k != "torch_dtype"} | {"dtype": kind}

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from merging.checkpoints.folder import FolderCheckpoint, open_folder, read_json
 from merging.errors import SourceError, unknown
 from merging.evaluation import Bits, Task, load_task
+from merging.evaluation.record import RunRecord, load_runs
 from merging.recipe import Recipe
 from merging.sketch import DeltaTables, Sketch, load_sketch
 
@@ -146,3 +147,9 @@ def references(name: str, root: Path | None = None) -> References:
         who, task = key.split("/", 1)
         parts[who][task] = bits.numpy().astype(np.bool_)
     return References(parts["base"], parts["own"])
+
+
+@cache
+def shipped_runs(name: str, root: Path | None = None) -> tuple[RunRecord, ...]:
+    """Return the runs that ship with a set, the first experiment first."""
+    return load_runs((root or zoo_root()) / name / "runs.safetensors")

@@ -1,0 +1,1 @@
+"""Build the bundled models from packages."""

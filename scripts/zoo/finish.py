@@ -1,0 +1,208 @@
+"""From trained weights to a finished set: references, sketch, shipped runs and the card.
+
+Everything here goes through the library, so that the card says what the app would show.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from merging.evaluation import Bits, compare, normalised, score, vision_model
+from merging.evaluation.intervals import Comparison, wilson
+from merging.evaluation.record import RunRecord, save_runs
+from merging.experiment import merge_and_evaluate
+from merging.recipe import Recipe, make_recipe, parse_recipe, write_recipe
+from merging.sets import CARD_FORMAT, open_set
+from merging.sets.bundled import tables, tasks
+from merging.sketch import build_sketch, save_sketch
+
+WORDS = {
+    "gentle": ("Glyphs, gentle", "Small changes: experts stay near the base."),
+    "bold": ("Glyphs, bold", "Large changes: experts went far from the base."),
+}
+FIRST_SCALES = tuple(round(0.05 * i, 2) for i in range(41))
+TOLERANCE = 0.004
+
+
+def write_stub(root: Path, name: str, facts: dict) -> None:
+    """Write a card without scores, so that the library can open the set."""
+    label, summary = WORDS[name]
+    experts = [{"id": t["id"], "label": t["label"], "task": t["id"]} for t in facts["tasks"]]
+    card = {
+        "format": CARD_FORMAT,
+        "id": name,
+        "order": list(WORDS).index(name),
+        "label": label,
+        "summary": summary,
+        "base": "base",
+        "parameters": facts["parameters"],
+        "licence": "Apache-2.0",
+        "preprocess": facts["preprocess"],
+        "experts": experts,
+        "tasks": facts["tasks"],
+        "training": {"base": facts["training"]["base"], "experts": facts["training"][name]},
+    }
+    _write_json(root / name / "card.json", card)
+
+
+def score_references(root: Path, name: str, half: str) -> dict[str, dict[str, Bits]]:
+    """Score the base on all tasks and every expert on its own."""
+    opened = open_set(name, root)
+    every = {t.id: t for t in tasks(name, half, root)}
+    config = opened.base.config()
+    base = load_file(opened.base.path / "model.safetensors")
+    found = {"base": score(vision_model(config, base), every.values()), "own": {}}
+    for expert, folder in opened.experts.items():
+        task = every[opened.task_of(expert)]
+        model = vision_model(config, load_file(folder.path / "model.safetensors"))
+        found["own"] |= score(model, [task])
+    return found
+
+
+def write_references(root: Path, name: str) -> None:
+    """Store which reporting items base and own experts answer correctly."""
+    found = score_references(root, name, "reporting")
+    arrays = {
+        f"{who}/{task}": torch.from_numpy(bits.astype(np.uint8))
+        for who, parts in found.items()
+        for task, bits in parts.items()
+    }
+    save_file(arrays, root / name / "references.safetensors")
+
+
+def write_sketch(root: Path, name: str) -> None:
+    """Summarise the deltas of a set."""
+    held = tables(name, root)
+    opened = open_set(name, root)
+    rows = held.rows(held.experts)
+    deltas = {tensor: held.deltas(tensor, rows) for tensor in held.names}
+    identity = opened.base.identity() + "".join(
+        opened.experts[e].identity()[:4] for e in held.experts
+    )
+    save_sketch(build_sketch(identity, held.experts, deltas), root / name / "sketch.safetensors")
+
+
+def write_runs(root: Path, name: str) -> None:
+    """Measure the first experiment at every step of its slider: strength 1 comes first."""
+    experts = tuple(open_set(name, root).experts)
+    scales = (1.0, *(s for s in FIRST_SCALES if s != 1.0))
+    runs = [_run(root, _sum(name, experts, scale)) for scale in scales]
+    save_runs(runs, root / name / "runs.safetensors")
+
+
+def write_scores(root: Path, name: str) -> dict:
+    """Measure what the card claims, with strengths chosen on the tuning half."""
+    path = root / name / "card.json"
+    card = json.loads(path.read_text())
+    experts = tuple(e["id"] for e in card["experts"])
+    halves = {half: score_references(root, name, half) for half in ("tuning", "reporting")}
+    card["scores"] = {
+        half: {
+            "base": _accuracies(found["base"]),
+            "own": _accuracies(found["own"]),
+            "base_normalised": asdict(normalised(found["base"], found["own"])[1]),
+        }
+        for half, found in halves.items()
+    }
+    card["claims"] = _claims(root, name, experts, halves)
+    card["single"] = _single_dare(root, name, experts, halves["reporting"])
+    _write_json(path, card)
+    return card
+
+
+def check_set(root: Path, name: str) -> list[str]:
+    """Score the committed weights again and compare with the card; return what differs."""
+    card = open_set(name, root).card
+    problems = []
+    for half in ("tuning", "reporting"):
+        found = score_references(root, name, half)
+        for who in ("base", "own"):
+            for task, bits in found[who].items():
+                said = card["scores"][half][who][task]["value"]
+                if abs(float(bits.mean()) - said) > TOLERANCE:
+                    problems.append(
+                        f"{name} {half} {who} {task}: card {said:.4f}, now {bits.mean():.4f}"
+                    )
+    own = score_references(root, name, "reporting")["own"]
+    for claim, said in card["claims"].items():
+        record = merge_and_evaluate(parse_recipe(said["recipe"]), root=root)
+        now = normalised(record.correct, own)[1].value
+        if abs(now - said["mean"]["value"]) > TOLERANCE:
+            problems.append(f"{name} {claim}: card {said['mean']['value']:.4f}, now {now:.4f}")
+    return problems
+
+
+def _claims(root: Path, name: str, experts: tuple[str, ...], halves: dict) -> dict:
+    grid = {
+        "task_arithmetic": [round(0.05 * i, 2) for i in range(1, 17)],
+        "ties": [round(0.1 * i, 1) for i in range(2, 21)],
+        "dare": [round(0.05 * i, 2) for i in range(1, 13)],
+        "dare_ties": [round(0.05 * i, 2) for i in range(1, 13)],
+    }
+    recipes = {
+        "sum": _sum(name, experts, 1.0),
+        "average": make_recipe("linear", experts, set=name),
+    }
+    for method, scales in grid.items():
+        recipes[method] = _best(root, name, experts, method, scales, halves["tuning"]["own"])
+    found = halves["reporting"]
+    return {claim: _claim(root, recipe, found) for claim, recipe in recipes.items()}
+
+
+def _best(
+    root: Path, name: str, experts: tuple[str, ...], method: str, scales: list[float], own: dict
+) -> Recipe:
+    def tuning_score(scale: float) -> float:
+        recipe = make_recipe(method, experts, set=name, params={"scale": scale})
+        record = merge_and_evaluate(recipe, root=root, half="tuning")
+        return normalised(record.correct, own)[1].value
+
+    scale = max(scales, key=tuning_score)
+    return make_recipe(method, experts, set=name, params={"scale": scale})
+
+
+def _claim(root: Path, recipe: Recipe, found: dict) -> dict:
+    record = _run(root, recipe)
+    against_base: Comparison = compare(record.correct, found["base"], found["own"])
+    return {
+        "recipe": write_recipe(recipe),
+        "accuracy": _accuracies(record.correct),
+        "mean": asdict(against_base.mean[0]),
+        "above_base": asdict(against_base.mean[1]),
+    }
+
+
+def _single_dare(root: Path, name: str, experts: tuple[str, ...], found: dict) -> dict:
+    """Share of its accuracy that a single expert keeps after DARE, mean over experts."""
+    kept = {}
+    for rate in (0.9, 0.99):
+        runs = {}
+        for expert in experts:
+            recipe = make_recipe(
+                "dare", [expert], set=name, params={"drop_rate": rate, "scale": 1.0}
+            )
+            runs[expert] = _run(root, recipe).correct[expert]
+        kept[str(rate)] = asdict(normalised(runs, found["own"])[1])
+    return kept
+
+
+def _run(root: Path, recipe: Recipe) -> RunRecord:
+    return merge_and_evaluate(recipe, root=root, device="cpu")
+
+
+def _sum(name: str, experts: tuple[str, ...], scale: float) -> Recipe:
+    return make_recipe("task_arithmetic", experts, set=name, params={"scale": scale})
+
+
+def _accuracies(bits: dict[str, Bits]) -> dict[str, dict]:
+    return {t: asdict(wilson(int(b.sum()), len(b))) for t, b in sorted(bits.items())}
+
+
+def _write_json(path: Path, data: dict) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    partial.rename(path)

@@ -1,0 +1,1 @@
+"""View models to plotly figures. Pure."""

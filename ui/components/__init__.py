@@ -1,0 +1,1 @@
+"""Our gr.HTML components with their scripts and styles."""
