@@ -1,0 +1,154 @@
+"""Train the base, fit the heads on it, and fine-tune the experts."""
+
+import copy
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import ViTConfig, ViTModel
+
+from scripts.zoo.augment import augment
+from scripts.zoo.sources import Data, Pixels
+
+CONFIG = {
+    "hidden_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "image_size": 28,
+    "patch_size": 7,
+    "num_channels": 1,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+MEAN, STD = 0.2, 0.33
+BATCH = 64
+Head = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How one model is trained; the learning rate rises for a tenth of the steps, then falls."""
+
+    steps: int
+    rate: float
+    seed: int
+    decay: float = 0.01
+
+
+BASE = Schedule(steps=2400, rate=1e-3, seed=1)
+GENTLE = Schedule(steps=500, rate=1.2e-4, seed=2)
+BOLD = Schedule(steps=500, rate=4e-4, seed=3)
+BASE_LABELS = 150
+HEAD_ITEMS = 2000
+
+
+def images(pixels: Pixels) -> Tensor:
+    """Turn uint8 pixels (n, 28, 28) into model input (n, 1, 28, 28)."""
+    return (torch.from_numpy(np.array(pixels)).float().unsqueeze(1) / 255 - MEAN) / STD
+
+
+def features(model: nn.Module, batch: Tensor) -> Tensor:
+    """Return the mean over all tokens, shape (n, 128)."""
+    return model(batch).last_hidden_state.mean(1)
+
+
+def train_base(tasks: list[Data], extra: tuple[Pixels, Pixels], schedule: Schedule) -> nn.Module:
+    """Train the base half: a few labels of every task, other scripts, and turned images.
+
+    Args:
+        tasks: Five tasks; only 150 labels of each are used.
+        extra: Another labelled set that no expert is trained on.
+        schedule: Steps and rate.
+    """
+    torch.manual_seed(schedule.seed)
+    rng = np.random.default_rng(schedule.seed)
+    model = ViTModel(ViTConfig(**CONFIG), add_pooling_layer=False)
+    parts = [_few(task.train, BASE_LABELS, rng) for task in tasks] + [extra]
+    sets = [(images(p), torch.from_numpy(np.array(c)).long()) for p, c in parts]
+    pool = torch.cat([images(task.train[0]) for task in tasks])
+    heads = nn.ModuleList(nn.Linear(128, int(c.max()) + 1) for _, c in sets)
+    turned = nn.Linear(128, 4)
+    everything = nn.ModuleList([model, heads, turned])
+
+    def loss(generator: torch.Generator) -> Tensor:
+        total = torch.zeros(())
+        for (x, y), head in zip(sets, heads, strict=True):
+            chosen = torch.randint(len(x), (16,), generator=generator)
+            batch = augment(x[chosen], generator)
+            total = total + cross_entropy(head(features(model, batch).float()), y[chosen])
+        chosen = torch.randint(len(pool), (32,), generator=generator)
+        quarter = torch.randint(4, (32,), generator=generator)
+        batch = torch.stack(
+            [torch.rot90(pool[i], int(q), (1, 2)) for i, q in zip(chosen, quarter, strict=True)]
+        )
+        return total + cross_entropy(turned(features(model, batch).float()), quarter)
+
+    _optimise(everything, loss, schedule)
+    return model.eval()
+
+
+def fit_head(model: nn.Module, task: Data, seed: int = 0) -> Head:
+    """Fit a linear head on the base's features of a task; the base does not move."""
+    rng = np.random.default_rng(seed)
+    pixels, labels = _few(task.train, HEAD_ITEMS, rng)
+    with torch.inference_mode():
+        parts = [features(model, part) for part in images(pixels).split(250)]
+    inputs = torch.cat(parts).clone()
+    target = torch.from_numpy(np.array(labels)).long()
+    weight = torch.zeros(len(task.classes), 128, requires_grad=True)
+    bias = torch.zeros(len(task.classes), requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        logits = inputs @ weight.T + bias
+        value = cross_entropy(logits, target) + 1e-3 * weight.square().sum()
+        value.backward()
+        return value
+
+    solver.step(closure)
+    return weight.detach(), bias.detach()
+
+
+def train_expert(base: nn.Module, task: Data, head: Head, schedule: Schedule) -> nn.Module:
+    """Fine-tune the whole base on one task; the head stays as it is."""
+    model = copy.deepcopy(base).train()
+    x, y = images(task.train[0]), torch.from_numpy(np.array(task.train[1])).long()
+    weight, bias = head
+
+    def loss(generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(x), (BATCH,), generator=generator)
+        batch = augment(x[chosen], generator)
+        return cross_entropy(features(model, batch).float() @ weight.T + bias, y[chosen])
+
+    _optimise(model, loss, schedule)
+    return model.eval()
+
+
+def _optimise(model: nn.Module, loss, schedule: Schedule) -> None:
+    generator = torch.Generator().manual_seed(schedule.seed)
+    solver = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
+    plan = torch.optim.lr_scheduler.OneCycleLR(
+        solver, schedule.rate, total_steps=schedule.steps, pct_start=0.1
+    )
+    begin = time.perf_counter()
+    for step in range(schedule.steps):
+        with torch.autocast("cpu", torch.bfloat16):
+            value = loss(generator)
+        solver.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        solver.step()
+        plan.step()
+        if step % 400 == 399:
+            rate = (time.perf_counter() - begin) / (step + 1)
+            print(f"  step {step + 1} loss {value.item():.3f} {rate * 1e3:.0f} ms", flush=True)
+
+
+def _few(part: tuple[Pixels, Pixels], count: int, rng: np.random.Generator):
+    chosen = rng.permutation(len(part[0]))[:count]
+    return part[0][chosen], part[1][chosen]

@@ -1,0 +1,41 @@
+"""Build the Gradio app from services. The process's own settings stay in ``app.py``."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui.components.assets import head_html
+from ui.desk import Desk
+from ui.events import wire, wire_load
+from ui.page import draw_page
+from ui.presenter import Presenter
+from ui.services import Services
+from ui.theme import page_css, theme
+
+TITLE = "Merge explorer"
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """Build the page and its handlers around these services."""
+    presenter = Presenter(services)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200)) as demo:
+        page = draw_page(services, presenter)
+        desk = Desk(page, services, presenter)
+        wire(page, desk)
+        wire_load(demo, page, desk)
+    demo.queue(max_size=64, default_concurrency_limit=16)
+    return demo
+
+
+def launch_options() -> dict[str, Any]:
+    """Return what ``launch`` needs for our look and our limits."""
+    return {
+        "theme": theme(),
+        "css": page_css(),
+        "head": head_html(),
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "show_error": False,
+        "max_file_size": "1mb",
+    }

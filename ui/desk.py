@@ -1,0 +1,256 @@
+"""The handlers behind the page: parse what came, ask a service, return what to show."""
+
+import functools
+import logging
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from merging.errors import MergeError, RecipeError
+from merging.evaluation.record import RunRecord
+from merging.jobs import Snapshot
+from merging.methods.registry import method
+from merging.recipe import Recipe, parse_recipe, write_recipe
+from ui.page import Page
+from ui.presenter import Presenter
+from ui.services import RunList, Services
+from ui.settings import ControlValues, default_values, from_recipe, to_recipe
+
+log = logging.getLogger(__name__)
+
+OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
+APOLOGY = "Something broke on our side. Nothing was lost; the log has the details."
+MOST_SEED = 10_000
+
+Updates = dict[Any, Any]
+Handler = Callable[..., Updates]
+
+
+def told(notice: Any, handler: Handler, on_error: Updates | None = None) -> Handler:
+    """Turn whatever a handler raises into the notice line; a success clears the line."""
+
+    @functools.wraps(handler)
+    def safe(*values: Any) -> Updates:
+        try:
+            return {notice: "", **handler(*values)}
+        except MergeError as error:
+            return {notice: str(error), **(on_error or {})}
+        except Exception:
+            log.exception("handler %s failed", handler.__name__)
+            return {notice: APOLOGY, **(on_error or {})}
+
+    return safe
+
+
+class Desk:
+    """Handlers as methods. Each takes the values of its inputs and returns updates."""
+
+    def __init__(self, page: Page, services: Services, presenter: Presenter) -> None:
+        """Work on a page with these services."""
+        self._page, self._services, self._show = page, services, presenter
+
+    def tick(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """A control moved: show what the new recipe does to the weights."""
+        return self._preview(owner, scored, self._recipe(values))
+
+    def choose_set(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """Another set was chosen; the other controls stay."""
+        recipe = self._recipe(values)
+        opened = self._services.sets[recipe.set or ""]
+        line = {self._page.controls.set: gr.Radio(info=self._show.set_line(opened))}
+        return self._preview(owner, scored, recipe) | line
+
+    def choose_method(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """Another method was chosen: show its controls only."""
+        recipe = self._recipe(values)
+        return self._preview(owner, scored, recipe) | self._page.controls.panels_for(recipe.method)
+
+    def choose_dialect(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """Another dialect was chosen: its values go into the method's controls."""
+        read = self._values(values)
+        spec = method(read.method)
+        filled = spec.defaults(read.dialects[spec.id])
+        params = {**read.params, **{(spec.id, n): v for n, v in filled.items()}}
+        read = replace(read, params=params)
+        return self._page.controls.write(read) | self._preview(owner, scored, to_recipe(read))
+
+    def new_draw(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """Take another seed."""
+        read = replace(self._values(values), seed=secrets.randbelow(MOST_SEED))
+        seed = {self._page.controls.seed: read.seed}
+        return seed | self._preview(owner, scored, to_recipe(read))
+
+    def start(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """Merge and evaluate, or show the result at once if somebody already has."""
+        recipe = self._recipe(values)
+        token = _token(owner)
+        self._services.check(recipe)
+        if self._services.record(recipe.key()) is not None and not self._live(token):
+            return self._finished(token, recipe.key(), values) | {self._page.owner: token}
+        snapshot = self._services.start(token, recipe)
+        return self._job(snapshot) | {self._page.owner: token}
+
+    def poll(self, owner: Any, seen: Any, *values: Any) -> Updates:
+        """Look after the visitor's job; nothing is sent when nothing changed."""
+        snapshot = self._services.jobs.latest(_token(owner))
+        if snapshot is None:
+            return {self._page.timer: gr.Timer(active=False)}
+        if snapshot.version == seen and not snapshot.final:
+            return {}
+        updates = self._job(snapshot)
+        if snapshot.status == "done":
+            updates |= self._finished(_token(owner), snapshot.key, values)
+        return updates
+
+    def cancel(self, owner: Any) -> Updates:
+        """Ask the visitor's job to stop."""
+        self._services.jobs.cancel(_token(owner))
+        snapshot = self._services.jobs.latest(_token(owner))
+        return self._job(snapshot) if snapshot else {}
+
+    def restore(self, owner: Any) -> Updates:
+        """The page was opened: find the visitor's runs and job again."""
+        known = isinstance(owner, str) and OWNER.fullmatch(owner) is not None
+        if not known:
+            return {self._page.owner: _token(None)}
+        listed = self._listed(owner)
+        record = self._shown(listed)
+        snapshot = self._services.jobs.latest(owner)
+        updates = self._run_updates(record, listed, stale=False)
+        recipe = record.recipe
+        if snapshot is not None and not snapshot.final:
+            updates |= self._job(snapshot)
+            recipe = self._services.recipe_of(snapshot.key) or recipe
+        if recipe.key() == self._services.first().key:
+            return updates
+        updates |= self._controls_for(recipe)
+        return updates | self._preview(owner, (record.key, False), recipe)
+
+    def touch_run(self, owner: Any, event: gr.EventData) -> Updates:
+        """A run of the list was asked for, or pinned."""
+        data = event._data if isinstance(event._data, dict) else {}
+        token, key = _token(owner), str(data.get("key"))
+        listed = self._listed(token)
+        record = self._services.record(key)
+        if key not in {run.key for run in listed.runs} or record is None:
+            raise MergeError("This run was forgotten by the server. Merge it again.")
+        first = self._services.first()
+        if data.get("action") == "pin":
+            listed = self._services.runs.pin(token, key, first)
+            return self._run_updates(self._shown(listed), listed, stale=False)
+        listed = self._services.runs.show(token, key, first)
+        updates = self._run_updates(record, listed, stale=False)
+        updates |= self._controls_for(record.recipe)
+        return updates | self._preview(token, (key, False), record.recipe)
+
+    def open_recipe(self, owner: Any, scored: Any, content: Any) -> Updates:
+        """A recipe file was handed in."""
+        if not isinstance(content, bytes):
+            raise RecipeError("No file arrived. Try again.")
+        try:
+            recipe = parse_recipe(content.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise RecipeError("The file is not text. Open a recipe in YAML.") from error
+        self._services.check(recipe)
+        updates = self._controls_for(recipe)
+        return updates | self._preview(owner, scored, recipe)
+
+    def save_recipe(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """Hand out the recipe as YAML."""
+        recipe = self._recipe(values)
+        path = self._services.recipe_file(recipe.key(), write_recipe(recipe))
+        return {self._page.file: gr.DownloadButton(value=str(path))}
+
+    def save_model(self, owner: Any, scored: Any) -> Updates:
+        """Hand out the merged model of the scored run."""
+        path = self._services.model_file(str(scored[0]))
+        return {self._page.file: gr.DownloadButton(value=str(path))}
+
+    def _values(self, values: Sequence[Any]) -> ControlValues:
+        return self._page.controls.read(values, self._services.sets)
+
+    def _recipe(self, values: Sequence[Any]) -> Recipe:
+        return to_recipe(self._values(values))
+
+    def _preview(self, owner: Any, scored: Any, recipe: Recipe) -> Updates:
+        page, show = self._page, self._show
+        preview = self._services.preview(recipe)
+        updates = {
+            page.formula: show.formula(recipe),
+            page.effect: show.effect(recipe, preview),
+            page.heatmap: show.heatmap(preview),
+            page.magnitudes: show.magnitudes(recipe, preview),
+        }
+        record, stale = self._scored(recipe, scored)
+        if (record.key, stale) == tuple(scored):
+            return updates
+        listed = self._listed(_token(owner))
+        return updates | {
+            page.verdict: show.verdict(record, listed, stale),
+            page.scores: show.scores(record, listed, stale),
+            page.scored: (record.key, stale),
+        }
+
+    def _scored(self, recipe: Recipe, scored: Any) -> tuple[RunRecord, bool]:
+        """Which run's scores stand beside a recipe, and whether they are of other settings."""
+        found = self._services.record(recipe.key())
+        if found is not None:
+            return found, False
+        last = self._services.record(str(scored[0]))
+        if last is None or last.recipe.set != recipe.set:
+            last = self._services.first(recipe.set)
+        return last, True
+
+    def _controls_for(self, recipe: Recipe) -> Updates:
+        opened = self._services.sets[recipe.set or ""]
+        values = from_recipe(recipe, default_values(opened.id, tuple(opened.experts)))
+        return self._page.controls.write(values)
+
+    def _finished(self, token: str, key: str, values: Sequence[Any]) -> Updates:
+        listed = self._services.runs.add(token, key, self._services.first())
+        record = self._shown(listed)
+        try:
+            stale = self._recipe(values).key() != record.key
+        except MergeError:
+            stale = True
+        return self._run_updates(record, listed, stale)
+
+    def _run_updates(self, record: RunRecord, listed: RunList, stale: bool) -> Updates:
+        page, show = self._page, self._show
+        return {
+            page.verdict: show.verdict(record, listed, stale),
+            page.scores: show.scores(record, listed, stale),
+            page.runs: show.runs(listed),
+            page.scored: (record.key, stale),
+        }
+
+    def _job(self, snapshot: Snapshot) -> Updates:
+        page, live = self._page, not snapshot.final
+        return {
+            page.job: self._show.job(snapshot),
+            page.seen: snapshot.version,
+            page.timer: gr.Timer(active=live),
+            page.go: gr.Button(interactive=not live),
+            page.cancel: gr.Button(interactive=live),
+        }
+
+    def _live(self, token: str) -> bool:
+        snapshot = self._services.jobs.latest(token)
+        return snapshot is not None and not snapshot.final
+
+    def _listed(self, token: str) -> RunList:
+        return self._services.runs.get(token, self._services.first())
+
+    def _shown(self, listed: RunList) -> RunRecord:
+        return self._services.record(listed.shown) or self._services.first()
+
+
+def _token(owner: Any) -> str:
+    """Return the visitor's token, or a new one when what came is not one of ours."""
+    if isinstance(owner, str) and OWNER.fullmatch(owner):
+        return owner
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,106 @@
+"""Which touch on the page calls which handler."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui.desk import Desk, told
+from ui.page import Page
+
+LIVE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+HEAVY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+FETCH = "(file) => { if (file) document.querySelector('#file-link').click(); }"
+
+
+def wire(page: Page, desk: Desk) -> None:
+    """Connect every control with what it does."""
+    _wire_settings(page, desk)
+    _wire_jobs(page, desk)
+    _wire_files(page, desk)
+
+
+def _results(page: Page) -> list[Any]:
+    return [
+        page.notice, page.formula, page.effect, page.verdict, page.scores, page.heatmap,
+        page.magnitudes, page.scored,
+    ]  # fmt: skip
+
+
+def _everything(page: Page) -> list[Any]:
+    controls = page.controls
+    panels = [*controls.panels, controls.seed_panel]
+    job = [page.owner, page.runs, page.job, page.seen, page.timer, page.go, page.cancel]
+    return [*_results(page), *controls.inputs(), *panels, *job]
+
+
+def _wire_settings(page: Page, desk: Desk) -> None:
+    controls = page.controls
+    inputs = [page.owner, page.scored, *controls.inputs()]
+    moved = [c.input for c in (*controls.on, *controls.weights, *controls.params, controls.seed)]
+    for triggers, handler, extra in (
+        (moved, desk.tick, []),
+        ([controls.set.input], desk.choose_set, [controls.set]),
+        ([controls.method.input], desk.choose_method, [*controls.panels, controls.seed_panel]),
+        (
+            [d.input for d in controls.dialects],
+            desk.choose_dialect,
+            [*controls.inputs(), *controls.panels, controls.seed_panel],
+        ),
+        ([page.draw.click], desk.new_draw, [controls.seed]),
+    ):
+        gr.on(
+            triggers,
+            told(page.notice, handler),
+            inputs,
+            [*_results(page), *extra],
+            trigger_mode="always_last",
+            **LIVE,
+        )
+
+
+def _wire_jobs(page: Page, desk: Desk) -> None:
+    controls = page.controls
+    job = [page.owner, page.job, page.seen, page.timer, page.go, page.cancel]
+    scored = [page.notice, page.verdict, page.scores, page.runs, page.scored]
+    page.go.click(
+        told(page.notice, desk.start),
+        [page.owner, page.scored, *controls.inputs()],
+        [*scored, *job],
+        **LIVE,
+    )
+    page.timer.tick(
+        desk.poll, [page.owner, page.seen, *controls.inputs()], [*scored[1:], *job], **LIVE
+    )
+    page.cancel.click(told(page.notice, desk.cancel), [page.owner], [page.notice, *job], **LIVE)
+    page.runs.select(told(page.notice, desk.touch_run), [page.owner], _everything(page), **LIVE)
+
+
+def wire_load(demo: gr.Blocks, page: Page, desk: Desk) -> None:
+    """Find a visitor's runs and job again when the page is opened."""
+    demo.load(told(page.notice, desk.restore), [page.owner], _everything(page), **LIVE)
+
+
+def _wire_files(page: Page, desk: Desk) -> None:
+    controls = page.controls
+    page.open_recipe.upload(
+        told(page.notice, desk.open_recipe),
+        [page.owner, page.scored, page.open_recipe],
+        _everything(page),
+        **LIVE,
+    )
+    nothing = {page.file: None}
+    save = page.save_recipe.click(
+        told(page.notice, desk.save_recipe, nothing),
+        [page.owner, page.scored, *controls.inputs()],
+        [page.notice, page.file],
+        **LIVE,
+    )
+    model = page.save_model.click(
+        told(page.notice, desk.save_model, nothing),
+        [page.owner, page.scored],
+        [page.notice, page.file],
+        concurrency_limit=2,
+        **HEAVY,
+    )
+    for event in (save, model):
+        event.then(None, [page.file], None, js=FETCH)

@@ -1,0 +1,139 @@
+"""The page: what stands where. No handlers, no numbers of its own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from merging.methods.registry import METHODS
+from ui.components.heatmap import ConflictHeatmap
+from ui.components.jobline import JobLine
+from ui.components.notice import Notice
+from ui.components.plot_host import PlotHost
+from ui.components.runlist import RunList
+from ui.controls import Controls, expert_rows, method_panels
+from ui.presenter import Presenter, Shown
+from ui.services import Services
+from ui.settings import default_values, from_recipe
+
+OWNER_KEY = "merge-explorer-owner"
+BROWSER_SECRET = "merge-explorer-owner-v1"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Every component that a handler reads or writes."""
+
+    controls: Controls
+    owner: gr.BrowserState
+    seen: gr.State
+    scored: gr.State
+    timer: gr.Timer
+    notice: Notice
+    formula: gr.HTML
+    effect: gr.HTML
+    verdict: gr.HTML
+    scores: PlotHost
+    heatmap: ConflictHeatmap
+    magnitudes: PlotHost
+    runs: RunList
+    job: JobLine
+    go: gr.Button
+    cancel: gr.Button
+    draw: gr.Button
+    open_recipe: gr.UploadButton
+    save_recipe: gr.Button
+    save_model: gr.Button
+    file: gr.DownloadButton
+
+
+def draw_page(services: Services, presenter: Presenter) -> Page:
+    """Draw everything, with the first experiment already in it."""
+    first = services.first()
+    opened = services.sets[first.recipe.set or ""]
+    values = from_recipe(first.recipe, default_values(opened.id, tuple(opened.experts)))
+    shown = presenter.first()
+    gr.HTML(_HEADER, elem_classes="me-header")
+    notice = Notice(elem_id="notice")
+    hidden = {
+        "owner": gr.BrowserState(None, storage_key=OWNER_KEY, secret=BROWSER_SECRET),
+        "seen": gr.State(-1),
+        "scored": gr.State((first.key, False)),
+        "timer": gr.Timer(0.3, active=False),
+    }
+    with gr.Row(elem_classes="me-columns"):
+        with gr.Column(elem_classes="me-recipe", min_width=300, scale=0):
+            recipe = _recipe_column(services, presenter, values, shown)
+        with gr.Column(elem_classes="me-results", min_width=300, scale=1):
+            results = _results_column(shown)
+    return Page(notice=notice, **hidden, **recipe, **results)
+
+
+def _recipe_column(services: Services, presenter: Presenter, values: Any, shown: Shown) -> dict:
+    opened = services.sets[values.set]
+    gr.HTML("<h2>1 Which models?</h2>")
+    choices = [(s.card["label"], s.id) for s in services.sets.values()]
+    set_choice = gr.Radio(
+        choices, value=values.set, label="Set", info=presenter.set_line(opened), elem_id="set"
+    )
+    on, weights = expert_rows(opened, values)
+    gr.HTML("<h2>2 How to merge?</h2>")
+    method = gr.Radio(
+        [(s.label, s.id) for s in METHODS], value=values.method, show_label=False,
+        container=False, elem_id="method", label="Method",
+    )  # fmt: skip
+    formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")
+    gr.HTML("<h2>3 How hard?</h2>")
+    panels, dialects, params = method_panels(values)
+    with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
+        seed = gr.Number(
+            values.seed, label="Seed", precision=0, minimum=None, elem_id="seed",
+            info="Which random draw. Same seed, same result.",
+        )  # fmt: skip
+        draw = gr.Button("New draw", size="sm", elem_id="new-draw")
+    with gr.Column(elem_classes="me-actions"):
+        with gr.Row():
+            go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
+            cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
+        job = JobLine(shown.job, elem_id="job")
+    with gr.Row(elem_classes="me-files"):
+        open_recipe = gr.UploadButton(
+            "Open recipe", file_types=[".yaml", ".yml"], type="binary", size="sm",
+            elem_id="open-recipe",
+        )  # fmt: skip
+        save_recipe = gr.Button("Save recipe", size="sm", elem_id="save-recipe")
+    controls = Controls(set_choice, on, weights, method, seed, dialects, params, panels, seed_panel)
+    return {
+        "controls": controls, "formula": formula, "go": go, "cancel": cancel, "job": job,
+        "draw": draw, "open_recipe": open_recipe, "save_recipe": save_recipe,
+    }  # fmt: skip
+
+
+def _results_column(shown: Shown) -> dict:
+    with gr.Column(elem_classes="me-section", elem_id="section-scores"):
+        gr.HTML("<h2>Did it keep the skills?</h2>")
+        verdict = gr.HTML(shown.verdict, elem_classes="me-verdict", elem_id="verdict")
+        scores = PlotHost(shown.scores, elem_id="scores")
+        with gr.Row(elem_classes="me-files"):
+            save_model = gr.Button("Download this model", size="sm", elem_id="save-model")
+            file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
+    with gr.Column(elem_classes="me-section", elem_id="section-weights"):
+        gr.HTML("<h2>What happens to the weights?</h2>")
+        effect = gr.HTML(shown.effect, elem_classes="me-verdict", elem_id="effect")
+    with gr.Column(elem_classes="me-section", elem_id="section-conflict"):
+        gr.HTML("<h2>Where do they disagree?</h2>")
+        heatmap = ConflictHeatmap(shown.heatmap, elem_id="heatmap")
+    with gr.Column(elem_classes="me-section", elem_id="section-magnitudes"):
+        gr.HTML("<h2>How big are the changes?</h2>")
+        magnitudes = PlotHost(shown.magnitudes, elem_id="magnitudes")
+    with gr.Column(elem_classes="me-section", elem_id="section-runs"):
+        gr.HTML("<h2>Your runs</h2>")
+        runs = RunList(shown.runs, elem_id="runs")
+    return {
+        "verdict": verdict, "scores": scores, "save_model": save_model, "file": file,
+        "effect": effect, "heatmap": heatmap, "magnitudes": magnitudes, "runs": runs,
+    }  # fmt: skip
+
+
+_HEADER = """<h1>Merge explorer</h1>
+<p>See what merging fine-tuned models does to them, while you drag.</p>"""

@@ -1,0 +1,172 @@
+"""From recipes and runs to the values of the page's components. No Gradio, no state."""
+
+import html
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from merging.evaluation.record import RunRecord
+from merging.jobs import Snapshot
+from merging.recipe import Recipe
+from merging.sets import ModelSet, references, sketch
+from merging.sketch import Preview
+from ui.charts.magnitudes import magnitudes_figure
+from ui.charts.scores import scores_figure
+from ui.components.heatmap import heatmap_value
+from ui.services import ListedRun, RunList, Services
+from ui.views.conflict import heatmap_view
+from ui.views.magnitudes import letters, magnitudes_view
+from ui.views.models import JobView, RunRow, ScoresView
+from ui.views.scores import scores_view, worst_task
+from ui.views.sentences import number, settings_line, weights_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Values of all result components."""
+
+    formula: str
+    effect: str
+    verdict: str
+    scores: dict[str, Any]
+    heatmap: dict[str, Any]
+    magnitudes: dict[str, Any]
+    runs: dict[str, Any]
+    job: dict[str, Any]
+
+
+class Presenter:
+    """Turns numbers of the services into component values."""
+
+    def __init__(self, services: Services) -> None:
+        """Use these services."""
+        self._services = services
+        self._scores = lru_cache(maxsize=256)(self._scores_view)
+
+    def first(self) -> Shown:
+        """Return the values of the first paint."""
+        record = self._services.first()
+        listed = self._services.runs.get("", record)
+        preview = self._services.preview(record.recipe)
+        return Shown(
+            formula=self.formula(record.recipe),
+            effect=self.effect(record.recipe, preview),
+            verdict=self.verdict(record, listed),
+            scores=self.scores(record, listed),
+            heatmap=self.heatmap(preview),
+            magnitudes=self.magnitudes(record.recipe, preview),
+            runs=self.runs(listed),
+            job=self.job(None),
+        )
+
+    def set_line(self, opened: ModelSet) -> str:
+        """Return what a set is, in one line."""
+        card = opened.card
+        size = card["parameters"] / 1e6
+        return f"{card['summary']} Base and experts: {size:.1f} M weights each, {card['licence']}."
+
+    def formula(self, recipe: Recipe) -> str:
+        """Return the formula with the settings that stand in it, as HTML."""
+        settings = recipe.settings()
+        shown = [
+            f"{p.symbol} = {number(settings.common[p.name])}"
+            for p in recipe.spec.params
+            if p.symbol and not p.advanced
+        ]
+        values = f"<span>{html.escape(', '.join(shown))}</span>" if shown else ""
+        source = html.escape(recipe.spec.source.citation)
+        return (
+            f"<code>{html.escape(recipe.spec.formula)}</code>{values}"
+            f"<p>{html.escape(recipe.spec.summary)} <cite>{source}</cite></p>"
+        )
+
+    def effect(self, recipe: Recipe, preview: Preview) -> str:
+        """Return what a recipe does to the weights, as HTML."""
+        return f"<p>{html.escape(weights_sentence(recipe, preview))}</p>"
+
+    def verdict(self, record: RunRecord, listed: RunList, stale: bool = False) -> str:
+        """Return the verdict on a run, as HTML; stale when the sliders have left it."""
+        sentence = html.escape(self._scores(record.key, listed.pinned, self._pin(listed)).sentence)
+        if not stale:
+            return f'<p aria-live="polite">{sentence}</p>'
+        name = next((r.name for r in listed.runs if r.key == record.key), "an earlier run")
+        note = f"These scores are from {name}. Press Merge and evaluate to score your settings."
+        return f'<p class="me-stale">{sentence}</p><p class="me-note">{html.escape(note)}</p>'
+
+    def scores(self, record: RunRecord, listed: RunList, stale: bool = False) -> dict[str, Any]:
+        """Return the dot plot of a run."""
+        view = self._scores(record.key, listed.pinned, self._pin(listed))
+        return scores_figure(replace(view, stale=stale))
+
+    def heatmap(self, preview: Preview) -> dict[str, Any]:
+        """Return the conflict heatmap."""
+        return heatmap_value(heatmap_view(preview)) | {"stamp": preview.key}
+
+    def magnitudes(self, recipe: Recipe, preview: Preview) -> dict[str, Any]:
+        """Return the magnitude curves with their cuts."""
+        opened = self._set(recipe)
+        names = {e["id"]: e["label"] for e in opened.card["experts"]}
+        view = magnitudes_view(sketch(opened.id), preview, names, tuple(opened.experts))
+        return magnitudes_figure(view)
+
+    def runs(self, listed: RunList) -> dict[str, Any]:
+        """Return the run list, newest first."""
+        rows = [self._row(run, listed) for run in reversed(listed.runs)]
+        return {"rows": [asdict(row) for row in rows if row is not None]}
+
+    def job(self, snapshot: Snapshot | None) -> dict[str, Any]:
+        """Return the job line."""
+        return asdict(job_view(snapshot))
+
+    def _row(self, run: ListedRun, listed: RunList) -> RunRow | None:
+        record = self._services.record(run.key)
+        if record is None:
+            return None
+        view = self._scores(run.key, "", "")
+        return RunRow(
+            key=run.key,
+            name=run.name,
+            settings=f"{self._set(record.recipe).card['label']} · {settings_line(record.recipe)}",
+            mean=view.mean.merged,
+            worst=worst_task(view),
+            when=run.when,
+            pinned=run.key == listed.pinned,
+            current=run.key == listed.shown,
+        )
+
+    def _pin(self, listed: RunList) -> str:
+        return next((run.name for run in listed.runs if run.key == listed.pinned), "")
+
+    def _scores_view(self, key: str, pinned_key: str, pinned_name: str) -> ScoresView:
+        record = self._services.record(key)
+        assert record is not None
+        pinned = self._services.record(pinned_key) if pinned_key else None
+        if pinned is not None and pinned.recipe.set != record.recipe.set:
+            pinned = None
+        opened = self._set(record.recipe)
+        return scores_view(
+            record,
+            pinned,
+            references(opened.id),
+            {t["id"]: t["label"] for t in opened.card["tasks"]},
+            letters(tuple(opened.experts)),
+            {e: opened.task_of(e) for e in opened.experts},
+            pinned_name,
+        )
+
+    def _set(self, recipe: Recipe) -> ModelSet:
+        return self._services.sets[recipe.set or ""]
+
+
+def job_view(snapshot: Snapshot | None) -> JobView:
+    """Return what the job line says of a snapshot."""
+    if snapshot is None:
+        return JobView("idle", "")
+    if snapshot.status == "queued":
+        return JobView("queued", f"Waiting, place {snapshot.position}", 0.0, snapshot.position)
+    if snapshot.status == "running":
+        text = f"{snapshot.message.capitalize()} · {snapshot.elapsed:.0f} s"
+        return JobView("running", text, snapshot.fraction)
+    if snapshot.status == "done":
+        return JobView("done", f"Done in {snapshot.elapsed:.1f} s", 1.0)
+    return JobView(snapshot.status, snapshot.message, snapshot.fraction)

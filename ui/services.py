@@ -1,0 +1,248 @@
+"""What lives as long as the server: the sets, the job queue, results, files, and run lists.
+
+The only place that holds state. Handlers get it injected, tests bring their own.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from merging.engine import one_thread
+from merging.engine.output import write_model
+from merging.errors import MergeError, ResourceError
+from merging.evaluation.record import RunRecord
+from merging.experiment import merge_and_evaluate, merge_recipe
+from merging.jobs import JobRunner, Report, ResultCache, Snapshot
+from merging.recipe import Recipe
+from merging.sets import ModelSet, open_set, set_names, shipped_runs, sketch, tables, tasks
+from merging.sketch import Preview, preview
+
+log = logging.getLogger(__name__)
+
+MOST_RUNS = 50
+MOST_OWNERS = 2000
+MOST_FILES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One line of a visitor's run list."""
+
+    key: str
+    name: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """A visitor's runs, oldest first, with the one that is shown and the one that is pinned."""
+
+    runs: tuple[ListedRun, ...]
+    shown: str
+    pinned: str
+
+
+class RunBook:
+    """Run lists by owner token, the least used forgotten first."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = threading.Lock()
+        self._lists: OrderedDict[str, RunList] = OrderedDict()
+
+    def get(self, owner: str, first: RunRecord) -> RunList:
+        """Return an owner's list; a new one begins with the first experiment, pinned."""
+        with self._lock:
+            if owner not in self._lists:
+                start = ListedRun(first.key, "Run 1", "shipped")
+                self._lists[owner] = RunList((start,), first.key, first.key)
+            self._lists.move_to_end(owner)
+            while len(self._lists) > MOST_OWNERS:
+                self._lists.popitem(last=False)
+            return self._lists[owner]
+
+    def add(self, owner: str, key: str, first: RunRecord) -> RunList:
+        """Put a run on the list, once, and show it."""
+        listed = self.get(owner, first)
+        runs = listed.runs
+        if key not in {run.key for run in runs}:
+            number = 1 + max(int(run.name.split()[1]) for run in runs)
+            when = datetime.now(UTC).strftime("%H:%M UTC")
+            runs = (*runs, ListedRun(key, f"Run {number}", when))[-MOST_RUNS:]
+        return self._put(owner, replace(listed, runs=runs, shown=key))
+
+    def show(self, owner: str, key: str, first: RunRecord) -> RunList:
+        """Show a run of the list."""
+        return self._put(owner, replace(self.get(owner, first), shown=key))
+
+    def pin(self, owner: str, key: str, first: RunRecord) -> RunList:
+        """Pin a run of the list, or unpin it."""
+        listed = self.get(owner, first)
+        return self._put(owner, replace(listed, pinned="" if listed.pinned == key else key))
+
+    def _put(self, owner: str, listed: RunList) -> RunList:
+        with self._lock:
+            self._lists[owner] = listed
+        return listed
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything the handlers need, built once.
+
+    Attributes:
+        jobs: Background merges.
+        results: Run records by recipe key, shared by all visitors.
+        previews: Answers by recipe key.
+        recipes: Recipes of queued jobs by key.
+        runs: Run lists by owner.
+        files: Folder of prepared downloads.
+    """
+
+    jobs: JobRunner
+    results: ResultCache = field(default_factory=lambda: ResultCache(512))
+    previews: ResultCache = field(default_factory=lambda: ResultCache(512))
+    recipes: ResultCache = field(default_factory=lambda: ResultCache(2048))
+    runs: RunBook = field(default_factory=RunBook)
+    files: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="merge-explorer-")))
+    sets: dict[str, ModelSet] = field(default_factory=dict)
+    file_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def warm(self) -> None:
+        """Read the sets and what previews need, so that the first slider answers at once."""
+        for name in set_names():
+            self.sets[name] = open_set(name)
+            for record in shipped_runs(name):
+                self.results.put(record.key, record)
+            held = tables(name)
+            held.sorted_model(held.rows(held.experts))
+            sketch(name)
+        self.preview(self.first().recipe)
+
+    def first(self, name: str | None = None) -> RunRecord:
+        """Return the first experiment of a set."""
+        return shipped_runs(name or next(iter(self.sets)))[0]
+
+    def preview(self, recipe: Recipe) -> Preview:
+        """Return what a recipe does to the weights.
+
+        Raises:
+            MergeError: The set or an expert is unknown.
+        """
+        self.check(recipe)
+        key = recipe.key()
+        known = self.previews.get(key)
+        if known is None:
+            known = preview(tables(recipe.set or ""), recipe)
+            self.previews.put(key, known)
+        answer: Preview = known
+        return answer
+
+    def check(self, recipe: Recipe) -> None:
+        """Make sure that a recipe is for a bundled set.
+
+        Raises:
+            MergeError: It names folders, another set, or an expert that is not in its set.
+        """
+        if recipe.set is None:
+            raise MergeError(
+                "This recipe names folders of its own. The page merges the bundled sets; for "
+                "folders use: python -m merging merge RECIPE --out DIR."
+            )
+        opened = self.sets.get(recipe.set) or open_set(recipe.set)
+        opened.check(recipe)
+
+    def record(self, key: str) -> RunRecord | None:
+        """Return a finished run, or None when it was forgotten."""
+        found: RunRecord | None = self.results.get(key)
+        return found
+
+    def start(self, owner: str, recipe: Recipe) -> Snapshot:
+        """Queue a merge and evaluation.
+
+        Raises:
+            MergeError: The recipe is refused, the visitor has a live job, or the queue is full.
+        """
+        self.check(recipe)
+        self.recipes.put(recipe.key(), recipe)
+        return self.jobs.submit(owner, recipe.key(), partial(self._work, recipe))
+
+    def recipe_of(self, key: str) -> Recipe | None:
+        """Return the recipe of a job, or None when it was forgotten."""
+        found: Recipe | None = self.recipes.get(key)
+        return found
+
+    def _work(self, recipe: Recipe, report: Report) -> str:
+        known = self.record(recipe.key())
+        if known is None:
+            known = merge_and_evaluate(recipe, report)
+            self.results.put(known.key, known)
+        return known.key
+
+    def recipe_file(self, key: str, text: str) -> Path:
+        """Write a recipe for download and return its path."""
+        path = self.files / f"recipe-{key}.yaml"
+        path.write_text(text, "utf-8")
+        return path
+
+    def model_file(self, key: str) -> Path:
+        """Return a zip of a run's merged model, made when first asked for.
+
+        Raises:
+            MergeError: The run was forgotten, or writing failed.
+        """
+        record = self.record(key)
+        if record is None:
+            raise MergeError("This run was forgotten by the server. Merge it again.")
+        with self.file_lock:
+            path = self.files / f"merged-{record.recipe.method}-{key}.zip"
+            if not path.exists():
+                self._collect_files()
+                _zip_model(record.recipe, path)
+            path.touch()
+            return path
+
+    def _collect_files(self) -> None:
+        kept = sorted(self.files.glob("*.zip"), key=lambda p: p.stat().st_mtime)
+        for old in kept[: max(0, len(kept) - MOST_FILES + 1)]:
+            old.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop the workers and remove prepared files."""
+        self.jobs.close()
+        shutil.rmtree(self.files, ignore_errors=True)
+
+
+def _zip_model(recipe: Recipe, path: Path) -> None:
+    opened, outcome = merge_recipe(recipe)
+    folder = path.with_suffix("")
+    partial_zip = path.with_suffix(".partial")
+    try:
+        write_model(outcome, opened.base.config(), folder)
+        with zipfile.ZipFile(partial_zip, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(folder.iterdir()):
+                archive.write(file, f"{path.stem}/{file.name}")
+        partial_zip.rename(path)
+    except OSError as error:
+        partial_zip.unlink(missing_ok=True)
+        raise ResourceError(f"The download could not be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def build_services() -> Services:
+    """Build the services of a server process and read what previews need."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    services = Services(JobRunner(prepare=one_thread))
+    services.warm()
+    for name in services.sets:
+        tasks(name, "reporting")
+    return services

@@ -1,0 +1,65 @@
+"""Sketch and preview to magnitude curves: how large the experts' changes are. Pure."""
+
+from collections.abc import Mapping
+
+from merging.sketch import Preview, Sketch
+from ui.views.models import LETTERS, SHAPES, MagnitudeCurve, MagnitudesView
+from ui.views.sentences import percent
+
+
+def letters(experts: tuple[str, ...]) -> dict[str, tuple[str, str]]:
+    """Return letter and marker shape of every expert of a set, by its place in the set."""
+    return {e: (LETTERS[i], SHAPES[i % len(SHAPES)]) for i, e in enumerate(experts)}
+
+
+def magnitudes_view(
+    sketch: Sketch, shown: Preview, names: Mapping[str, str], order: tuple[str, ...]
+) -> MagnitudesView:
+    """Return one curve per expert of the recipe, with the size below which changes are trimmed.
+
+    Args:
+        sketch: Of the set.
+        shown: The answer for the recipe.
+        names: Words for expert ids.
+        order: Expert ids in the order of the set.
+    """
+    marks = letters(order)
+    levels = sketch.quantiles.shape[1]
+    curves = []
+    for expert in shown.experts:
+        row = sketch.experts.index(expert.expert)
+        sizes = [float(v) for v in sketch.quantiles[row]]
+        pairs = [(s, 1 - i / (levels - 1)) for i, s in enumerate(sizes) if s > 0]
+        letter, shape = marks[expert.expert]
+        curves.append(
+            MagnitudeCurve(
+                expert.expert,
+                names[expert.expert],
+                letter,
+                shape,
+                tuple(s for s, _ in pairs),
+                tuple(share for _, share in pairs),
+                expert.cut,
+                expert.kept,
+                expert.energy,
+            )
+        )
+    return MagnitudesView(tuple(curves), magnitudes_sentence(shown, marks))
+
+
+def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) -> str:
+    """Return in words where the cut falls, or that there is none."""
+    cut = [e for e in shown.experts if e.cut is not None]
+    if cut:
+        least, most = min(e.energy for e in cut), max(e.energy for e in cut)
+        return (
+            f"The largest {percent(cut[0].kept, 1)} of the changes carry {100 * least:.0f} to "
+            f"{percent(most)} of the squared length of an expert's task vector."
+        )
+    kept = [e.kept for e in shown.experts]
+    if min(kept) > 0.9999:
+        return "Nothing is cut: every change goes into the merge, large or small."
+    return (
+        f"No size is cut off: {percent(sum(kept) / len(kept), 1)} of the changes are kept, "
+        "whatever their size."
+    )

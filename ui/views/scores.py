@@ -1,0 +1,77 @@
+"""Run records to the dot plot and its verdict. Pure."""
+
+from collections.abc import Mapping
+
+from merging.evaluation import Bits, Estimate, compare, normalised, wilson
+from merging.evaluation.record import RunRecord
+from merging.sets import References
+from ui.views.models import ScoreRow, ScoresView
+from ui.views.sentences import verdict
+
+
+def scores_view(
+    record: RunRecord,
+    pinned: RunRecord | None,
+    references: References,
+    names: Mapping[str, str],
+    letters: Mapping[str, tuple[str, str]],
+    tasks_of: Mapping[str, str],
+    pinned_name: str = "",
+) -> ScoresView:
+    """Arrange scores per task, worst first, with base, own expert and the pinned run.
+
+    Args:
+        record: The run to show.
+        pinned: The run to compare with; None or the same run draws no ghost.
+        references: Answers of base and own experts.
+        names: Words for task ids.
+        letters: Letter and shape by expert id.
+        tasks_of: Task by expert id.
+        pinned_name: Name of the pinned run.
+    """
+    ghost = pinned if pinned is not None and pinned.key != record.key else None
+    found = compare(record.correct, (ghost or record).correct, references.own)
+    base, base_mean = normalised(references.base, references.own)
+    ghosts, ghost_mean = normalised(ghost.correct, references.own) if ghost else ({}, None)
+    held_in = {tasks_of[e.id] for e in record.recipe.experts}
+    letter_of = {task: letters[expert][0] for expert, task in tasks_of.items()}
+    rows = [
+        ScoreRow(
+            task=task,
+            label=names[task],
+            letter=letter_of[task],
+            held_in=task in held_in,
+            own=_accuracy(references.own[task]),
+            base=base[task],
+            merged=pair[0],
+            pinned=ghosts.get(task),
+            raw=_accuracy(record.correct[task]),
+        )
+        for task, pair in found.tasks.items()
+    ]
+    rows.sort(key=lambda row: row.merged.value if row.merged else 0)
+    mean = ScoreRow(
+        "mean", "Mean", "", True, _mean(rows, "own"), base_mean, found.mean[0], ghost_mean,
+        _mean(rows, "raw"),
+    )  # fmt: skip
+    gap = found.mean[1] if ghost else None
+    sentence = verdict(record.recipe, found.mean[0], base_mean, gap, pinned_name)
+    return ScoresView(tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "")
+
+
+def worst_task(view: ScoresView) -> str:
+    """Return the task that lost most, in words."""
+    row = view.rows[0]
+    return f"{row.label} {100 * row.merged.value:.0f} %" if row.merged else ""
+
+
+def _accuracy(bits: Bits) -> Estimate:
+    return wilson(int(bits.sum()), len(bits))
+
+
+def _mean(rows: list[ScoreRow], field: str) -> Estimate:
+    parts = [getattr(row, field) for row in rows]
+    value, low, high = (
+        sum(getattr(part, end) for part in parts) / len(parts) for end in ("value", "low", "high")
+    )
+    return Estimate(value, low, high)

@@ -1,0 +1,119 @@
+"""Numbers to sentences: the verdict above every plot. Pure."""
+
+from merging.evaluation import Estimate
+from merging.methods.spec import Value
+from merging.recipe import Recipe
+from merging.sketch import Preview
+
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share in words of per cent: 0.837 is "84 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def points(gap: float) -> str:
+    """Return a difference of shares in points, with its sign."""
+    return f"{100 * gap:+.1f} points"
+
+
+def count_word(count: int) -> str:
+    """Return a small number as a word."""
+    return COUNTS[count] if count < len(COUNTS) else str(count)
+
+
+def settings_line(recipe: Recipe) -> str:
+    """Return a recipe in one line: method, what was set, experts."""
+    spec, settings = recipe.spec, recipe.settings()
+    shown = [spec.label]
+    defaults = spec.defaults("paper")
+    for param in spec.params:
+        value = settings.common[param.name]
+        if not param.advanced:
+            shown.append(f"{param.symbol or param.label} {number(value)}")
+        elif value != defaults[param.name]:
+            shown.append(f"{param.label.lower()} {number(value)}")
+    weights = [f"{e.id} {number(e.weight)}" for e in recipe.experts if e.weight != 1]
+    shown.append(f"{len(recipe.experts)} experts" if len(recipe.experts) > 1 else "1 expert")
+    if weights:
+        shown.append("weights " + ", ".join(weights))
+    if recipe.spec.random and recipe.seed:
+        shown.append(f"draw {recipe.seed}")
+    return " · ".join(shown)
+
+
+def number(value: Value) -> str:
+    """Return a parameter's value as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float) else value.replace("_", " ")
+
+
+def what_was_done(recipe: Recipe) -> str:
+    """Return the recipe as the subject of a sentence."""
+    count = len(recipe.experts)
+    who = "the one expert" if count == 1 else f"{count_word(count)} experts"
+    plain = all(e.weight == 1 for e in recipe.experts)
+    if recipe.method == "task_arithmetic" and plain and recipe.settings().number("scale") == 1:
+        every = "the one expert" if count == 1 else f"all {count_word(count)} experts"
+        return f"Adding {every} at full strength"
+    if recipe.method == "linear":
+        return f"Averaging {who}"
+    scale = recipe.settings().common.get("scale")
+    strength = "" if scale is None else f" at λ = {number(scale)}"
+    return f"{recipe.spec.label} of {who}{strength}"
+
+
+def verdict(
+    recipe: Recipe, mean: Estimate, base: Estimate, gap: Estimate | None, pinned: str = ""
+) -> str:
+    """Return what a scored merge keeps, against the base and the pinned run.
+
+    Args:
+        recipe: What was merged.
+        mean: Mean normalised score of the merge.
+        base: The same of the untouched base.
+        gap: Merge minus pinned run, or None when nothing else is pinned.
+        pinned: Name of the pinned run.
+    """
+    text = (
+        f"{what_was_done(recipe)} keeps {percent(mean.value)} of what its experts can do "
+        f"(95 % interval {100 * mean.low:.0f} to {percent(mean.high)}); "
+        f"the untouched base keeps {percent(base.value)}."
+    )
+    if gap is None:
+        return text
+    if gap.low <= 0 <= gap.high:
+        return f"{text} Against {pinned}: {points(gap.value)}, within noise."
+    return (
+        f"{text} Against {pinned}: {points(gap.value)} ({points(gap.low)} to {points(gap.high)})."
+    )
+
+
+def weights_sentence(recipe: Recipe, shown: Preview) -> str:
+    """Return what a recipe does to the weights: what is kept, what clashes, how far it moves."""
+    kept = sum(e.kept for e in shown.experts) / len(shown.experts)
+    energy = sum(e.energy for e in shown.experts) / len(shown.experts)
+    if kept > 0.9999:
+        text = "Every change of every expert is kept. "
+    else:
+        text = (
+            f"{percent(kept, 1)} of each expert's changes are kept, "
+            f"with {percent(energy)} of their squared length. "
+        )
+    text += conflict_sentence(shown)
+    return f"{text} The merged change is {shown.length:.2f} × as long as one expert's."
+
+
+def conflict_sentence(shown: Preview) -> str:
+    """Return how often surviving signs clash, beside what coin tosses would give."""
+    if len(shown.experts) < 2:
+        return "With one expert there is nobody to disagree with."
+    share, chance = shown.whole.share, shown.whole.chance
+    if share is None or chance is None or shown.whole.too_few:
+        return "Too few weights are kept by two or more experts to speak of conflict."
+    return (
+        f"Where two or more experts meet, signs clash at {percent(share, 1)} of the weights; "
+        f"coin tosses would clash at {percent(chance, 1)}."
+    )
