@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from merging.checkpoints.base import Checkpoint
+from merging.engine.devices import best_device
 from merging.engine.outcome import Outcome, TensorReport
 from merging.engine.plan import Plan, Step
 from merging.errors import CompatibilityError, ResourceError
@@ -17,11 +18,6 @@ from merging.methods.masks import HashMasks
 from merging.methods.spec import Context, Magnitudes, Masks, Piece
 
 Progress = Callable[[float, str], None]
-
-
-def best_device() -> str:
-    """Return ``cuda`` when there is one, else ``cpu``."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def run(
