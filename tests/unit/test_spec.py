@@ -1,0 +1,168 @@
+"""Declarations: every parameter of every method guards itself and can be shown."""
+
+import math
+from typing import Any
+
+import pytest
+
+from merging.errors import ParameterError, UnknownNameError
+from merging.methods.registry import METHODS, method
+from merging.methods.spec import WEIGHT, MethodSpec, Param
+
+EVERY = [(spec, param) for spec in METHODS for param in (WEIGHT, *spec.params)]
+NUMBERS = [(s, p) for s, p in EVERY if not p.choices and not isinstance(p.default, bool)]
+WORDS = [(s, p) for s, p in EVERY if p.choices]
+FLAGS = [(s, p) for s, p in EVERY if isinstance(p.default, bool)]
+
+
+def name(value: object) -> str:
+    return str(getattr(value, "id", None) or getattr(value, "name", value))
+
+
+def test_methods_stand_in_the_order_of_the_page() -> None:
+    assert [m.id for m in METHODS] == ["linear", "task_arithmetic", "ties", "dare", "dare_ties"]
+
+
+@pytest.mark.parametrize(("spec", "param"), EVERY, ids=name)
+def test_default_is_accepted_as_it_is(spec: MethodSpec, param: Param) -> None:
+    checked = param.check(param.default, "here")
+    assert checked == param.default
+    assert type(checked) is type(param.default)
+
+
+@pytest.mark.parametrize(("spec", "param"), EVERY, ids=name)
+def test_words_for_people_are_there(spec: MethodSpec, param: Param) -> None:
+    assert param.label[0].isupper()
+    assert param.help.endswith(".")
+    assert param.origin
+
+
+@pytest.mark.parametrize(("spec", "param"), NUMBERS, ids=name)
+def test_slider_lies_inside_the_accepted_range(spec: MethodSpec, param: Param) -> None:
+    for end in param.slider:
+        assert param.check(end, "here") == end
+    assert param.slider[0] <= float(param.default) <= param.slider[1]
+    assert 0 < param.step <= param.slider[1] - param.slider[0]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
+@pytest.mark.parametrize(("spec", "param"), NUMBERS, ids=name)
+def test_numbers_must_be_finite(spec: MethodSpec, param: Param, bad: float) -> None:
+    with pytest.raises(ParameterError, match=rf"here: {param.name} is -?(nan|inf).*finite"):
+        param.check(bad, "here")
+
+
+@pytest.mark.parametrize("bad", [True, False, "1", None, [1], {}, b"1", 1j], ids=repr)
+@pytest.mark.parametrize(("spec", "param"), NUMBERS, ids=name)
+def test_numbers_must_be_numbers(spec: MethodSpec, param: Param, bad: Any) -> None:
+    with pytest.raises(ParameterError, match=f"{param.name} is .*must be a number") as caught:
+        param.check(bad, "here")
+    assert repr(bad) in str(caught.value)
+
+
+@pytest.mark.parametrize(("spec", "param"), NUMBERS, ids=name)
+def test_numbers_out_of_range_are_named_with_the_range(spec: MethodSpec, param: Param) -> None:
+    edge = param.maximum if param.exclusive else param.maximum + 0.5
+    for bad in (param.minimum - 0.5, edge, 10**400, -(10**400)):
+        with pytest.raises(ParameterError) as caught:
+            param.check(bad, "here")
+        assert repr(bad)[:20] in str(caught.value)
+        assert f"at least {param.minimum:g}" in str(caught.value)
+    assert param.check(param.minimum, "here") == param.minimum
+    if not param.exclusive:
+        assert param.check(param.maximum, "here") == param.maximum
+
+
+def test_drop_rate_one_is_refused_but_almost_one_is_not() -> None:
+    rate = method("dare").param("drop_rate")
+    with pytest.raises(ParameterError, match=r"is 1.0; it must be at least 0 and below 1\."):
+        rate.check(1.0, "method dare")
+    assert rate.check(0.999999, "method dare") == 0.999999
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "", None, 0, True, ["sum"], math.nan], ids=repr)
+@pytest.mark.parametrize(("spec", "param"), WORDS, ids=name)
+def test_words_must_be_known(spec: MethodSpec, param: Param, bad: Any) -> None:
+    with pytest.raises(ParameterError) as caught:
+        param.check(bad, "here")
+    assert repr(bad) in str(caught.value)
+    assert all(choice in str(caught.value) for choice in param.choices)
+
+
+@pytest.mark.parametrize("bad", [0, 1, "true", None, 1.0], ids=repr)
+@pytest.mark.parametrize(("spec", "param"), FLAGS, ids=name)
+def test_flags_are_true_or_false(spec: MethodSpec, param: Param, bad: Any) -> None:
+    with pytest.raises(ParameterError, match="must be true or false"):
+        param.check(bad, "here")
+    assert param.check(False, "here") is False
+
+
+def test_whole_numbers_become_floats_and_minus_zero_zero() -> None:
+    """Equal values must look equal, for the recipe's hash."""
+    assert type(WEIGHT.check(1, "here")) is float
+    assert math.copysign(1, float(WEIGHT.check(-0.0, "here"))) == 1
+
+
+def test_an_integer_parameter_refuses_fractions() -> None:
+    steps = Param("steps", "Steps", 3, "", "", minimum=0, maximum=9)
+    assert steps.check(4.0, "here") == 4
+    assert type(steps.check(4.0, "here")) is int
+    with pytest.raises(ParameterError, match=r"steps is 4.5; it must be a whole number"):
+        steps.check(4.5, "here")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("lambda", "scale"), ("densty", "density"), ("k", "density"), ("trimscope", "trim_scope")],
+)
+def test_unknown_parameters_name_the_nearest(wrong: str, near: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"parameter of ties '{wrong}'.*'{near}'"):
+        method("ties").param(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("tie", "ties"), ("DARE", "dare"), ("task_arithmetics", "task_arithmetic")]
+)
+def test_unknown_methods_name_the_nearest(wrong: str, near: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"method '{wrong}'. Did you mean '{near}'"):
+        method(wrong)
+
+
+@pytest.mark.parametrize("spec", METHODS, ids=name)
+def test_dialects_say_only_what_the_method_declares(spec: MethodSpec) -> None:
+    """A misspelt option in a dialect would be filled in and never read."""
+    declared = {p.name for p in spec.params}
+    for dialect, options in spec.dialects.items():
+        assert set(options) <= declared
+        for key, value in spec.defaults(dialect).items():
+            assert spec.param(key).check(value, dialect) == value
+    assert dict(spec.dialects["paper"]) == {}
+
+
+@pytest.mark.parametrize("spec", METHODS, ids=name)
+def test_names_are_unique(spec: MethodSpec) -> None:
+    names = [p.name for p in spec.params]
+    assert len(set(names)) == len(names)
+    assert not set(spec.aliases()) & set(names)
+
+
+@pytest.mark.parametrize(
+    ("spec", "dialect", "option", "value"),
+    [
+        ("ties", "paper", "density", 0.2),
+        ("ties", "mergekit", "density", 1.0),
+        ("ties", "mergekit", "combine", "weighted_mean"),
+        ("ties", "peft", "trim_rule", "exact"),
+        ("dare", "paper", "rescale", "inverse"),
+        ("dare", "mergekit", "rescale", "l1"),
+        ("dare_ties", "mergekit", "combine", "sum"),
+        ("task_arithmetic", "mergekit", "scale", 1.0),
+    ],
+)
+def test_defaults_of_the_references(spec: str, dialect: str, option: str, value: object) -> None:
+    assert method(spec).defaults(dialect)[option] == value
+
+
+def test_unknown_dialect_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="dialect for ties 'mergekt'.*'mergekit'"):
+        method("ties").defaults("mergekt")
