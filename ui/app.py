@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui.api import preview_endpoint
 from ui.components.assets import head_html
 from ui.desk import Desk
 from ui.events import wire, wire_load
@@ -23,8 +24,16 @@ def build_app(services: Services) -> gr.Blocks:
         desk = Desk(page, services, presenter)
         wire(page, desk)
         wire_load(demo, page, desk)
+        _publish(services)
     demo.queue(max_size=64, default_concurrency_limit=16)
     return demo
+
+
+def _publish(services: Services) -> None:
+    def preview(recipe: str) -> dict[str, Any]:
+        return preview_endpoint(services, recipe)
+
+    gr.api(preview, api_name="preview", concurrency_limit=4)
 
 
 def launch_options() -> dict[str, Any]:

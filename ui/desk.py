@@ -30,13 +30,16 @@ Updates = dict[Any, Any]
 Handler = Callable[..., Updates]
 
 
-def told(notice: Any, handler: Handler, on_error: Updates | None = None) -> Handler:
+def told(
+    notice: Any, handler: Handler, on_error: Updates | None = None, clear: bool = True
+) -> Handler:
     """Turn whatever a handler raises into the notice line; a success clears the line."""
+    quiet = {notice: "" if clear else gr.skip()}
 
     @functools.wraps(handler)
     def safe(*values: Any) -> Updates:
         try:
-            return {notice: "", **handler(*values)}
+            return {**quiet, **handler(*values)}
         except MergeError as error:
             return {notice: str(error), **(on_error or {})}
         except Exception:

@@ -69,7 +69,10 @@ def _wire_jobs(page: Page, desk: Desk) -> None:
         **LIVE,
     )
     page.timer.tick(
-        desk.poll, [page.owner, page.seen, *controls.inputs()], [*scored[1:], *job], **LIVE
+        told(page.notice, desk.poll, clear=False),
+        [page.owner, page.seen, *controls.inputs()],
+        [*scored, *job],
+        **LIVE,
     )
     page.cancel.click(told(page.notice, desk.cancel), [page.owner], [page.notice, *job], **LIVE)
     page.runs.select(told(page.notice, desk.touch_run), [page.owner], _everything(page), **LIVE)

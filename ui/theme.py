@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ui.components.assets import read_asset
+from ui.components.assets import style_sheet
 
 FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Noto Sans Mono", "monospace")
@@ -48,8 +48,8 @@ def theme() -> gr.themes.Base:
         slider_color_dark="var(--me-accent)",
         input_background_fill="var(--me-panel)",
         input_background_fill_dark="var(--me-panel)",
-        input_border_color="var(--me-line)",
-        input_border_color_dark="var(--me-line)",
+        input_border_color="var(--me-edge)",
+        input_border_color_dark="var(--me-edge)",
         checkbox_background_color_selected="var(--me-accent)",
         checkbox_background_color_selected_dark="var(--me-accent)",
         checkbox_border_color_selected="var(--me-accent)",
@@ -68,8 +68,8 @@ def theme() -> gr.themes.Base:
         button_primary_text_color_dark="var(--me-on-accent)",
         button_secondary_background_fill="var(--me-panel)",
         button_secondary_background_fill_dark="var(--me-panel)",
-        button_secondary_border_color="var(--me-line)",
-        button_secondary_border_color_dark="var(--me-line)",
+        button_secondary_border_color="var(--me-edge)",
+        button_secondary_border_color_dark="var(--me-edge)",
         button_secondary_text_color="var(--me-ink)",
         button_secondary_text_color_dark="var(--me-ink)",
         button_border_width="1px",
@@ -78,5 +78,5 @@ def theme() -> gr.themes.Base:
 
 
 def page_css() -> str:
-    """Return the style sheet of the page."""
-    return read_asset("page.css")
+    """Return the style sheet of the page and its components."""
+    return style_sheet()

@@ -90,7 +90,7 @@ class Param:
                 f"and {edge} {self.maximum:g}."
             )
         if isinstance(self.default, float):
-            return float(value)
+            return float(value) + 0.0  # -0.0 becomes 0.0: equal values look equal
         if value != int(value):
             raise ParameterError(f"{label} is {_shown(value)}; it must be a whole number.")
         return int(value)

@@ -210,6 +210,8 @@ def _checked_expert(spec: MethodSpec, expert: Expert) -> Expert:
     values = []
     for name, value in sorted(expert.params):
         param = spec.param(str(name))
+        if param is WEIGHT:
+            raise RecipeError(f"{where}: weight is a field of the expert, not one of its params.")
         if not param.per_expert:
             raise RecipeError(f"{where}: {name} is one value for all experts; put it in params.")
         values.append((name, param.check(value, where)))

@@ -10,6 +10,7 @@ from merging.errors import RecipeError, unknown
 from merging.recipe.model import FORMAT, Expert, Recipe
 
 MOST_BYTES = 65_536
+LONGEST_NUMBER = 40
 KEYS = ("format", "set", "base", "experts", "method", "params", "dialect", "dtype", "seed")
 
 
@@ -33,11 +34,27 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """Safe YAML that puts quotes around every text that ``_Loader`` would read as a number."""
+
+
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    digits = loader.construct_scalar(node)
+    if len(digits) > LONGEST_NUMBER:
+        raise RecipeError(f"The number {digits[:20]}... of the recipe is too long.")
+    return loader.construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
+
+# What PyYAML lets through when a value does not fit its tag, as in ``!!bool maybe``.
+_MISFITS = (LookupError, AttributeError, TypeError)
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -57,7 +74,7 @@ def parse_recipe(text: str) -> Recipe:
         raise RecipeError("The recipe is longer than 64 KiB. Is it the right file?")
     try:
         data = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, *_MISFITS) as error:
         raise RecipeError(f"The recipe is not valid YAML: {_first_line(error)}") from error
     if not isinstance(data, dict):
         raise RecipeError(f"The recipe must be a list of keys, starting with format: {FORMAT}.")
@@ -77,7 +94,7 @@ def write_recipe(recipe: Recipe) -> str:
     if recipe.dtype is not None:
         data["dtype"] = recipe.dtype
     data["seed"] = recipe.seed
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _from_mapping(data: dict[str, Any]) -> Recipe:
@@ -128,4 +145,6 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}."
+    if isinstance(error, _MISFITS):
+        return "a value does not fit its tag (!!name)."
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

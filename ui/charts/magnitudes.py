@@ -1,14 +1,22 @@
 """Magnitude curves: how large changes are, with the cut drawn. Pure."""
 
 import math
-from hashlib import sha256
+from array import array
+from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
-from ui.charts.scores import INK, LINE, PLAIN, SOFT
+from ui.charts.parts import (
+    ACCENT, AXIS, INK, LINE, PANEL, SOFT, TINT, axis_title, frame, scatter, segment, words,
+)  # fmt: skip
 from ui.views.models import MagnitudeCurve, MagnitudesView
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-KEPT = "var(--me-accent)"
+HIDDEN_SHARE = 0.02
+STEP_SHARE, STEP_DECADES = 0.005, 0.03
+COLUMNS = ["Expert", "Median |δ|", "Largest |δ|", "Cut at", "Kept, %", "Squared length kept, %"]
+
+Points = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def magnitudes_figure(view: MagnitudesView) -> dict[str, Any]:
@@ -17,134 +25,137 @@ def magnitudes_figure(view: MagnitudesView) -> dict[str, Any]:
     y is the share of an expert's changes that are at least as large as x (log axis). The cuts are
     a patch: dragging a slider that moves only them draws nothing else.
     """
+    thinned = [thin(curve.sizes, curve.shares) for curve in view.curves]
+    limits = _limits(view)
     return {
-        "data": [_curve(curve, i) for i, curve in enumerate(view.curves)],
-        "layout": _layout(view),
-        "patch": {"shapes": _cuts(view), "annotations": _labels(view)},
+        "data": [_line(c, p, i) for i, (c, p) in enumerate(zip(view.curves, thinned, strict=True))],
+        "layout": _layout(limits),
+        "patch": {"shapes": _cuts(view, limits), "annotations": _letters(view) + _kept(view)},
         "revision": _revision(view),
         "label": view.sentence,
         "sentence": view.sentence,
-        "table": _table(view),
+        "table": {"columns": COLUMNS, "rows": [_table_row(curve) for curve in view.curves]},
+        "name": "magnitudes",
     }
 
 
-def _revision(view: MagnitudesView) -> str:
-    what = [(c.expert, c.sizes, c.shares) for c in view.curves]
-    return sha256(repr(what).encode()).hexdigest()[:12]
+@lru_cache(maxsize=64)
+def thin(sizes: tuple[float, ...], shares: tuple[float, ...]) -> Points:
+    """Leave out points that no screen could show: the line stays within half a per cent.
+
+    Args:
+        sizes: Above zero, rising.
+        shares: Falling from 1 to 0, same length.
+
+    Returns:
+        The sizes and shares that stay, first and last among them.
+    """
+    kept = [0]
+    for index in range(1, len(sizes) - 1):
+        fall = shares[kept[-1]] - shares[index + 1]
+        rise = math.log10(sizes[index + 1] / sizes[kept[-1]])
+        if fall > STEP_SHARE or rise > STEP_DECADES:
+            kept.append(index)
+    kept += [len(sizes) - 1] if len(sizes) > 1 else []
+    return tuple(sizes[i] for i in kept), tuple(shares[i] for i in kept)
 
 
-def _curve(curve: MagnitudeCurve, index: int) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": f"{curve.letter} {curve.label}",
-        "x": [float(f"{size:.4g}") for size in curve.sizes],
-        "y": [round(100 * share, 2) for share in curve.shares],
-        "line": {"color": INK, "width": 1.6, "dash": DASHES[index % len(DASHES)]},
-        "hovertemplate": "%{y:.0f} % are at least %{x:.2g}<extra>%{fullData.name}</extra>",
-    }
+def _revision(view: MagnitudesView) -> int:
+    """A number that changes with the curves and with nothing else."""
+    found = 0
+    for curve in view.curves:
+        found = crc32(f"{curve.letter} {curve.label}".encode(), found)
+        found = crc32(array("d", (*curve.sizes, *curve.shares)).tobytes(), found)
+    return found
 
 
-def _range(view: MagnitudesView) -> list[float]:
-    low = min((c.sizes[len(c.sizes) // 50] for c in view.curves), default=1e-5)
+def _line(curve: MagnitudeCurve, points: Points, index: int) -> dict[str, Any]:
+    return scatter(
+        [float(f"{size:.4g}") for size in points[0]],
+        [round(100 * share, 2) for share in points[1]],
+        f"{curve.letter} {curve.label}",
+        mode="lines",
+        line={"color": INK, "width": 1.5, "dash": DASHES[index % len(DASHES)]},
+        hovertemplate="%{y:.0f} % are at least %{x:.2g}<extra>%{fullData.name}</extra>",
+    )
+
+
+def _limits(view: MagnitudesView) -> tuple[float, float]:
+    """Both ends of the size axis, as powers of ten: the smallest changes stay outside."""
+    low = min((c.sizes[int(HIDDEN_SHARE * len(c.sizes))] for c in view.curves), default=1e-5)
     high = max((c.sizes[-1] for c in view.curves), default=1e-1)
-    return [math.log10(low) - 0.1, math.log10(high) + 0.2]
+    return round(math.log10(low) - 0.1, 3), round(math.log10(high) + 0.15, 3)
 
 
-def _layout(view: MagnitudesView) -> dict[str, Any]:
-    return {
-        "height": 330,
-        "margin": {"l": 8, "r": 16, "t": 20, "b": 44},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "showlegend": False,
-        "font": {"family": "var(--me-font)", "size": 13, "color": INK},
-        "xaxis": {
-            **PLAIN,
-            "type": "log",
-            "range": _range(view),
-            "gridcolor": LINE,
-            "exponentformat": "power",
-            "dtick": 1,
-            "title": {"text": "size of a change, |δ|", "font": {"color": SOFT, "size": 12}},
+def _layout(limits: tuple[float, float]) -> dict[str, Any]:
+    return frame(
+        320,
+        margin={"l": 8, "r": 16, "t": 12, "b": 46},
+        xaxis={
+            **AXIS, "type": "log", "range": list(limits), "gridcolor": LINE, "dtick": 1,
+            "exponentformat": "power", "tickangle": 0, "title": axis_title("size of a change, |δ|"),
         },
-        "yaxis": {
-            **PLAIN,
-            "range": [0, 103],
-            "ticksuffix": " %",
-            "gridcolor": LINE,
-            "title": {
-                "text": "changes at least this large",
-                "font": {"color": SOFT, "size": 12},
-            },
+        yaxis={
+            **AXIS, "range": [0, 103], "ticksuffix": " %", "gridcolor": LINE, "dtick": 25,
+            "title": axis_title("changes at least this large"),
         },
-    }
+    )  # fmt: skip
 
 
-def _cuts(view: MagnitudesView) -> list[dict[str, Any]]:
-    return [
-        {
-            "type": "line", "x0": curve.cut, "x1": curve.cut, "y0": 0, "y1": 100 * curve.kept,
-            "line": {"color": KEPT, "width": 1.5},
-        }
-        for curve in view.curves
-        if curve.cut
-    ] + _level(view)  # fmt: skip
+def _cut(view: MagnitudesView) -> list[tuple[float, float]]:
+    """Cut and kept share in per cent, where sizes decide what is kept."""
+    return [(c.cut, 100 * c.kept) for c in view.curves if c.cut]
 
 
-def _level(view: MagnitudesView) -> list[dict[str, Any]]:
-    """The kept share as a level line, where sizes decide what is kept."""
-    cut = [curve for curve in view.curves if curve.cut]
+def _cuts(view: MagnitudesView, limits: tuple[float, float]) -> list[dict[str, Any]]:
+    cut = _cut(view)
     if not cut:
         return []
-    level = 100 * cut[0].kept
+    level = cut[0][1]
+    dropped = {
+        "type": "rect", "x0": 10 ** limits[0], "x1": min(x for x, _ in cut), "y0": 0, "y1": 103,
+        "fillcolor": TINT, "line": {"width": 0}, "layer": "below",
+    }  # fmt: skip
+    across = segment((0, 1), (level, level), ACCENT, xref="paper", dash="dot")
+    return [dropped, across, *(segment((x, x), (0, y), ACCENT, width=1.5) for x, y in cut)]
+
+
+def _kept(view: MagnitudesView) -> list[dict[str, Any]]:
+    cut = _cut(view)
+    if not cut:
+        return []
+    level = cut[0][1]
+    text = f"kept: largest {level:.3g} %"
+    side = "top" if level > 85 else "bottom"
     return [
-        {
-            "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level,
-            "line": {"color": KEPT, "width": 1, "dash": "dot"},
-        }
+        words(1, level, text, ACCENT, xref="paper", xanchor="right", yanchor=side),
+        words(0, 4, "dropped by all", SOFT, xref="paper", xanchor="left", yanchor="bottom",
+              xshift=6),
     ]  # fmt: skip
 
 
-def _labels(view: MagnitudesView) -> list[dict[str, Any]]:
-    """Letters beside the curves, one under the other; and a word at the level line."""
+def _letters(view: MagnitudesView) -> list[dict[str, Any]]:
+    """Each letter on its own curve, one under the other."""
     labels = []
     for index, curve in enumerate(view.curves):
-        level = 0.86 - 0.12 * index
+        level = 0.86 - 0.12 * (index % 7)
         at = next(
             (s for s, share in zip(curve.sizes, curve.shares, strict=True) if share <= level), None
         )
         if at:
             labels.append(
-                {
-                    "x": math.log10(at), "y": 100 * level, "text": f"<b>{curve.letter}</b>",
-                    "showarrow": False, "bgcolor": "var(--me-panel)", "borderpad": 1,
-                    "font": {"color": INK, "size": 12},
-                }
+                words(math.log10(at), 100 * level, curve.letter, bgcolor=PANEL, borderpad=1,
+                      font={"weight": 600})
             )  # fmt: skip
-    cut = [curve for curve in view.curves if curve.cut]
-    if cut:
-        labels.append(
-            {
-                "xref": "paper", "x": 1, "y": 100 * cut[0].kept, "xanchor": "right",
-                "yanchor": "bottom", "text": f"kept: {100 * cut[0].kept:.1f} %",
-                "showarrow": False, "font": {"color": KEPT, "size": 12},
-            }
-        )  # fmt: skip
     return labels
 
 
-def _table(view: MagnitudesView) -> dict[str, Any]:
-    columns = ["Expert", "Median |δ|", "Largest |δ|", "Cut at", "Kept, %", "Squared length kept, %"]
-    rows = [
-        [
-            f"{c.letter} {c.label}",
-            f"{c.sizes[len(c.sizes) // 2]:.2e}",
-            f"{c.sizes[-1]:.2e}",
-            f"{c.cut:.2e}" if c.cut else "",
-            f"{100 * c.kept:.1f}",
-            f"{100 * c.energy:.1f}",
-        ]
-        for c in view.curves
+def _table_row(curve: MagnitudeCurve) -> list[str]:
+    return [
+        f"{curve.letter} {curve.label}",
+        f"{curve.sizes[len(curve.sizes) // 2]:.2e}",
+        f"{curve.sizes[-1]:.2e}",
+        f"{curve.cut:.2e}" if curve.cut else "",
+        f"{100 * curve.kept:.1f}",
+        f"{100 * curve.energy:.1f}",
     ]
-    return {"columns": columns, "rows": rows}

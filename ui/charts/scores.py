@@ -1,194 +1,179 @@
 """Scores to a dot plot: position on one axis, the pinned run as a ghost. Pure."""
 
+import math
 from typing import Any
 
 from merging.evaluation import Estimate
+from ui.charts.parts import AXIS, INK, LINE, SOFT, axis_title, frame, scatter, segment, words
 from ui.views.models import ScoreRow, ScoresView
 
-INK, SOFT, LINE, ACCENT = "var(--me-ink)", "var(--me-soft)", "var(--me-line)", "var(--me-accent)"
-PLAIN = {"fixedrange": True, "zeroline": False, "automargin": True}
-ROW_HEIGHT = 42
+ROW_HEIGHT = 36
+MEAN_PLACE = -0.4
+RIGHT = 112.0
+OF_EXPERT = "%{x:.1f} % of its own expert"
+COLUMNS = [
+    "Task", "Own expert, accuracy %", "Base, % of own", "Merged, accuracy %", "Merged, % of own",
+    "95 % interval", "Pinned, % of own", "Difference, points",
+]  # fmt: skip
+
+Placed = list[tuple[ScoreRow, float]]
 
 
 def scores_figure(view: ScoresView) -> dict[str, Any]:
     """Return the dot plot of a run as the value of a plot host.
 
-    One row per task and one for the mean, x is the share of the task's own expert in per cent:
-    solid dot the merge with its 95 % interval, hollow ring the pinned run, tick the base.
+    One row per task and, set apart, one for the mean; x is the share of the task's own expert in
+    per cent: solid dot the merge with its 95 % interval, hollow ring the pinned run, tick the base.
     """
-    rows = [*view.rows, view.mean]
-    places = [*range(len(view.rows), 0, -1), -0.4]
-    data = [_pinned_lines(rows, places), _whiskers(rows, places), _base(rows, places)]
-    data += [_ghosts(rows, places, view), _dots(rows, places, view)]
+    tasks = len(view.rows)
+    placed = [(row, float(tasks - i)) for i, row in enumerate(view.rows)]
+    placed.append((view.mean, MEAN_PLACE))
+    ghosts = [_joins(placed), _rings(placed, view)] if any(r.pinned for r, _ in placed) else []
     return {
-        "data": [trace for trace in data if trace is not None],
-        "layout": _layout(rows, places, view),
+        "data": [_base(placed), *ghosts, _whiskers(placed, view), _dots(placed, view)],
+        "layout": _layout(placed, view),
         "label": view.sentence,
-        "sentence": _caption(view),
-        "table": _table(rows),
+        "sentence": _key(view),
+        "table": {"columns": COLUMNS, "rows": [_table_row(row) for row, _ in placed]},
+        "name": "scores",
     }
 
 
-def _percent(value: float) -> float:
-    return round(100 * value, 2)
+def _percent(share: float) -> float:
+    return round(100 * share, 2)
 
 
-def _name(row: ScoreRow) -> str:
+def _label(row: ScoreRow) -> str:
     letter = f"{row.letter}  " if row.letter else ""
-    return f"{letter}{row.label}" + ("" if row.held_in else " (held out)")
+    return f"{letter}{row.label}" + ("" if row.held_in else " (not merged)")
 
 
-def _scatter(x: list[Any], y: list[Any], name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "markers", "x": x, "y": y, "name": name, **more}
-
-
-def _dots(rows: list[ScoreRow], places: list[float], view: ScoresView) -> dict[str, Any]:
-    shown = [(r, p) for r, p in zip(rows, places, strict=True) if r.merged]
-    marker = {
-        "size": 13,
-        "color": "var(--me-panel)" if view.stale else INK,
-        "line": {"color": SOFT if view.stale else INK, "width": 1.5},
-    }
-    return _scatter(
-        [_percent(r.merged.value) for r, _ in shown if r.merged],
-        [p for _, p in shown],
-        "merged",
-        marker=marker,
-        opacity=0.55 if view.stale else 1,
-        hovertemplate="%{x:.1f} % of its expert<extra>merged</extra>",
+def _base(placed: Placed) -> dict[str, Any]:
+    return scatter(
+        [_percent(row.base.value) for row, _ in placed],
+        [place for _, place in placed],
+        "base",
+        marker={"symbol": "line-ns", "size": 15, "line": {"color": SOFT, "width": 2}},
+        customdata=[row.task for row, _ in placed],
+        hovertemplate=f"{OF_EXPERT}<extra>untouched base</extra>",
     )
 
 
-def _whiskers(rows: list[ScoreRow], places: list[float]) -> dict[str, Any]:
+def _dots(placed: Placed, view: ScoresView) -> dict[str, Any]:
+    shown = [(row, row.merged, place) for row, place in placed if row.merged]
+    return scatter(
+        [_percent(merged.value) for _, merged, _ in shown],
+        [place for _, _, place in shown],
+        "merged",
+        marker={"symbol": "circle", "size": 12, "color": SOFT if view.stale else INK},
+        opacity=0.5 if view.stale else 1,
+        customdata=[row.task for row, _, _ in shown],
+        hovertemplate=f"{OF_EXPERT}<extra>merged</extra>",
+    )
+
+
+def _whiskers(placed: Placed, view: ScoresView) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[float | None] = []
-    for row, place in zip(rows, places, strict=True):
+    for row, place in placed:
         if row.merged:
             x += [_percent(row.merged.low), _percent(row.merged.high), None]
             y += [place, place, None]
-    return _scatter(
-        x, y, "95 % interval", mode="lines", line={"color": INK, "width": 2}, hoverinfo="skip"
-    )
-
-
-def _base(rows: list[ScoreRow], places: list[float]) -> dict[str, Any]:
-    marker = {"symbol": "line-ns", "size": 16, "line": {"color": ACCENT, "width": 3}}
-    return _scatter(
-        [_percent(r.base.value) for r in rows],
-        list(places),
-        "base",
-        marker=marker,
-        hovertemplate="%{x:.1f} % of its expert<extra>untouched base</extra>",
-    )
-
-
-def _ghosts(rows: list[ScoreRow], places: list[float], view: ScoresView) -> dict[str, Any] | None:
-    shown = [(r.pinned, p) for r, p in zip(rows, places, strict=True) if r.pinned]
-    if not shown:
-        return None
-    return _scatter(
-        [_percent(pinned.value) for pinned, _ in shown],
-        [p for _, p in shown],
-        f"pinned: {view.pinned_name}",
-        marker={"symbol": "circle-open", "size": 14, "color": SOFT, "line": {"width": 2}},
-        hovertemplate="%{x:.1f} % of its expert<extra>pinned</extra>",
-    )
-
-
-def _pinned_lines(rows: list[ScoreRow], places: list[float]) -> dict[str, Any] | None:
-    x: list[float | None] = []
-    y: list[float | None] = []
-    for row, place in zip(rows, places, strict=True):
-        if row.pinned and row.merged:
-            x += [_percent(row.pinned.value), _percent(row.merged.value), None]
-            y += [place, place, None]
-    if not x:
-        return None
-    return _scatter(
-        x, y, "change", mode="lines", hoverinfo="skip",
-        line={"color": SOFT, "width": 1, "dash": "dot"},
+    return scatter(
+        x, y, "95 % interval", mode="lines", hoverinfo="skip", opacity=0.5 if view.stale else 1,
+        line={"color": SOFT if view.stale else INK, "width": 2},
     )  # fmt: skip
 
 
-def _layout(rows: list[ScoreRow], places: list[float], view: ScoresView) -> dict[str, Any]:
-    return {
-        "height": 90 + ROW_HEIGHT * len(rows),
-        "margin": {"l": 8, "r": 16, "t": 26, "b": 44},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "showlegend": False,
-        "font": {"family": "var(--me-font)", "size": 13, "color": INK},
-        "hovermode": "closest",
-        "xaxis": {
-            **PLAIN,
-            "range": [0, 112],
-            "ticksuffix": " %",
-            "gridcolor": LINE,
-            "title": {"text": "of the task's own expert", "font": {"color": SOFT, "size": 12}},
-        },
-        "yaxis": {
-            **PLAIN,
-            "range": [-1.1, len(view.rows) + 0.7],
-            "tickmode": "array",
-            "tickvals": places,
-            "ticktext": [_name(row) for row in rows],
-            "showgrid": False,
-        },
-        "shapes": [
-            _line(100, INK, "solid", view),
-            {
-                "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.3, "y1": 0.3,
-                "line": {"color": LINE, "width": 1},
-            },
-        ],
-        "annotations": [_note(100, "own expert", INK, view)],
-    }  # fmt: skip
-
-
-def _line(x: float, color: str, dash: str, view: ScoresView) -> dict[str, Any]:
-    return {
-        "type": "line", "x0": x, "x1": x, "y0": -1.1, "y1": len(view.rows) + 0.7,
-        "line": {"color": color, "width": 1, "dash": dash}, "layer": "below",
-    }  # fmt: skip
-
-
-def _note(x: float, text: str, color: str, view: ScoresView) -> dict[str, Any]:
-    return {
-        "x": x, "y": len(view.rows) + 0.7, "text": text, "showarrow": False, "yanchor": "bottom",
-        "font": {"color": color, "size": 12},
-    }  # fmt: skip
-
-
-def _caption(view: ScoresView) -> str:
-    ghost = f" Ring: pinned ({view.pinned_name})." if view.pinned_name else ""
-    stale = " Drawn hollow: these scores are of other settings than yours." if view.stale else ""
-    return (
-        "Dot: the merged model, bar its 95 % interval. Upright tick: the untouched base."
-        f"{ghost}{stale}"
+def _rings(placed: Placed, view: ScoresView) -> dict[str, Any]:
+    shown = [(row, row.pinned, place) for row, place in placed if row.pinned]
+    return scatter(
+        [_percent(pinned.value) for _, pinned, _ in shown],
+        [place for _, _, place in shown],
+        f"pinned: {view.pinned_name}",
+        marker={"symbol": "circle-open", "size": 13, "color": INK, "line": {"width": 1.5}},
+        customdata=[row.task for row, _, _ in shown],
+        hovertemplate=f"{OF_EXPERT}<extra>%{{fullData.name}}</extra>",
     )
 
 
-def _table(rows: list[ScoreRow]) -> dict[str, Any]:
-    columns = [
-        "Task", "Own expert", "Base, % of own", "Merged accuracy", "Merged, % of own",
-        "95 % interval", "Pinned, % of own", "Difference, points",
+def _joins(placed: Placed) -> dict[str, Any]:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for row, place in placed:
+        if row.pinned and row.merged:
+            x += [_percent(row.pinned.value), _percent(row.merged.value), None]
+            y += [place, place, None]
+    return scatter(x, y, "change", mode="lines", hoverinfo="skip", line={"color": SOFT, "width": 1})
+
+
+def _right(placed: Placed) -> float:
+    """The end of the axis: fixed, unless a merge beats its experts by more than fits."""
+    tops = [e.high for row, _ in placed for e in (row.merged, row.pinned, row.base) if e]
+    most = 100 * max(tops, default=1.0)
+    return RIGHT if most <= RIGHT - 2 else math.ceil(most / 20) * 20 + 2
+
+
+def _layout(placed: Placed, view: ScoresView) -> dict[str, Any]:
+    top, bottom = len(view.rows) + 0.6, MEAN_PLACE - 0.7
+    between = (1 + MEAN_PLACE) / 2
+    marks = [
+        segment((100, 100), (bottom, top), INK, layer="below"),
+        segment((0, 1), (between, between), LINE, xref="paper", layer="below"),
+    ]
+    notes = [words(100, top, "own expert", yanchor="bottom")]
+    notes += [
+        words(1, place, _readout(row), SOFT if view.stale else INK, xref="paper", xanchor="left",
+              xshift=8, align="left")
+        for row, place in placed
     ]  # fmt: skip
-    return {"columns": columns, "rows": [_table_row(row) for row in rows]}
+    width = 96 if any(row.pinned for row, _ in placed) else 52
+    return frame(
+        72 + ROW_HEIGHT * (len(placed) + 1),
+        margin={"l": 8, "r": width, "t": 26, "b": 46},
+        shapes=marks,
+        annotations=notes,
+        xaxis={
+            **AXIS, "range": [0, _right(placed)], "ticksuffix": " %", "gridcolor": LINE,
+            "dtick": 20, "tickangle": 0, "title": axis_title("share of the task's own expert"),
+        },
+        yaxis={
+            **AXIS, "range": [bottom, top], "tickmode": "array", "showgrid": False,
+            "tickvals": [place for _, place in placed],
+            "ticktext": [_label(row) for row, _ in placed],
+        },
+    )  # fmt: skip
+
+
+def _readout(row: ScoreRow) -> str:
+    if row.merged is None:
+        return ""
+    return f"{100 * row.merged.value:.0f} %" + (f"  {gap}" if (gap := _gap(row)) else "")
+
+
+def _gap(row: ScoreRow) -> str:
+    if row.merged is None or row.pinned is None:
+        return ""
+    return f"{100 * (row.merged.value - row.pinned.value):+.1f}".replace("-", "−")
+
+
+def _key(view: ScoresView) -> str:
+    """How to read the marks, in words."""
+    key = "● merged, bar = 95 % interval   ❘ untouched base"
+    if view.pinned_name:
+        key += f"   ○ pinned ({view.pinned_name}), difference in points at the right"
+    if view.stale:
+        key += "   Drawn pale: these scores belong to other settings than yours."
+    return key
 
 
 def _table_row(row: ScoreRow) -> list[str]:
-    gap = row.merged.value - row.pinned.value if row.merged and row.pinned else None
+    interval = f"{100 * row.merged.low:.1f} to {100 * row.merged.high:.1f}" if row.merged else ""
     return [
-        _name(row),
-        _text(row.own),
-        _text(row.base),
-        _text(row.raw),
-        _text(row.merged),
-        f"{_percent(row.merged.low):.1f} to {_percent(row.merged.high):.1f}" if row.merged else "",
-        _text(row.pinned),
-        "" if gap is None else f"{100 * gap:+.1f}",
-    ]
+        _label(row), _text(row.own), _text(row.base), _text(row.raw), _text(row.merged), interval,
+        _text(row.pinned), _gap(row),
+    ]  # fmt: skip
 
 
 def _text(value: Estimate | None) -> str:
-    return "" if value is None else f"{_percent(value.value):.1f}"
+    return "" if value is None else f"{100 * value.value:.1f}"

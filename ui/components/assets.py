@@ -7,6 +7,7 @@ import gradio as gr
 import plotly
 
 HERE = Path(__file__).parent
+STYLES = ("page.css", "plot_host.css", "heatmap.css", "runlist.css", "jobline.css")
 
 
 @cache
@@ -15,12 +16,29 @@ def read_asset(name: str) -> str:
     return (HERE / name).read_text("utf-8")
 
 
+def script(*names: str) -> str:
+    """Return our script files as one component's script, in this order."""
+    return "\n".join(read_asset(name) for name in names)
+
+
+def style_sheet() -> str:
+    """Return the page's style sheet: tokens and layout, then each component's own rules."""
+    return "\n".join(read_asset(name) for name in STYLES)
+
+
 def plotly_path() -> Path:
     """Return where plotly.js lies."""
-    return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    return Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.js"
 
 
 def head_html() -> str:
-    """Return what the page's head needs: plotly.js, served by us and by nobody else."""
+    """Return what the page's head needs: plotly.js, served by us and by nobody else.
+
+    The fetch starts with the page; the script runs when it has arrived and holds nothing up.
+    """
     gr.set_static_paths([plotly_path()])
-    return f'<script defer src="gradio_api/file={plotly_path().as_posix()}"></script>'
+    source = f"gradio_api/file={plotly_path().as_posix()}"
+    return (
+        f'<link rel="preload" as="script" href="{source}">'
+        f'<script async id="me-plotly" src="{source}"></script>'
+    )

@@ -1,41 +1,51 @@
 """The conflict heatmap: a canvas that follows the slider."""
 
-from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
-from ui.components.assets import read_asset
-from ui.views.models import HeatmapView
+from ui.components.assets import script
+from ui.components.plot_host import FIGURE_TOOLS
+from ui.views.models import HeatCell, HeatmapView
 
-_TEMPLATE = """<figure class="me-figure">
+_TEMPLATE = f"""<figure class="me-figure">
+<figcaption class="me-caption"></figcaption>
 <canvas class="me-heat" tabindex="0" role="application"
  aria-label="Sign conflict by layer and module. Arrow keys move between cells."></canvas>
 <p class="me-readout" role="status">Point at a cell, or move with the arrow keys.</p>
-<details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div></details>
-</figure>"""
+{FIGURE_TOOLS.format(more="")}</figure>"""
 
 
 def heatmap_value(view: HeatmapView) -> dict[str, Any]:
     """Return what the component draws; a page adds a ``stamp`` that it echoes."""
-    cells = [[None if c is None else asdict(c) for c in row] for row in view.cells]
     return {
         "rows": list(view.rows),
         "columns": list(view.columns),
-        "cells": cells,
+        "cells": [[_cell(cell) for cell in row] for row in view.cells],
         "low": view.low,
         "high": view.high,
         "sentence": view.sentence,
     }
 
 
+def _cell(cell: HeatCell | None) -> dict[str, Any] | None:
+    if cell is None:
+        return None
+    value, chance = (None if x is None else round(x, 4) for x in (cell.value, cell.chance))
+    return {"value": value, "chance": chance, "counted": cell.counted, "text": cell.text}
+
+
 class ConflictHeatmap(gr.HTML):
-    """Rows are layers, columns modules; each cell shows conflict beside its chance level."""
+    """Rows are layers from the input up, columns modules; each cell shows its chance level too.
+
+    A click or Enter is a ``select`` event with ``{"row", "col", "layer", "module"}``. After
+    drawing the canvas carries the value's ``stamp`` as ``data-stamp``.
+    """
 
     def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Make a heatmap that is drawn at first paint."""
         kwargs.setdefault("html_template", _TEMPLATE)
-        kwargs.setdefault("js_on_load", read_asset("heatmap.js"))
+        kwargs.setdefault("js_on_load", script("figure.js", "heatmap_paint.js", "heatmap.js"))
         super().__init__(value, **kwargs)
 
     def api_info(self) -> dict[str, Any]:

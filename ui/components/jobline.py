@@ -4,34 +4,21 @@ from typing import Any
 
 import gradio as gr
 
-_TEMPLATE = """<div class="me-job" role="status" aria-live="polite">
+from ui.components.assets import script
+
+_TEMPLATE = """<div class="me-job">
 <div class="me-job-track" role="progressbar" aria-label="Merge and evaluation" aria-valuemin="0"
  aria-valuemax="100" hidden><div class="me-job-bar"></div></div>
-<span class="me-job-text"></span></div>"""
-
-_SCRIPT = """
-function draw() {
-  const value = props.value || { state: 'idle', text: '', fraction: 0 };
-  const track = element.querySelector('.me-job-track');
-  const share = Math.round(100 * value.fraction);
-  track.hidden = !['queued', 'running'].includes(value.state);
-  track.setAttribute('aria-valuenow', String(share));
-  element.querySelector('.me-job-bar').style.width = share + '%';
-  element.querySelector('.me-job-text').textContent = value.text;
-  element.querySelector('.me-job').dataset.state = value.state;
-}
-watch('value', draw);
-draw();
-"""
+<span class="me-job-text"></span><span class="me-job-said" aria-live="polite"></span></div>"""
 
 
 class JobLine(gr.HTML):
-    """Shows a ``JobView`` as a dict."""
+    """Shows a ``JobView`` as a dict; a screen reader hears changes of state, not every step."""
 
     def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Make a line that is drawn at first paint."""
         kwargs.setdefault("html_template", _TEMPLATE)
-        kwargs.setdefault("js_on_load", _SCRIPT)
+        kwargs.setdefault("js_on_load", script("jobline.js"))
         super().__init__(value, **kwargs)
 
     def api_info(self) -> dict[str, Any]:

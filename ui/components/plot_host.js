@@ -1,90 +1,101 @@
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false };
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
+const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 let drawn = null;
+let waiting = false;
+let frame = 0;
 
-const part = (name) => element.querySelector(name);
+const tableOf = (value) => value.table;
 
-function resolve(node, styles) {
-  if (typeof node === 'string') {
-    return node.replace(/var\((--[\w-]+)\)/g, (_, name) => styles.getPropertyValue(name).trim());
-  }
-  if (Array.isArray(node)) return node.map((item) => resolve(item, styles));
-  if (node && typeof node === 'object') {
-    return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, resolve(v, styles)]));
-  }
-  return node;
+function readyText(text, key, styles) {
+  const colour = (_, name) => styles.getPropertyValue(name).trim();
+  const themed = text.replace(/var\((--me-[\w-]+)\)/g, colour);
+  return TEMPLATES.has(key) ? themed : themed.replaceAll('<', '&lt;');
 }
 
-function cellOf(row, text, tag) {
-  const cell = document.createElement(tag);
-  cell.textContent = text === null || text === undefined ? '' : String(text);
-  row.append(cell);
+function ready(node, styles, key = '') {
+  if (typeof node === 'string') return readyText(node, key, styles);
+  if (Array.isArray(node)) return node.map((item) => ready(item, styles, key));
+  if (node === null || typeof node !== 'object') return node;
+  return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, ready(v, styles, k)]));
 }
 
-function fillTable(table) {
-  const host = part('.me-table');
-  if (!host || !table) return;
-  const made = document.createElement('table');
-  const head = made.createTHead().insertRow();
-  table.columns.forEach((name) => cellOf(head, name, 'th'));
-  const body = made.createTBody();
-  table.rows.forEach((values) => {
-    const row = body.insertRow();
-    values.forEach((value) => cellOf(row, value, 'td'));
-  });
-  host.replaceChildren(made);
+function layoutOf(value, host) {
+  return { ...value.layout, ...value.patch, width: host.clientWidth };
 }
 
-function patched(value) {
-  return { ...value.layout, ...(value.patch || {}), width: part('.me-plot').clientWidth };
+function reportClick(event) {
+  const { data, pointIndex, x, y, customdata } = event.points[0];
+  trigger('select', { trace: data.name, index: pointIndex, x, y, key: customdata ?? null });
+}
+
+function drawWords(value) {
+  part('.me-caption').textContent = value?.sentence ?? '';
+  part('.me-plot').setAttribute('aria-label', value?.label ?? '');
+  part('.me-figure').hidden = !value;
+  refreshTable();
+}
+
+function awaitPlotly() {
+  if (waiting) return;
+  waiting = true;
+  const script = document.getElementById('me-plotly');
+  const giveUp = () => { part('.me-plot').textContent = 'The chart could not be loaded.'; };
+  if (!script) giveUp();
+  script?.addEventListener('load', draw, { once: true });
+  script?.addEventListener('error', giveUp, { once: true });
+}
+
+function drawAll(value, host, styles) {
+  const fresh = drawn?.host !== host;
+  window.Plotly.react(
+    host, ready(value.data, styles), ready(layoutOf(value, host), styles), CONFIG,
+  );
+  if (fresh) host.on('plotly_click', reportClick);
+  drawn = { host, revision: value.revision };
 }
 
 function draw() {
   const value = props.value;
   const host = part('.me-plot');
-  if (!value || !host) return;
-  if (!window.Plotly || !host.clientWidth) {
-    setTimeout(draw, 40);
+  if (!host) return;
+  drawWords(value);
+  if (!value || !host.clientWidth) return;
+  host.style.minHeight = `${value.layout.height}px`;
+  if (!window.Plotly) {
+    awaitPlotly();
     return;
   }
-  const styles = getComputedStyle(document.body);
-  const layout = resolve(patched(value), styles);
-  const same = drawn && drawn.host === host && drawn.revision === value.revision;
-  if (same && value.revision !== undefined) {
-    Plotly.relayout(host, resolve(value.patch || {}, styles));
-  } else {
-    Plotly.react(host, resolve(value.data, styles), layout, CONFIG);
-    drawn = { host, revision: value.revision };
-    host.dataset.drawn = 'yes';
-  }
-  host.setAttribute('aria-label', value.label || '');
-  part('.me-caption').textContent = value.sentence || '';
-  fillTable(value.table);
+  const same = drawn?.host === host && value.revision !== undefined
+    && drawn.revision === value.revision;
+  if (same) window.Plotly.relayout(host, ready(value.patch ?? {}, themeStyles()));
+  else drawAll(value, host, themeStyles());
+  host.dataset.drawn = 'yes';
+  host.dataset.stamp = value.stamp ?? '';
+}
+
+function drawNextFrame() {
+  cancelAnimationFrame(frame);
+  frame = requestAnimationFrame(draw);
 }
 
 function redraw() {
-  drawn = null;
+  drawn = drawn && { host: drawn.host };
   draw();
 }
 
-function csvOf(table) {
-  const quote = (text) => `"${String(text ?? '').replaceAll('"', '""')}"`;
-  return [table.columns, ...table.rows].map((row) => row.map(quote).join(',')).join('\n');
+function saveImage() {
+  const host = part('.me-plot');
+  if (!drawn) return;
+  const layout = { ...host.layout, paper_bgcolor: themeValue('--me-panel') };
+  const size = { width: host.clientWidth, height: host.clientHeight };
+  const filename = props.value.name ?? 'merge-explorer';
+  window.Plotly.downloadImage({ data: host.data, layout }, { format: 'svg', filename, ...size });
 }
 
 element.addEventListener('click', (event) => {
-  if (event.target.closest('.me-copy') && props.value) {
-    navigator.clipboard.writeText(csvOf(props.value.table));
-  }
+  if (event.target.closest('.me-save')) saveImage();
 });
-
-let width = 0;
-new ResizeObserver(() => {
-  const now = part('.me-plot') ? part('.me-plot').clientWidth : 0;
-  if (now && now !== width) {
-    width = now;
-    redraw();
-  }
-}).observe(element);
-new MutationObserver(redraw).observe(document.body, { attributeFilter: ['class'] });
-watch('value', draw);
+onWidth('.me-plot', redraw);
+onTheme(redraw);
+watch('value', drawNextFrame);
 draw();

@@ -1,29 +1,38 @@
-"""A plotly figure in our own frame: it follows the theme, a slider, and the keyboard's reader."""
+"""A plotly figure in our own frame: it follows the theme, a slider, and a screen reader."""
 
 from typing import Any
 
 import gradio as gr
 
-from ui.components.assets import read_asset
+from ui.components.assets import script
 
-_TEMPLATE = """<figure class="me-figure">
-<div class="me-plot" role="img"></div>
+FIGURE_TOOLS = """<div class="me-tools">
+<details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div></details>
+<button type="button" class="me-quiet me-copy">Copy data</button>{more}</div>"""
+SAVE = '<button type="button" class="me-quiet me-save">Save image</button>'
+
+_TEMPLATE = f"""<figure class="me-figure">
 <figcaption class="me-caption"></figcaption>
-<details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div>
-<button type="button" class="me-copy">Copy as CSV</button></details></figure>"""
+<div class="me-plot" role="img"></div>
+{FIGURE_TOOLS.format(more=SAVE)}</figure>"""
 
 
 class PlotHost(gr.HTML):
-    """Shows ``{"data", "layout", "sentence", "label", "table", "revision", "patch"}``.
+    """Shows a figure as ``{"data", "layout", "label", "sentence", "table"}`` and what goes with it.
 
-    ``data`` and ``layout`` are plotly's, with colours as ``var(--me-...)``. While ``revision``
-    stays the same only ``patch`` (shapes and annotations) is laid out again.
+    ``data`` and ``layout`` are plotly's, with colours as ``var(--me-...)`` and texts as they are:
+    the script looks colours up and escapes texts. ``label`` names the picture for screen readers,
+    ``sentence`` is its caption, ``table`` its numbers. Optional: ``patch`` (shapes, annotations)
+    with ``revision``: while the revision stays, only the patch is laid out again; ``stamp`` is
+    echoed as ``data-stamp`` after drawing; ``name`` names the saved image.
+
+    A click on a mark is a ``select`` event with ``{"trace", "index", "x", "y", "key"}``.
     """
 
     def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Make a host that shows a figure at first paint."""
         kwargs.setdefault("html_template", _TEMPLATE)
-        kwargs.setdefault("js_on_load", read_asset("plot_host.js"))
+        kwargs.setdefault("js_on_load", script("figure.js", "plot_host.js"))
         super().__init__(value, **kwargs)
 
     def api_info(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.components.assets import read_asset
+from ui.components.assets import script
 
 _TEMPLATE = '<div class="me-runs"></div>'
 
@@ -15,7 +15,7 @@ class RunList(gr.HTML):
     def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Make a list that is drawn at first paint."""
         kwargs.setdefault("html_template", _TEMPLATE)
-        kwargs.setdefault("js_on_load", read_asset("runlist.js"))
+        kwargs.setdefault("js_on_load", script("runlist.js"))
         super().__init__(value, **kwargs)
 
     def api_info(self) -> dict[str, Any]:

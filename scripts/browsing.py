@@ -1,0 +1,142 @@
+"""Start the app as a user does and drive it in headless Chromium; shared by bench-ui and demo."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Moves a slider and resolves with the milliseconds until the heatmap shows the answer.
+MOVE = """async ([selector, value]) => {
+  const canvas = document.querySelector('#heatmap canvas');
+  const slider = document.querySelector(selector + ' input[type=range]');
+  const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;
+  return await new Promise((resolve, reject) => {
+    const begin = performance.now();
+    const seen = new MutationObserver(() => {
+      seen.disconnect();
+      requestAnimationFrame(() => resolve(performance.now() - begin));
+    });
+    seen.observe(canvas, { attributeFilter: ['data-stamp'] });
+    set.call(slider, String(value));
+    slider.dispatchEvent(new Event('input', { bubbles: true }));
+    setTimeout(() => reject(new Error('no answer to ' + value)), 5000);
+  });
+}"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app."""
+
+    url: str
+    process: subprocess.Popen
+    start_seconds: float
+
+    def memory_mb(self) -> float:
+        """Return resident memory."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            line = next(row for row in file if row.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Run ``python app.py`` on a free port until the end of the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait(url, process)
+        yield Server(url, process, time.perf_counter() - begin)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str, process: subprocess.Popen) -> None:
+    end = time.perf_counter() + 120
+    while time.perf_counter() < end:
+        if process.poll() is not None:
+            raise SystemExit(f"the app ended with code {process.returncode}")
+        try:
+            urllib.request.urlopen(url, timeout=1).read()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the app did not answer within 120 s")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the system's Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        raise SystemExit("Chromium is not installed (Debian: apt-get install chromium).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def visit(browser: Browser, url: str, **options: object) -> tuple[Page, float, list[str]]:
+    """Open the page as a new visitor; return it, the seconds to its dot plot, console errors."""
+    errors: list[str] = []
+    options = {"viewport": {"width": 1440, "height": 1500}, **options}
+    page = browser.new_context(accept_downloads=True, **options).new_page()
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    begin = time.perf_counter()
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector("#scores .me-plot[data-drawn=yes]", state="attached")
+    seconds = time.perf_counter() - begin
+    page.wait_for_selector("#heatmap canvas[data-stamp]")
+    page.wait_for_function("localStorage.getItem('merge-explorer-owner') !== null")
+    return page, seconds, errors
+
+
+def drag(page: Page, selector: str, values: list[float]) -> list[float]:
+    """Move a slider through values, waiting for each answer; return the seconds each took."""
+    return [page.evaluate(MOVE, [selector, value]) / 1e3 for value in values]
+
+
+def choose(page: Page, method: str, panel: str) -> None:
+    """Choose a method and wait for its controls."""
+    page.get_by_label(method, exact=True).check()
+    page.wait_for_selector(f"#panel-{panel}", state="visible")
+    page.wait_for_load_state("networkidle")
+
+
+def state(page: Page) -> str:
+    """Return the state of the job line."""
+    return page.locator("#job .me-job").get_attribute("data-state") or "idle"
+
+
+def wait_for(page: Page, wanted: str, seconds: float = 60) -> None:
+    """Wait until the job line is in a state."""
+    selector = f"#job .me-job[data-state={wanted}]"
+    page.wait_for_selector(selector, state="attached", timeout=seconds * 1e3)

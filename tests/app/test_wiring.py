@@ -1,0 +1,59 @@
+"""How the page is wired: what listens, how, and what a stranger may call."""
+
+import gradio as gr
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from merging.recipe import write_recipe
+from ui.app import build_app, launch_options
+from ui.services import Services
+
+
+def listeners(demo: gr.Blocks, component: gr.components.Component, event: str) -> list[dict]:
+    return [d for d in demo.config["dependencies"] if (component._id, event) in d["targets"]]
+
+
+def test_every_slider_listens_to_input_and_never_drops_the_last(built) -> None:
+    demo, page, _ = built
+    sliders = [
+        *page.controls.weights,
+        *(p for p in page.controls.params if isinstance(p, gr.Slider)),
+    ]
+    assert len(sliders) >= 10
+    for slider in sliders:
+        found = listeners(demo, slider, "input")
+        assert [(d["trigger_mode"], d["queue"]) for d in found] == [("always_last", False)]
+        assert not listeners(demo, slider, "release") and not listeners(demo, slider, "change")
+
+
+def test_no_handler_of_the_page_is_public(built) -> None:
+    visible = {d["api_visibility"] for d in built[0].config["dependencies"] if d["backend_fn"]}
+    assert visible == {"private"}
+
+
+@pytest.fixture(scope="module")
+def client(services: Services):
+    demo = build_app(services)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    yield Client(url, verbose=False)
+    demo.close()
+
+
+def test_only_the_preview_can_be_called(client: Client) -> None:
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert list(named) == ["/preview"]
+
+
+def test_preview_by_client_equals_the_library(client: Client, services: Services) -> None:
+    recipe = services.first().recipe
+    found = client.predict(write_recipe(recipe), api_name="/preview")
+    own = services.preview(recipe)
+    assert found["key"] == recipe.key()
+    assert found["clash"] == pytest.approx(own.whole.share)
+    assert found["length"] == pytest.approx(own.length)
+
+
+def test_client_gets_the_sentence(client: Client) -> None:
+    with pytest.raises(AppError, match="format is None"):
+        client.predict("method: ties", api_name="/preview")

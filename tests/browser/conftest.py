@@ -1,0 +1,113 @@
+"""A real browser on a real server, with a gate that holds merges where a test wants them."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from merging.jobs import JobRunner, Report
+from merging.recipe import Recipe
+from scripts.browsing import FLAGS
+from ui.app import build_app, launch_options
+from ui.services import Services
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/browser/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass(slots=True)
+class GatedServices(Services):
+    """Services whose merges wait at an open gate: closing it holds them in the middle."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+    broken: Exception | None = None
+
+    def _work(self, recipe: Recipe, report: Report) -> str:
+        report(0.1, "held by the test")
+        while not self.gate.wait(0.05):
+            report(0.1, "held by the test")
+        if self.broken is not None:
+            raise self.broken
+        return Services._work(self, recipe, report)
+
+
+@dataclass
+class Site:
+    """A running app."""
+
+    url: str
+    services: GatedServices
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    services = GatedServices(JobRunner())
+    services.warm()
+    demo = build_app(services)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    yield Site(url, services)
+    demo.close()
+    services.close()
+
+
+@pytest.fixture(autouse=True)
+def open_gate(site: Site) -> None:
+    site.services.gate.set()
+    site.services.broken = None
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+class Visitor:
+    """One browser profile with one page; any console error is kept."""
+
+    def __init__(self, browser: Browser, url: str, **options: object) -> None:
+        options = {"viewport": {"width": 1440, "height": 1500}, **options}
+        self.context: BrowserContext = browser.new_context(**options)
+        self.url, self.errors = url, []
+        self.page = self.open()
+
+    def open(self) -> Page:
+        page = self.context.new_page()
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(self.url)
+        ready(page)
+        return page
+
+
+def ready(page: Page) -> None:
+    """Wait until the first paint is complete and the page has restored the visitor."""
+    page.wait_for_selector("#scores .me-plot[data-drawn=yes]")
+    page.wait_for_selector("#heatmap canvas[data-stamp]")
+    page.wait_for_function("localStorage.getItem('merge-explorer-owner') !== null")
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[object]:
+    made: list[Visitor] = []
+
+    def new(**options: object) -> Visitor:
+        made.append(Visitor(browser, site.url, **options))
+        return made[-1]
+
+    yield new
+    for visitor in made:
+        visitor.context.close()
+    assert [error for visitor in made for error in visitor.errors] == []

@@ -1,0 +1,122 @@
+"""Whatever comes in: a sentence in the page, nothing lost, nobody else bothered."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from merging.errors import ResourceError
+from tests.browser.conftest import Site
+
+
+def hand_in(page: Page, path: Path, text: str) -> None:
+    path.write_text(text)
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+HEAD = "format: merge-explorer/1\n"
+BROKEN = {
+    "an unknown method": (
+        HEAD + "set: gentle\nmethod: tise\nexperts: [digits]\n",
+        "Unknown method 'tise'. Did you mean 'ties'?",
+    ),
+    "an unknown expert": (
+        HEAD + "set: gentle\nmethod: ties\nexperts: [digit]\n",
+        "Unknown expert in the set gentle 'digit'. Did you mean 'digits'?",
+    ),
+    "another set": (
+        HEAD + "set: gentel\nmethod: ties\nexperts: [digits]\n",
+        "Unknown set 'gentel'. Did you mean 'gentle'?",
+    ),
+    "folders": (
+        HEAD + "base: /etc\nmethod: ties\nexperts: [/etc/passwd]\n",
+        "This recipe names folders of its own.",
+    ),
+    "not a number": (
+        HEAD + "set: gentle\nmethod: ties\nexperts: [digits]\nparams: {density: .nan}\n",
+        "method ties: density is nan; it must be a finite number.",
+    ),
+    "no expert": (
+        HEAD + "set: gentle\nmethod: ties\nexperts: []\n",
+        "No expert is chosen. Pick at least one.",
+    ),
+    "not YAML": ("method: [", "The recipe is not valid YAML: line 1"),
+    "markup": (
+        HEAD + "set: <img src=x onerror=alert(1)>\nmethod: ties\nexperts: [digits]\n",
+        "Unknown set '<img src=x onerror=alert(1)>'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_recipe_is_refused_in_words(visit, tmp_path: Path, name: str) -> None:
+    page = visit().page
+    text, sentence = BROKEN[name]
+    before = page.locator("#effect").inner_text()
+    hand_in(page, tmp_path / "recipe.yaml", text)
+    expect(page.locator("#notice")).to_contain_text(sentence)
+    assert page.locator("#effect").inner_text() == before
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#notice .me-notice-box")).to_be_hidden()
+
+
+def test_weight_out_of_range_then_back(visit) -> None:
+    page = visit().page
+    box = page.locator("#weight-digits input[type=number]")
+    box.fill("99")
+    expect(page.locator("#notice")).to_contain_text(
+        "expert 'digits': weight is 99; it must be at least -10 and at most 10."
+    )
+    box.fill("0.5")
+    expect(page.locator("#notice .me-notice-box")).to_be_hidden()
+    expect(page.locator("#effect")).to_contain_text("×")
+
+
+def test_no_expert_then_one(visit) -> None:
+    page = visit().page
+    for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
+        page.locator(f"#on-{name} input").uncheck()
+    expect(page.locator("#notice")).to_contain_text("No expert is chosen. Pick at least one.")
+    page.locator("#on-digits input").check()
+    expect(page.locator("#effect")).to_contain_text("With one expert there is nobody to disagree")
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (RuntimeError("secret detail"), "Something broke on our side"),
+        (MemoryError(), "Memory ran out. Nothing was lost."),
+        (ResourceError("Not enough memory on cpu for 5 experts."), "Not enough memory on cpu"),
+    ],
+)
+def test_worker_that_raises_is_told_and_works_on(
+    visit, site: Site, problem: Exception, sentence: str
+) -> None:
+    page, other = visit().page, visit().page
+    site.services.broken = problem
+    page.get_by_label("DARE + TIES", exact=True).check()
+    expect(page.locator("#panel-dare_ties")).to_be_visible()
+    page.locator("#go").click()
+    expect(page.locator("#job")).to_contain_text(sentence)
+    assert "secret detail" not in page.locator("body").inner_text()
+    site.services.broken = None
+    assert other.locator("#job").inner_text().strip() == ""
+    page.locator("#go").click()
+    expect(page.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
+
+
+def test_double_click_and_second_tab_make_one_job(visit, site: Site) -> None:
+    visitor = visit()
+    page = visitor.page
+    site.services.gate.clear()
+    page.get_by_label("DARE", exact=True).check()
+    expect(page.locator("#panel-dare")).to_be_visible()
+    page.locator("#go").dblclick()
+    expect(page.locator("#job")).to_contain_text("Held by the test")
+    tab = visitor.open()
+    expect(tab.locator("#job")).to_contain_text("Held by the test")
+    expect(tab.locator("#go")).to_be_disabled()
+    site.services.gate.set()
+    for view in (page, tab):
+        expect(view.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
+        expect(view.locator("#runs tbody tr")).to_have_count(2)

@@ -1,0 +1,195 @@
+"""The first experiment as a person lives it."""
+
+import re
+import zipfile
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from merging.evaluation import normalised
+from merging.recipe import parse_recipe, write_recipe
+from merging.sets import references
+from tests.browser.conftest import Site, ready
+
+LAMBDA = "#task_arithmetic-scale input[type=range]"
+
+
+def stamp(page: Page) -> str:
+    return page.locator("#heatmap canvas").get_attribute("data-stamp") or ""
+
+
+def press(page: Page, selector: str, key: str, times: int = 1) -> None:
+    """Move a slider by the keyboard and wait until the heatmap is of the new recipe."""
+    slider = page.locator(selector)
+    for _ in range(times):
+        before = stamp(page)
+        slider.focus()
+        slider.press(key)
+        expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
+
+
+def numbers(page: Page, selector: str) -> list[float]:
+    text = page.locator(selector).inner_text()
+    return [float(n) for n in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def merge(page: Page) -> None:
+    page.locator("#go").click()
+    expect(page.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
+
+
+def test_first_paint_says_in_numbers_that_the_sum_ruins(visit, site: Site) -> None:
+    page = visit().page
+    record = site.services.first()
+    known = references(record.recipe.set)
+    mean = normalised(record.correct, known.own)[1].value
+    base = normalised(known.base, known.own)[1].value
+    sentence = page.locator("#verdict").inner_text()
+    assert sentence.startswith("Adding all five experts at full strength keeps")
+    assert f"keeps {100 * mean:.0f} %" in sentence
+    assert f"the untouched base keeps {100 * base:.0f} %" in sentence
+    assert mean < 0.65 < base
+
+
+def test_lambda_moves_sentence_heatmap_and_measured_scores(visit, site: Site) -> None:
+    page = visit().page
+    before = page.locator("#effect").inner_text()
+    press(page, LAMBDA, "ArrowLeft", 14)
+    assert "λ = 0.3" in page.locator("#formula").inner_text()
+    after = page.locator("#effect").inner_text()
+    ratio = float(re.search(r"is ([\d.]+) ×", after)[1]) / float(
+        re.search(r"is ([\d.]+) ×", before)[1]
+    )
+    assert abs(ratio - 0.3) < 0.01
+    expect(page.locator("#verdict")).to_contain_text("Task arithmetic of five experts at λ = 0.3")
+    expect(page.locator("#verdict .me-stale")).to_have_count(0)
+
+
+def test_density_moves_kept_share(visit) -> None:
+    page = visit().page
+    page.get_by_label("TIES", exact=True).check()
+    expect(page.locator("#panel-ties")).to_be_visible()
+    expect(page.locator("#effect")).to_contain_text("of each expert's changes are kept")
+    first = numbers(page, "#effect")[0]
+    press(page, "#ties-density input[type=range]", "ArrowRight", 5)
+    assert abs(numbers(page, "#effect")[0] - first - 5) < 0.2
+    expect(page.locator("#verdict .me-note")).to_contain_text("These scores are from Run 1")
+
+
+def test_drop_rate_and_weight_move_the_sentence(visit) -> None:
+    page = visit().page
+    page.get_by_label("DARE", exact=True).check()
+    expect(page.locator("#effect")).to_contain_text("10.0 %")
+    press(page, "#dare-drop_rate input[type=range]", "ArrowLeft", 5)
+    assert abs(numbers(page, "#effect")[0] - 15) < 0.3
+    before = page.locator("#effect").inner_text()
+    press(page, "#weight-digits input[type=range]", "ArrowRight")
+    assert page.locator("#effect").inner_text() != before
+
+
+def test_merge_joins_the_list_and_is_drawn_against_the_first(visit, site: Site) -> None:
+    page = visit().page
+    page.get_by_label("TIES", exact=True).check()
+    press(page, "#ties-density input[type=range]", "ArrowRight")
+    merge(page)
+    expect(page.locator("#verdict")).to_contain_text("TIES of five experts at λ = 1")
+    expect(page.locator("#verdict")).to_contain_text("Against Run 1")
+    expect(page.locator("#runs tbody tr")).to_have_count(2)
+    names = page.evaluate(
+        "document.querySelector('#scores .me-plot').data.map((trace) => trace.name)"
+    )
+    assert "pinned: Run 1" in names and "merged" in names
+
+
+def test_reload_in_the_middle_finds_the_job_again(visit, site: Site) -> None:
+    visitor = visit()
+    page = visitor.page
+    site.services.gate.clear()
+    page.get_by_label("TIES", exact=True).check()
+    press(page, "#ties-density input[type=range]", "ArrowRight", 2)
+    page.locator("#go").click()
+    expect(page.locator("#job")).to_contain_text("Held by the test")
+    page.reload()
+    ready(page)
+    expect(page.locator("#job")).to_contain_text("Held by the test")
+    expect(page.locator("#go")).to_be_disabled()
+    expect(page.locator("#panel-ties")).to_be_visible()
+    expect(page.locator("#formula")).to_contain_text("d = 0.22")
+    site.services.gate.set()
+    expect(page.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
+    expect(page.locator("#runs tbody tr")).to_have_count(2)
+
+
+def test_cancel_stops_a_running_merge_and_keeps_nothing(visit, site: Site) -> None:
+    page = visit().page
+    site.services.gate.clear()
+    page.get_by_label("TIES", exact=True).check()
+    press(page, "#ties-density input[type=range]", "ArrowRight", 3)
+    page.locator("#go").click()
+    expect(page.locator("#cancel")).to_be_enabled()
+    page.locator("#cancel").click()
+    expect(page.locator("#job .me-job")).to_have_attribute("data-state", "cancelled")
+    expect(page.locator("#go")).to_be_enabled()
+    expect(page.locator("#runs tbody tr")).to_have_count(1)
+
+
+def test_second_browser_waits_its_turn_and_sees_nothing(visit, site: Site) -> None:
+    first, second = visit().page, visit().page
+    site.services.gate.clear()
+    for page, steps in ((first, 4), (second, 5)):
+        page.get_by_label("TIES", exact=True).check()
+        press(page, "#ties-density input[type=range]", "ArrowRight", steps)
+    first.locator("#go").click()
+    expect(first.locator("#job")).to_contain_text("Held by the test")
+    assert second.locator("#job").inner_text().strip() == ""
+    second.locator("#go").click()
+    expect(second.locator("#job")).to_contain_text("Waiting, place 1")
+    site.services.gate.set()
+    for page in (first, second):
+        expect(page.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
+        expect(page.locator("#runs tbody tr")).to_have_count(2)
+
+
+def test_model_and_recipe_are_downloaded_and_opened_again(visit, tmp_path: Path) -> None:
+    page = visit().page
+    press(page, LAMBDA, "ArrowLeft", 4)
+    with page.expect_download() as model:
+        page.locator("#save-model").click()
+    model.value.save_as(tmp_path / "model.zip")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        inside = next(n for n in archive.namelist() if n.endswith("recipe.yaml"))
+        recipe = parse_recipe(archive.read(inside).decode())
+    assert names == {"model.safetensors", "config.json", "recipe.yaml", "merge_report.json"}
+    assert recipe.settings().number("scale") == 0.8
+    with page.expect_download() as saved:
+        page.locator("#save-recipe").click()
+    saved.value.save_as(tmp_path / "recipe.yaml")
+    other = visit().page
+    other.locator("input[type=file]").first.set_input_files(tmp_path / "recipe.yaml")
+    expect(other.locator("#formula")).to_contain_text("λ = 0.8")
+    assert parse_recipe((tmp_path / "recipe.yaml").read_text()).key() == recipe.key()
+
+
+def test_runs_are_shown_and_pinned_from_the_list(visit) -> None:
+    page = visit().page
+    page.get_by_label("Average", exact=True).check()
+    expect(page.locator("#panel-linear")).to_be_visible()
+    merge(page)
+    expect(page.locator("#verdict")).to_contain_text("Averaging five experts")
+    page.get_by_role("button", name="Pin Run 2").click()
+    expect(page.locator("#runs tr.is-pinned")).to_contain_text("Run 2")
+    page.get_by_role("button", name="Show Run 1").click()
+    expect(page.locator("#verdict")).to_contain_text("Against Run 2")
+    expect(page.locator("#panel-task_arithmetic")).to_be_visible()
+    expect(page.locator("#formula")).to_contain_text("λ = 1")
+
+
+def test_recipe_round_trip_keeps_weights(visit, site: Site, tmp_path: Path) -> None:
+    recipe = site.services.first().recipe.patched(params={"scale": 0.4}, weights={"fashion": 0.5})
+    path = tmp_path / "recipe.yaml"
+    path.write_text(write_recipe(recipe))
+    page = visit().page
+    page.locator("input[type=file]").first.set_input_files(path)
+    expect(page.locator("#weight-fashion input[type=number]")).to_have_value("0.5")
+    expect(page.locator("#heatmap canvas")).to_have_attribute("data-stamp", recipe.key())

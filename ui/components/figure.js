@@ -1,0 +1,76 @@
+const part = (name) => element.querySelector(name);
+const themeStyles = () => getComputedStyle(document.body);
+const themeValue = (name) => themeStyles().getPropertyValue(name).trim();
+
+function addCells(row, texts, tag) {
+  texts.forEach((text, index) => {
+    const cell = document.createElement(tag === 'td' && index === 0 ? 'th' : tag);
+    if (cell.tagName === 'TH') cell.scope = tag === 'td' ? 'row' : 'col';
+    cell.textContent = text ?? '';
+    row.append(cell);
+  });
+}
+
+function fillTable(table) {
+  const made = document.createElement('table');
+  addCells(made.createTHead().insertRow(), table.columns, 'th');
+  const body = made.createTBody();
+  table.rows.forEach((texts) => addCells(body.insertRow(), texts, 'td'));
+  part('.me-table').replaceChildren(made);
+}
+
+function refreshTable() {
+  if (props.value && part('.me-numbers')?.open) fillTable(tableOf(props.value));
+}
+
+function csvOf(table) {
+  const quoted = (text) => `"${String(text ?? '').replaceAll('"', '""')}"`;
+  return [table.columns, ...table.rows].map((row) => row.map(quoted).join(',')).join('\r\n');
+}
+
+function copyBySelection(text) {
+  const field = document.createElement('textarea');
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand('copy');
+  field.remove();
+  return done;
+}
+
+async function copyText(text) {
+  if (!navigator.clipboard) return copyBySelection(text);
+  return navigator.clipboard.writeText(text).then(() => true, () => copyBySelection(text));
+}
+
+async function copyData(button) {
+  const done = await copyText(csvOf(tableOf(props.value)));
+  const label = button.textContent;
+  button.textContent = done ? 'Copied' : 'Could not copy';
+  button.disabled = true;
+  setTimeout(() => {
+    button.textContent = label;
+    button.disabled = false;
+  }, 1500);
+}
+
+function onWidth(target, redraw) {
+  let last = 0;
+  new ResizeObserver(() => {
+    const now = part(target)?.parentElement.clientWidth ?? 0;
+    if (now && now !== last) {
+      last = now;
+      redraw();
+    }
+  }).observe(element);
+}
+
+function onTheme(redraw) {
+  new MutationObserver(redraw).observe(document.body, { attributeFilter: ['class'] });
+}
+
+element.addEventListener('toggle', refreshTable, true);
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('.me-copy');
+  if (button && props.value) copyData(button);
+});

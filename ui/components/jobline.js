@@ -1,0 +1,25 @@
+const IDLE = { state: 'idle', text: '', fraction: 0 };
+let told = '';
+
+function announce(value) {
+  if (value.state === told) return;
+  told = value.state;
+  element.querySelector('.me-job-said').textContent = value.text;
+}
+
+function draw() {
+  const value = props.value ?? IDLE;
+  const track = element.querySelector('.me-job-track');
+  if (!track) return;
+  const share = Math.round(100 * value.fraction);
+  track.hidden = !['queued', 'running'].includes(value.state);
+  track.setAttribute('aria-valuenow', String(share));
+  track.setAttribute('aria-valuetext', value.text);
+  track.firstElementChild.style.width = `${share}%`;
+  element.querySelector('.me-job-text').textContent = value.text;
+  element.querySelector('.me-job').dataset.state = value.state;
+  announce(value);
+}
+
+watch('value', draw);
+draw();
