@@ -7,7 +7,18 @@ from typing import Any
 from zlib import crc32
 
 from ui.charts.parts import (
-    ACCENT, AXIS, INK, LINE, PANEL, SOFT, TINT, axis_title, frame, scatter, segment, words,
+    ACCENT,
+    AXIS,
+    INK,
+    LINE,
+    PANEL,
+    SOFT,
+    TINT,
+    axis_title,
+    frame,
+    scatter,
+    segment,
+    words,
 )  # fmt: skip
 from ui.views.models import MagnitudeCurve, MagnitudesView
 
@@ -128,7 +139,7 @@ def _kept(view: MagnitudesView) -> list[dict[str, Any]]:
     text = f"kept: largest {level:.3g} %"
     side = "top" if level > 85 else "bottom"
     return [
-        words(1, level, text, ACCENT, xref="paper", xanchor="right", yanchor=side),
+        words(1, level, text, ACCENT, xref="paper", xanchor="right", yanchor=side, bgcolor=PANEL),
         words(0, 4, "dropped by all", SOFT, xref="paper", xanchor="left", yanchor="bottom",
               xshift=6),
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from merging.evaluation import Estimate
 from ui.charts.parts import AXIS, INK, LINE, SOFT, axis_title, frame, scatter, segment, words
 from ui.views.models import ScoreRow, ScoresView
 
-ROW_HEIGHT = 36
+ROW_HEIGHT, NARROW_ROW_HEIGHT = 36, 48
 MEAN_PLACE = -0.4
 RIGHT = 112.0
 OF_EXPERT = "%{x:.1f} % of its own expert"
@@ -31,7 +31,8 @@ def scores_figure(view: ScoresView) -> dict[str, Any]:
     ghosts = [_joins(placed), _rings(placed, view)] if any(r.pinned for r, _ in placed) else []
     return {
         "data": [_base(placed), *ghosts, _whiskers(placed, view), _dots(placed, view)],
-        "layout": _layout(placed, view),
+        "layout": _layout(placed, view, narrow=False),
+        "narrow": _layout(placed, view, narrow=True),
         "label": view.sentence,
         "sentence": _key(view),
         "table": {"columns": COLUMNS, "rows": [_table_row(row) for row, _ in placed]},
@@ -114,35 +115,41 @@ def _right(placed: Placed) -> float:
     return RIGHT if most <= RIGHT - 2 else math.ceil(most / 20) * 20 + 2
 
 
-def _layout(placed: Placed, view: ScoresView) -> dict[str, Any]:
+def _layout(placed: Placed, view: ScoresView, narrow: bool) -> dict[str, Any]:
+    """The frame; where it is narrow, each label stands above its row instead of before it."""
     top, bottom = len(view.rows) + 0.6, MEAN_PLACE - 0.7
     between = (1 + MEAN_PLACE) / 2
-    marks = [
-        segment((100, 100), (bottom, top), INK, layer="below"),
-        segment((0, 1), (between, between), LINE, xref="paper", layer="below"),
-    ]
-    notes = [words(100, top, "own expert", yanchor="bottom")]
-    notes += [
-        words(1, place, _readout(row), SOFT if view.stale else INK, xref="paper", xanchor="left",
-              xshift=8, align="left")
-        for row, place in placed
-    ]  # fmt: skip
-    width = 96 if any(row.pinned for row, _ in placed) else 52
+    notes = [words(100, top, "own expert", yanchor="bottom"), *_readouts(placed, view)]
+    places = [place for _, place in placed]
+    names = [_label(row) for row, _ in placed]
+    if narrow:
+        above = {"xref": "paper", "xanchor": "left", "yshift": 16}
+        notes += [words(0, y, name, **above) for y, name in zip(places, names, strict=True)]
     return frame(
-        72 + ROW_HEIGHT * (len(placed) + 1),
-        margin={"l": 8, "r": width, "t": 26, "b": 46},
-        shapes=marks,
+        72 + (NARROW_ROW_HEIGHT if narrow else ROW_HEIGHT) * (len(placed) + 1),
+        margin={"l": 8, "r": 104 if any(row.pinned for row, _ in placed) else 52, "t": 26, "b": 46},
+        shapes=[
+            segment((100, 100), (bottom, top), INK, layer="between"),
+            segment((0, 1), (between, between), LINE, xref="paper", layer="below"),
+        ],
         annotations=notes,
         xaxis={
             **AXIS, "range": [0, _right(placed)], "ticksuffix": " %", "gridcolor": LINE,
-            "dtick": 20, "tickangle": 0, "title": axis_title("share of the task's own expert"),
+            "dtick": 50 if narrow else 20, "tickangle": 0,
+            "title": axis_title("share of the task's own expert"),
         },
         yaxis={
             **AXIS, "range": [bottom, top], "tickmode": "array", "showgrid": False,
-            "tickvals": [place for _, place in placed],
-            "ticktext": [_label(row) for row, _ in placed],
+            "tickvals": places, "ticktext": names, "showticklabels": not narrow,
         },
     )  # fmt: skip
+
+
+def _readouts(placed: Placed, view: ScoresView) -> list[dict[str, Any]]:
+    """Score, and difference to the pinned run, as words at the right of each row."""
+    color = SOFT if view.stale else INK
+    beside = {"xref": "paper", "xanchor": "left", "xshift": 8, "align": "left"}
+    return [words(1, place, _readout(row), color, **beside) for row, place in placed]
 
 
 def _readout(row: ScoreRow) -> str:
@@ -159,12 +166,12 @@ def _gap(row: ScoreRow) -> str:
 
 def _key(view: ScoresView) -> str:
     """How to read the marks, in words."""
-    key = "● merged, bar = 95 % interval   ❘ untouched base"
+    key = "● merged model, its bar the 95 % interval · | untouched base"
     if view.pinned_name:
-        key += f"   ○ pinned ({view.pinned_name}), difference in points at the right"
+        key += f" · ○ pinned: {view.pinned_name}, at the right the difference in points"
     if view.stale:
-        key += "   Drawn pale: these scores belong to other settings than yours."
-    return key
+        key += ". Drawn pale: these scores belong to other settings than yours"
+    return f"{key}."
 
 
 def _table_row(row: ScoreRow) -> list[str]:

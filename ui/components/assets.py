@@ -22,7 +22,11 @@ def script(*names: str) -> str:
 
 
 def style_sheet() -> str:
-    """Return the page's style sheet: tokens and layout, then each component's own rules."""
+    """Return the rules of page and components, for ``launch(css=...)``.
+
+    Gradio splits selectors there at each comma and puts its container before every part: keep
+    ``:is(a, b)`` out, and rules for the container, ``:root`` or keyframes in ``tokens.css``.
+    """
     return "\n".join(read_asset(name) for name in STYLES)
 
 
@@ -32,13 +36,14 @@ def plotly_path() -> Path:
 
 
 def head_html() -> str:
-    """Return what the page's head needs: plotly.js, served by us and by nobody else.
+    """Return the page's head: our tokens, and plotly.js served by us and by nobody else.
 
     The fetch starts with the page; the script runs when it has arrived and holds nothing up.
     """
     gr.set_static_paths([plotly_path()])
     source = f"gradio_api/file={plotly_path().as_posix()}"
     return (
+        f"<style>{read_asset('tokens.css')}</style>"
         f'<link rel="preload" as="script" href="{source}">'
         f'<script async id="me-plotly" src="{source}"></script>'
     )

@@ -1,4 +1,3 @@
-const LEGEND = 72;
 const STEPS = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 let cursor = null;
 let hovered = null;
@@ -16,11 +15,10 @@ function tableOf(value) {
 
 function sizeCanvas(canvas, at) {
   const ratio = window.devicePixelRatio || 1;
-  const height = at.bottom + LEGEND;
   canvas.width = Math.round(at.width * ratio);
-  canvas.height = Math.round(height * ratio);
+  canvas.height = Math.round(at.height * ratio);
   canvas.style.width = `${at.width}px`;
-  canvas.style.height = `${height}px`;
+  canvas.style.height = `${at.height}px`;
   const ctx = canvas.getContext('2d');
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   return ctx;
@@ -110,11 +108,11 @@ function follow() {
 
 element.addEventListener('keydown', (event) => {
   if (!props.value || !event.target.closest('.me-heat')) return;
-  const here = cursor ?? { row: props.value.rows.length - 1, col: 0 };
+  const here = cursor ?? { row: 0, col: 0 };
   const step = STEPS[event.key];
   if (step) {
     event.preventDefault();
-    moveTo(cursor ? { row: here.row + step[0], col: here.col + step[1] } : here);
+    moveTo({ row: here.row + step[0], col: here.col + step[1] });
   } else if (event.key === 'Enter') {
     moveTo(here);
     select(cursor);
@@ -132,7 +130,9 @@ element.addEventListener('click', (event) => {
   moveTo(place);
   select(place);
 });
-element.addEventListener('focusin', draw);
+element.addEventListener('focusin', (event) => {
+  if (props.value && event.target.matches('.me-heat:focus-visible')) moveTo(cursor ?? { row: 0, col: 0 });
+});
 element.addEventListener('focusout', draw);
 onWidth('.me-heat', draw);
 onTheme(draw);

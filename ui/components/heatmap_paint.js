@@ -42,13 +42,17 @@ function rowHeight(count) {
 function geometryOf(value, width, ctx) {
   const wide = (names) => Math.max(0, ...names.map((name) => ctx.measureText(name).width));
   const left = Math.ceil(wide(value.rows)) + 10;
-  const right = width < 520 ? 34 : 96;
+  const right = width < 520 ? 42 : 96;
   const cell = (width - left - right) / Math.max(1, value.columns.length);
   const upright = wide(value.columns) > cell - 6;
   const top = upright ? Math.ceil(wide(value.columns)) + 12 : 26;
   const row = rowHeight(value.rows.length);
   const bottom = top + row * value.rows.length;
-  return { left, right, cell, upright, top, row, bottom, width, count: value.rows.length };
+  const ramp = { x: left, y: bottom + 20, width: Math.min(190, width - left - 20) };
+  const aside = width - left - ramp.width > 290;
+  const height = bottom + (aside ? 50 : 72);
+  const count = value.rows.length;
+  return { left, right, cell, upright, top, row, bottom, width, height, count, ramp, aside };
 }
 
 function boxOf(at, row, col) {
@@ -132,7 +136,7 @@ function paintNames(ctx, value, at, palette) {
     const box = boxOf(at, row, 0);
     write(ctx, name, at.left - 8, box.y + box.h / 2, palette.soft, 'right');
   });
-  write(ctx, at.right > 40 ? 'row mean' : 'mean', at.width - at.right + 8, at.top - 12, palette.soft);
+  write(ctx, at.right > 60 ? 'row mean' : 'mean', at.width - at.right + 8, at.top - 12, palette.soft);
 }
 
 function meanOf(cells) {
@@ -144,7 +148,7 @@ function meanOf(cells) {
 function paintMean(ctx, scale, mean, middle, at, palette) {
   const x = at.width - at.right + 8;
   write(ctx, percentText(mean), x, middle, palette.ink);
-  if (at.right < 40) return;
+  if (at.right < 60) return;
   const span = at.right - 36;
   ctx.fillStyle = palette.line;
   ctx.fillRect(x + 24, middle - 1, span, 2);
@@ -153,16 +157,14 @@ function paintMean(ctx, scale, mean, middle, at, palette) {
 }
 
 function paintRamp(ctx, value, at, palette) {
-  const width = Math.min(190, at.width - at.left - 20);
-  const y = at.bottom + 20;
+  const { x, y, width } = at.ramp;
   for (let i = 0; i < width; i += 1) {
     ctx.fillStyle = `rgb(${shadeOf(i / width, palette.ramp)})`;
-    ctx.fillRect(at.left + i, y, 1, 8);
+    ctx.fillRect(x + i, y, 1, 8);
   }
-  write(ctx, `${percentText(value.low)} %`, at.left, y + 18, palette.soft);
-  write(ctx, 'signs clash', at.left + width / 2, y + 18, palette.soft, 'center');
-  write(ctx, `${percentText(value.high)} %`, at.left + width, y + 18, palette.soft, 'right');
-  return { x: at.left, y, width };
+  write(ctx, `${percentText(value.low)} %`, x, y + 18, palette.soft);
+  write(ctx, 'signs clash', x + width / 2, y + 18, palette.soft, 'center');
+  write(ctx, `${percentText(value.high)} %`, x + width, y + 18, palette.soft, 'right');
 }
 
 function chanceRange(value) {
@@ -185,11 +187,9 @@ function chanceText([low, high]) {
   return from === to ? `coin toss: ${from} %` : `coin toss: ${from} to ${to} %`;
 }
 
-function paintNotes(ctx, value, at, ramp, palette) {
-  const aside = at.width - ramp.x - ramp.width > 190;
+function paintNotes(ctx, value, range, { ramp, aside }, palette) {
   let x = aside ? ramp.x + ramp.width + 28 : ramp.x;
   const y = aside ? ramp.y + 4 : ramp.y + 40;
-  const range = chanceRange(value);
   if (range) {
     ctx.fillStyle = palette.ink;
     ctx.fillRect(x, y - 6, 2, 11);
@@ -203,10 +203,10 @@ function paintNotes(ctx, value, at, ramp, palette) {
 }
 
 function paintLegend(ctx, value, scale, at, palette) {
-  const ramp = paintRamp(ctx, value, at, palette);
   const range = chanceRange(value);
-  if (range) paintChance(ctx, scale, range, ramp, palette);
-  paintNotes(ctx, value, at, ramp, palette);
+  paintRamp(ctx, value, at, palette);
+  if (range) paintChance(ctx, scale, range, at.ramp, palette);
+  paintNotes(ctx, value, range, at, palette);
 }
 
 function outline(ctx, at, place, colour, width) {

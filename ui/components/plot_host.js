@@ -1,5 +1,6 @@
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
 const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
+const NARROW = 480;
 let drawn = null;
 let waiting = false;
 let frame = 0;
@@ -20,7 +21,8 @@ function ready(node, styles, key = '') {
 }
 
 function layoutOf(value, host) {
-  return { ...value.layout, ...value.patch, width: host.clientWidth };
+  const narrow = value.narrow && host.clientWidth < NARROW;
+  return { ...(narrow ? value.narrow : value.layout), ...value.patch, width: host.clientWidth };
 }
 
 function reportClick(event) {
@@ -45,11 +47,10 @@ function awaitPlotly() {
   script?.addEventListener('error', giveUp, { once: true });
 }
 
-function drawAll(value, host, styles) {
+function drawAll(value, layout, host) {
   const fresh = drawn?.host !== host;
-  window.Plotly.react(
-    host, ready(value.data, styles), ready(layoutOf(value, host), styles), CONFIG,
-  );
+  const styles = themeStyles();
+  window.Plotly.react(host, ready(value.data, styles), ready(layout, styles), CONFIG);
   if (fresh) host.on('plotly_click', reportClick);
   drawn = { host, revision: value.revision };
 }
@@ -60,7 +61,8 @@ function draw() {
   if (!host) return;
   drawWords(value);
   if (!value || !host.clientWidth) return;
-  host.style.minHeight = `${value.layout.height}px`;
+  const layout = layoutOf(value, host);
+  host.style.minHeight = `${layout.height}px`;
   if (!window.Plotly) {
     awaitPlotly();
     return;
@@ -68,7 +70,7 @@ function draw() {
   const same = drawn?.host === host && value.revision !== undefined
     && drawn.revision === value.revision;
   if (same) window.Plotly.relayout(host, ready(value.patch ?? {}, themeStyles()));
-  else drawAll(value, host, themeStyles());
+  else drawAll(value, layout, host);
   host.dataset.drawn = 'yes';
   host.dataset.stamp = value.stamp ?? '';
 }

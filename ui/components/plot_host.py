@@ -18,13 +18,14 @@ _TEMPLATE = f"""<figure class="me-figure">
 
 
 class PlotHost(gr.HTML):
-    """Shows a figure as ``{"data", "layout", "label", "sentence", "table"}`` and what goes with it.
+    """Shows a figure as ``{"data", "layout", "label", "sentence", "table"}``.
 
     ``data`` and ``layout`` are plotly's, with colours as ``var(--me-...)`` and texts as they are:
     the script looks colours up and escapes texts. ``label`` names the picture for screen readers,
-    ``sentence`` is its caption, ``table`` its numbers. Optional: ``patch`` (shapes, annotations)
-    with ``revision``: while the revision stays, only the patch is laid out again; ``stamp`` is
-    echoed as ``data-stamp`` after drawing; ``name`` names the saved image.
+    ``sentence`` is its caption, ``table`` (``columns``, ``rows``) its numbers. Optional keys:
+    ``narrow``, a layout for less than 480 px; ``patch`` (shapes, annotations) with ``revision``:
+    while the revision stays, only the patch is laid out again; ``stamp``, echoed as
+    ``data-stamp`` after drawing; ``name``, of the saved image.
 
     A click on a mark is a ``select`` event with ``{"trace", "index", "x", "y", "key"}``.
     """

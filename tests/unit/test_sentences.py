@@ -1,0 +1,78 @@
+"""Sentences against the numbers they are made from."""
+
+import pytest
+
+from merging.analysis import ConflictCount
+from merging.checkpoints import Bucket
+from merging.evaluation import Estimate
+from merging.recipe import make_recipe
+from merging.sketch import ExpertPreview, Preview
+from ui.views import sentences as s
+
+FIVE = ("a", "b", "c", "d", "e")
+
+
+def preview(survivors: tuple[int, ...], contested: int, kept: float, length: float) -> Preview:
+    count = ConflictCount(survivors, contested)
+    experts = tuple(ExpertPreview(n, kept, kept**0.5, None) for n in FIVE[: len(survivors) - 1])
+    return Preview("k", {Bucket("L0", "q"): count}, count, experts, length)
+
+
+def test_the_first_sentence() -> None:
+    recipe = make_recipe("task_arithmetic", FIVE, params={"scale": 1.0})
+    text = s.verdict(recipe, Estimate(0.424, 0.40, 0.45), Estimate(0.886, 0.87, 0.9), None)
+    assert text == (
+        "Adding all five experts at full strength keeps 42 % of what its experts can do "
+        "(95 % interval 40 to 45 %); the untouched base keeps 89 %."
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "end"),
+    [
+        (Estimate(0.004, -0.01, 0.02), "Against Run 1: +0.4 points, within noise."),
+        (Estimate(0.05, 0.03, 0.07), "Against Run 1: +5.0 points (+3.0 points to +7.0 points)."),
+        (Estimate(-0.05, -0.07, -0.03), "Against Run 1: -5.0 points (-7.0 points to -3.0 points)."),
+        (Estimate(0.02, 0.0, 0.04), "Against Run 1: +2.0 points, within noise."),
+    ],
+)
+def test_a_difference_says_whether_it_is_noise(gap: Estimate, end: str) -> None:
+    recipe = make_recipe("ties", FIVE)
+    text = s.verdict(recipe, Estimate(0.9, 0.8, 1), Estimate(0.8, 0.7, 0.9), gap, "Run 1")
+    assert text.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("method", "experts", "params", "subject"),
+    [
+        ("task_arithmetic", FIVE, {"scale": 1.0}, "Adding all five experts at full strength"),
+        ("task_arithmetic", ("a",), {"scale": 1.0}, "Adding the one expert at full strength"),
+        ("task_arithmetic", FIVE, {"scale": 0.3}, "Task arithmetic of five experts at λ = 0.3"),
+        ("linear", FIVE[:3], {}, "Averaging three experts"),
+        ("dare_ties", FIVE[:2], {}, "DARE + TIES of two experts at λ = 0.3"),
+    ],
+)
+def test_subjects(method: str, experts: tuple[str, ...], params: dict, subject: str) -> None:
+    assert s.what_was_done(make_recipe(method, experts, params=params)) == subject
+
+
+def test_settings_line_names_what_differs() -> None:
+    recipe = make_recipe("ties", {"a": 1.0, "b": 0.5}, params={"density": 0.3, "combine": "sum"})
+    line = s.settings_line(recipe)
+    assert line == "TIES · d 0.3 · λ 1 · combine sum · 2 experts · weights b 0.5"
+
+
+def test_weights_sentence_counts() -> None:
+    shown = preview((10, 20, 60, 10), 14, 0.25, 1.234)
+    assert s.weights_sentence(make_recipe("ties", FIVE[:3]), shown) == (
+        "25.0 % of each expert's changes are kept, with 50 % of their squared length. "
+        "Where two or more experts meet, signs clash at 20.0 % of the weights; "
+        "coin tosses would clash at 53.6 %. The merged change is 1.23 × as long as one expert's."
+    )
+
+
+def test_everything_kept_one_expert_and_too_few() -> None:
+    alone = s.weights_sentence(make_recipe("ties", ("a",)), preview((0, 100), 0, 1.0, 1.0))
+    assert alone.startswith("Every change of every expert is kept. With one expert there is nobody")
+    few = s.conflict_sentence(preview((100, 0, 49), 3, 0.1, 1.0))
+    assert few == "Too few weights are kept by two or more experts to speak of conflict."

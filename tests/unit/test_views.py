@@ -1,0 +1,108 @@
+"""View models from numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from merging.analysis import ConflictCount
+from merging.checkpoints import Bucket
+from merging.evaluation.record import RunRecord
+from merging.jobs import Snapshot
+from merging.recipe import make_recipe
+from merging.sets import References
+from merging.sketch import ExpertPreview, Preview, build_sketch
+from ui.presenter import job_view
+from ui.views.conflict import heatmap_view
+from ui.views.magnitudes import letters, magnitudes_view
+from ui.views.scores import scores_view, worst_task
+
+FULL = ConflictCount((0, 0, 100), 40)
+FEW = ConflictCount((90, 5, 10), 8)
+
+
+def test_heatmap_puts_layers_and_modules_in_order() -> None:
+    cells = {
+        Bucket("Final", "norm"): FEW,
+        Bucket("L10", "q"): FULL,
+        Bucket("L2", "down"): FULL,
+        Bucket("Embed", "embed"): FULL,
+    }
+    view = heatmap_view(Preview("k", cells, FULL, (), 1.0))
+    assert view.rows == ("Embed", "L2", "L10", "Final")
+    assert view.columns == ("embed", "q", "down", "norm")
+    assert (view.low, view.high) == (0.0, 1.0)
+    embed = view.cells[0][0]
+    assert embed is not None and (embed.value, embed.chance, embed.counted) == (0.4, 0.5, 100)
+    assert view.cells[0][1] is None
+    final = view.cells[3][3]
+    assert final is not None and final.value is None and "too few weights (10)" in final.text
+
+
+def test_magnitude_curves_are_shares_at_least_as_large() -> None:
+    deltas = torch.tensor([[0.0, 1.0, 2.0, 4.0, 8.0]])
+    sketch = build_sketch("i", ("a",), {"t": deltas})
+    shown = Preview("k", {}, FULL, (ExpertPreview("a", 0.4, 0.94, 4.0),), 1.0)
+    curve = magnitudes_view(sketch, shown, {"a": "First"}, ("a",)).curves[0]
+    assert (curve.letter, curve.label, curve.cut, curve.kept) == ("A", "First", 4.0, 0.4)
+    assert min(curve.sizes) == 1.0 and max(curve.sizes) == 8.0
+    assert curve.shares[-1] == 0.0 and 0.84 < curve.shares[0] < 0.9
+    assert list(curve.shares) == sorted(curve.shares, reverse=True)
+
+
+def test_letters_belong_to_the_place_in_the_set() -> None:
+    assert letters(("x", "y"))["y"] == ("B", "triangle-up")
+
+
+def bits(right: int, total: int = 100) -> np.ndarray:
+    return np.arange(total) < right
+
+
+def record(method: str, one: int, two: int) -> RunRecord:
+    recipe = make_recipe(method, ["first"], set="s")
+    return RunRecord(recipe.key(), recipe, {"t1": bits(one), "t2": bits(two)}, (), 0, 0, "cpu")
+
+
+def view(pinned: RunRecord | None):
+    known = References({"t1": bits(60), "t2": bits(50)}, {"t1": bits(80), "t2": bits(50)})
+    names = {"t1": "Task one", "t2": "Task two"}
+    tasks = {"first": "t1", "second": "t2"}
+    marks = letters(("first", "second"))
+    return scores_view(record("ties", 60, 20), pinned, known, names, marks, tasks, "Run 1")
+
+
+def test_scores_are_shares_of_the_own_expert_worst_first() -> None:
+    shown = view(None)
+    assert [(r.task, r.letter, r.held_in) for r in shown.rows] == [
+        ("t2", "B", False),
+        ("t1", "A", True),
+    ]
+    assert [r.merged.value for r in shown.rows] == [pytest.approx(0.4), pytest.approx(0.75)]
+    assert [r.base.value for r in shown.rows] == [pytest.approx(1.0), pytest.approx(0.75)]
+    assert shown.mean.merged.value == pytest.approx(0.575)
+    assert shown.rows[1].raw.value == pytest.approx(0.6)
+    assert shown.rows[0].pinned is None and shown.pinned_name == ""
+    assert worst_task(shown) == "Task two 40 %"
+    for row in (*shown.rows, shown.mean):
+        assert row.merged.low <= row.merged.value <= row.merged.high
+
+
+def test_pinned_run_is_a_ghost_unless_it_is_the_same() -> None:
+    shown = view(record("linear", 80, 50))
+    assert shown.mean.pinned.value == pytest.approx(1.0)
+    assert "Against Run 1: -42.5 points (" in shown.sentence
+    assert view(record("ties", 60, 20)).mean.pinned is None
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "state", "text"),
+    [
+        (None, "idle", ""),
+        (Snapshot("i", "k", position=3), "queued", "Waiting, place 3"),
+        (Snapshot("i", "k", "running", 0, 0.5, "score a", 1, 2.2), "running", "Score a · 2 s"),
+        (Snapshot("i", "k", "done", 0, 1.0, "done", 1, 1.26), "done", "Done in 1.3 s"),
+        (Snapshot("i", "k", "failed", 0, 0.2, "No memory.", 1), "failed", "No memory."),
+    ],
+)  # fmt: skip
+def test_job_line(snapshot: Snapshot | None, state: str, text: str) -> None:
+    shown = job_view(snapshot)
+    assert (shown.state, shown.text) == (state, text)
