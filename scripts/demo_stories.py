@@ -2,8 +2,8 @@
 
     scripts/demo first --out DIR
 
-writes screenshots and ``figures.json`` into DIR and exits 1 if a figure misses its target, a step of
-the story fails, or the browser's console shows an error.
+writes screenshots and ``figures.json`` into DIR and exits 1 if a figure misses its target, a step
+of the story fails, or the browser's console shows an error.
 """
 
 import argparse

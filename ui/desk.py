@@ -17,7 +17,8 @@ from merging.methods.registry import method
 from merging.recipe import Recipe, parse_recipe, write_recipe
 from ui.page import Page
 from ui.presenter import Presenter
-from ui.services import RunList, Services
+from ui.runbook import RunList
+from ui.services import Services
 from ui.settings import ControlValues, default_values, from_recipe, to_recipe
 
 log = logging.getLogger(__name__)

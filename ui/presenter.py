@@ -13,7 +13,8 @@ from merging.sketch import Preview
 from ui.charts.magnitudes import magnitudes_figure
 from ui.charts.scores import scores_figure
 from ui.components.heatmap import heatmap_value
-from ui.services import ListedRun, RunList, Services
+from ui.runbook import ListedRun, RunList
+from ui.services import Services
 from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import letters, magnitudes_view
 from ui.views.models import JobView, RunRow, ScoresView

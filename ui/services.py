@@ -9,9 +9,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections import OrderedDict
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,74 +22,11 @@ from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.recipe import Recipe
 from merging.sets import ModelSet, open_set, set_names, shipped_runs, sketch, tables, tasks
 from merging.sketch import Preview, preview
+from ui.runbook import RunBook
 
 log = logging.getLogger(__name__)
 
-MOST_RUNS = 50
-MOST_OWNERS = 2000
 MOST_FILES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class ListedRun:
-    """One line of a visitor's run list."""
-
-    key: str
-    name: str
-    when: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunList:
-    """A visitor's runs, oldest first, with the one that is shown and the one that is pinned."""
-
-    runs: tuple[ListedRun, ...]
-    shown: str
-    pinned: str
-
-
-class RunBook:
-    """Run lists by owner token, the least used forgotten first."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._lock = threading.Lock()
-        self._lists: OrderedDict[str, RunList] = OrderedDict()
-
-    def get(self, owner: str, first: RunRecord) -> RunList:
-        """Return an owner's list; a new one begins with the first experiment, pinned."""
-        with self._lock:
-            if owner not in self._lists:
-                start = ListedRun(first.key, "Run 1", "shipped")
-                self._lists[owner] = RunList((start,), first.key, first.key)
-            self._lists.move_to_end(owner)
-            while len(self._lists) > MOST_OWNERS:
-                self._lists.popitem(last=False)
-            return self._lists[owner]
-
-    def add(self, owner: str, key: str, first: RunRecord) -> RunList:
-        """Put a run on the list, once, and show it."""
-        listed = self.get(owner, first)
-        runs = listed.runs
-        if key not in {run.key for run in runs}:
-            number = 1 + max(int(run.name.split()[1]) for run in runs)
-            when = datetime.now(UTC).strftime("%H:%M UTC")
-            runs = (*runs, ListedRun(key, f"Run {number}", when))[-MOST_RUNS:]
-        return self._put(owner, replace(listed, runs=runs, shown=key))
-
-    def show(self, owner: str, key: str, first: RunRecord) -> RunList:
-        """Show a run of the list."""
-        return self._put(owner, replace(self.get(owner, first), shown=key))
-
-    def pin(self, owner: str, key: str, first: RunRecord) -> RunList:
-        """Pin a run of the list, or unpin it."""
-        listed = self.get(owner, first)
-        return self._put(owner, replace(listed, pinned="" if listed.pinned == key else key))
-
-    def _put(self, owner: str, listed: RunList) -> RunList:
-        with self._lock:
-            self._lists[owner] = listed
-        return listed
 
 
 @dataclass(slots=True)
@@ -101,6 +36,7 @@ class Services:
     Attributes:
         jobs: Background merges.
         results: Run records by recipe key, shared by all visitors.
+        shipped: Run records that come with the sets.
         previews: Answers by recipe key.
         recipes: Recipes of queued jobs by key.
         runs: Run lists by owner.
@@ -110,6 +46,7 @@ class Services:
     jobs: JobRunner
     results: ResultCache = field(default_factory=lambda: ResultCache(512))
     previews: ResultCache = field(default_factory=lambda: ResultCache(512))
+    shipped: dict[str, RunRecord] = field(default_factory=dict)
     recipes: ResultCache = field(default_factory=lambda: ResultCache(2048))
     runs: RunBook = field(default_factory=RunBook)
     files: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="merge-explorer-")))
@@ -120,8 +57,7 @@ class Services:
         """Read the sets and what previews need, so that the first slider answers at once."""
         for name in set_names():
             self.sets[name] = open_set(name)
-            for record in shipped_runs(name):
-                self.results.put(record.key, record)
+            self.shipped |= {record.key: record for record in shipped_runs(name)}
             held = tables(name)
             held.sorted_model(held.rows(held.experts))
             sketch(name)
@@ -162,7 +98,7 @@ class Services:
 
     def record(self, key: str) -> RunRecord | None:
         """Return a finished run, or None when it was forgotten."""
-        found: RunRecord | None = self.results.get(key)
+        found: RunRecord | None = self.shipped.get(key) or self.results.get(key)
         return found
 
     def start(self, owner: str, recipe: Recipe) -> Snapshot:

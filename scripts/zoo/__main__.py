@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from merging.sets.bundled import ROOT
-from scripts.zoo import finish
+from scripts.zoo import finish, table
 from scripts.zoo.sources import Data
 
 FAMILIES = ("gentle", "bold")
@@ -98,6 +98,7 @@ def finish_all(root: Path) -> None:
         finish.write_sketch(root, name)
         finish.write_runs(root, name)
         finish.write_scores(root, name)
+    table.update(root)
     for path in root.rglob("*.safetensors"):
         path.chmod(0o644)
 

@@ -10,7 +10,7 @@ from transformers import ViTModel
 
 from merging.sets import open_set, references, set_names, shipped_runs, sketch, tables
 from merging.sets.bundled import ROOT
-from scripts.zoo import finish
+from scripts.zoo import finish, table
 
 EASY = 3
 
@@ -107,3 +107,7 @@ def test_first_experiment_ships_with_its_whole_slider(name: str) -> None:
 def test_size_in_git() -> None:
     sizes = [path.stat().st_size for path in Path(ROOT).rglob("*") if path.is_file()]
     assert sum(sizes) <= 25e6 and max(sizes) <= 10e6
+
+
+def test_readme_has_the_figures_of_the_cards() -> None:
+    assert table.tables(ROOT) in table.README.read_text("utf-8")

@@ -45,5 +45,5 @@ def head_html() -> str:
     return (
         f"<style>{read_asset('tokens.css')}</style>"
         f'<link rel="preload" as="script" href="{source}">'
-        f'<script async id="me-plotly" src="{source}"></script>'
+        f'<script async id="me-plotly" src="{source}" onerror="this.dataset.failed = 1"></script>'
     )

@@ -42,7 +42,7 @@ function awaitPlotly() {
   waiting = true;
   const script = document.getElementById('me-plotly');
   const giveUp = () => { part('.me-plot').textContent = 'The chart could not be loaded.'; };
-  if (!script) giveUp();
+  if (!script || script.dataset.failed) giveUp();
   script?.addEventListener('load', draw, { once: true });
   script?.addEventListener('error', giveUp, { once: true });
 }
