@@ -72,6 +72,8 @@ def theme() -> gr.themes.Base:
         button_secondary_border_color_dark="var(--me-edge)",
         button_secondary_text_color="var(--me-ink)",
         button_secondary_text_color_dark="var(--me-ink)",
+        button_primary_border_color="var(--me-accent)",
+        button_primary_border_color_dark="var(--me-accent)",
         button_border_width="1px",
         button_border_width_dark="1px",
     )

@@ -80,7 +80,8 @@ def _load_stack(plan: Plan, step: Step, device: str) -> Tensor:
     models = [_read(expert, name, device) for expert in plan.experts]
     stack = torch.stack(models)
     if plan.recipe.spec.space == "deltas" and plan.base is not None:
-        stack -= _read(plan.base, name, device)
+        base = _read(plan.base, name, device)
+        stack = stack.to(torch.promote_types(stack.dtype, base.dtype)).sub_(base)
     return stack
 
 

@@ -48,7 +48,7 @@ def _tasks(cards: list[dict]) -> str:
 
 def _merges(cards: list[dict]) -> str:
     lines = [
-        "What merges of all five experts keep of them: accuracy as a share of the own expert's, mean",
+        "What merges of all five experts keep: accuracy as a share of the own expert's, mean",
         "over tasks, reporting half. λ was chosen on the tuning half.",
         "",
         "| merge | gentle | bold |",

@@ -71,7 +71,6 @@ def test_merged_dots_stand_at_their_share_worst_task_on_top(scores: ScoresView) 
     assert dots["y"][0] > dots["y"][1] > dots["y"][2]
     assert dots["y"][1] - dots["y"][2] > dots["y"][0] - dots["y"][1]
     assert dots["customdata"] == ["mirror", "rotate", "mean"]
-    assert dots["marker"]["symbol"] == "circle"
     assert dots["marker"]["color"] == "var(--me-ink)"
 
 
@@ -85,7 +84,8 @@ def test_whiskers_span_the_interval_and_break_between_rows(scores: ScoresView) -
 def test_pinned_run_is_a_hollow_ring_joined_to_the_dot(scores: ScoresView) -> None:
     figure = scores_figure(scores)
     rings = trace(figure, "pinned: Run 1")
-    assert rings["marker"]["symbol"] == "circle-open"
+    assert rings["marker"]["color"] == "var(--me-panel)"
+    assert rings["marker"]["line"]["color"] == "var(--me-ink)"
     assert rings["x"] == [80.0, 85.0, 82.5]
     assert trace(figure, "change")["x"] == [80.0, 70.0, None, 85.0, 90.0, None, 82.5, 80.0, None]
     beside = [n["text"] for n in figure["layout"]["annotations"] if n.get("xshift")]

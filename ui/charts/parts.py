@@ -4,6 +4,7 @@ from typing import Any
 
 INK, SOFT, LINE = "var(--me-ink)", "var(--me-soft)", "var(--me-line)"
 ACCENT, PANEL, TINT = "var(--me-accent)", "var(--me-panel)", "var(--me-tint)"
+FONT = "var(--me-font)"
 CLEAR = "rgba(0,0,0,0)"
 AXIS: dict[str, Any] = {"fixedrange": True, "zeroline": False, "automargin": True}
 
@@ -22,9 +23,10 @@ def frame(height: int, **more: Any) -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "closest",
         "hoverlabel": {
-            "bgcolor": PANEL, "bordercolor": LINE, "font": {"color": INK}, "align": "left",
+            "bgcolor": PANEL, "bordercolor": LINE, "align": "left",
+            "font": {"color": INK, "family": FONT},
         },
-        "font": {"family": "var(--me-font)", "size": 13, "color": INK},
+        "font": {"family": FONT, "size": 13, "color": INK},
         **more,
     }  # fmt: skip
 

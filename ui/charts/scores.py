@@ -4,13 +4,13 @@ import math
 from typing import Any
 
 from merging.evaluation import Estimate
-from ui.charts.parts import AXIS, INK, LINE, SOFT, axis_title, frame, scatter, segment, words
+from ui.charts.parts import AXIS, INK, LINE, PANEL, SOFT, axis_title, frame, scatter, segment, words
 from ui.views.models import ScoreRow, ScoresView
 
 ROW_HEIGHT, NARROW_ROW_HEIGHT = 36, 48
 MEAN_PLACE = -0.4
 RIGHT = 112.0
-OF_EXPERT = "%{x:.1f} % of its own expert"
+HOVER = "%{fullData.name}: %{x:.1f} % of its own expert<extra></extra>"
 COLUMNS = [
     "Task", "Own expert, accuracy %", "Base, % of own", "Merged, accuracy %", "Merged, % of own",
     "95 % interval", "Pinned, % of own", "Difference, points",
@@ -30,7 +30,7 @@ def scores_figure(view: ScoresView) -> dict[str, Any]:
     placed.append((view.mean, MEAN_PLACE))
     ghosts = [_joins(placed), _rings(placed, view)] if any(r.pinned for r, _ in placed) else []
     return {
-        "data": [_base(placed), *ghosts, _whiskers(placed, view), _dots(placed, view)],
+        "data": [*ghosts, _base(placed), _whiskers(placed, view), _dots(placed, view)],
         "layout": _layout(placed, view, narrow=False),
         "narrow": _layout(placed, view, narrow=True),
         "label": view.sentence,
@@ -56,7 +56,7 @@ def _base(placed: Placed) -> dict[str, Any]:
         "base",
         marker={"symbol": "line-ns", "size": 15, "line": {"color": SOFT, "width": 2}},
         customdata=[row.task for row, _ in placed],
-        hovertemplate=f"{OF_EXPERT}<extra>untouched base</extra>",
+        hovertemplate=HOVER,
     )
 
 
@@ -66,10 +66,10 @@ def _dots(placed: Placed, view: ScoresView) -> dict[str, Any]:
         [_percent(merged.value) for _, merged, _ in shown],
         [place for _, _, place in shown],
         "merged",
-        marker={"symbol": "circle", "size": 12, "color": SOFT if view.stale else INK},
+        marker={"size": 12, "color": SOFT if view.stale else INK},
         opacity=0.5 if view.stale else 1,
         customdata=[row.task for row, _, _ in shown],
-        hovertemplate=f"{OF_EXPERT}<extra>merged</extra>",
+        hovertemplate=HOVER,
     )
 
 
@@ -92,9 +92,9 @@ def _rings(placed: Placed, view: ScoresView) -> dict[str, Any]:
         [_percent(pinned.value) for _, pinned, _ in shown],
         [place for _, _, place in shown],
         f"pinned: {view.pinned_name}",
-        marker={"symbol": "circle-open", "size": 13, "color": INK, "line": {"width": 1.5}},
+        marker={"size": 12, "color": PANEL, "line": {"color": INK, "width": 1.5}},
         customdata=[row.task for row, _, _ in shown],
-        hovertemplate=f"{OF_EXPERT}<extra>%{{fullData.name}}</extra>",
+        hovertemplate=HOVER,
     )
 
 
@@ -125,9 +125,10 @@ def _layout(placed: Placed, view: ScoresView, narrow: bool) -> dict[str, Any]:
     if narrow:
         above = {"xref": "paper", "xanchor": "left", "yshift": 16}
         notes += [words(0, y, name, **above) for y, name in zip(places, names, strict=True)]
+    right = 104 if any(row.pinned for row, _ in placed) else 52
     return frame(
         72 + (NARROW_ROW_HEIGHT if narrow else ROW_HEIGHT) * (len(placed) + 1),
-        margin={"l": 8, "r": 104 if any(row.pinned for row, _ in placed) else 52, "t": 26, "b": 46},
+        margin={"l": 18 if narrow else 8, "r": right, "t": 26, "b": 46},
         shapes=[
             segment((100, 100), (bottom, top), INK, layer="between"),
             segment((0, 1), (between, between), LINE, xref="paper", layer="below"),

@@ -131,7 +131,8 @@ element.addEventListener('click', (event) => {
   select(place);
 });
 element.addEventListener('focusin', (event) => {
-  if (props.value && event.target.matches('.me-heat:focus-visible')) moveTo(cursor ?? { row: 0, col: 0 });
+  if (!props.value || !event.target.matches('.me-heat:focus-visible')) return;
+  moveTo(cursor ?? { row: 0, col: 0 });
 });
 element.addEventListener('focusout', draw);
 onWidth('.me-heat', draw);

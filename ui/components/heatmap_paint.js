@@ -1,8 +1,12 @@
 const RAMPS = {
-  light: [[237, 244, 246], [190, 217, 223], [124, 175, 187], [58, 126, 142], [14, 82, 97], [4, 44, 54]],
-  dark: [[35, 43, 51], [28, 67, 77], [32, 100, 113], [66, 143, 156], [124, 190, 201], [200, 240, 246]],
+  light: [
+    [237, 244, 246], [190, 217, 223], [124, 175, 187], [58, 126, 142], [14, 82, 97], [4, 44, 54],
+  ],
+  dark: [
+    [35, 43, 51], [28, 67, 77], [32, 100, 113], [66, 143, 156], [124, 190, 201], [200, 240, 246],
+  ],
 };
-const INKS = { dark: '#10151b', light: '#ffffff' };
+const INKS = { dark: '#000000', light: '#ffffff' };
 
 function shadeOf(share, ramp) {
   const place = Math.max(0, Math.min(1, share)) * (ramp.length - 1);
@@ -20,7 +24,7 @@ function luminance(colour) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-const inkOn = (colour) => (luminance(colour) > 0.18 ? INKS.dark : INKS.light);
+const inkOn = (colour) => (luminance(colour) > 0.179 ? INKS.dark : INKS.light);
 const percentText = (share) => String(Math.round(100 * share));
 
 function paletteNow() {
@@ -110,8 +114,8 @@ function paintCell(ctx, scale, cell, box, palette) {
   const ink = inkOn(fill);
   const gauge = box.h >= 34 && box.w >= 28;
   if (box.h >= 16 && box.w >= 28) {
-    const y = box.y + (gauge ? 14 : box.h / 2);
-    write(ctx, percentText(cell.value), box.x + box.w / 2, y, ink, 'center');
+    if (gauge) write(ctx, percentText(cell.value), box.x + box.w / 2, box.y + 14, ink, 'center');
+    else write(ctx, percentText(cell.value), box.x + 6, box.y + box.h / 2, ink);
   }
   if (cell.chance !== null) (gauge ? paintGauge : paintTick)(ctx, scale, cell, box, ink);
 }
@@ -136,7 +140,8 @@ function paintNames(ctx, value, at, palette) {
     const box = boxOf(at, row, 0);
     write(ctx, name, at.left - 8, box.y + box.h / 2, palette.soft, 'right');
   });
-  write(ctx, at.right > 60 ? 'row mean' : 'mean', at.width - at.right + 8, at.top - 12, palette.soft);
+  const title = at.right > 60 ? 'row mean' : 'mean';
+  write(ctx, title, at.width - at.right + 8, at.top - 12, palette.soft);
 }
 
 function meanOf(cells) {
