@@ -1,6 +1,7 @@
 """A model in a folder: ``model.safetensors``, or shards with their index, and ``config.json``."""
 
 import json
+import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -98,7 +99,7 @@ def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
     """
     folder = Path(path)
     label = name or folder.name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike is_dir, also False for a name that is too long
         raise SourceError(f"Model {label}: there is no folder {str(path)!r}.")
     files: dict[str, Path] = {}
     infos: dict[str, TensorInfo] = {}
@@ -136,7 +137,7 @@ def _weight_files(folder: Path, label: str) -> list[Path]:
             raise SourceError(f"Model {label}: {INDEX} has no weight_map.")
         shards = sorted({str(n) for n in names.values()})
         for shard in shards:
-            if Path(shard).name != shard or not (folder / shard).is_file():
+            if Path(shard).name != shard or not os.path.isfile(folder / shard):
                 raise SourceError(f"Model {label}: {INDEX} names {shard!r}, which is not there.")
         return [folder / shard for shard in shards]
     found = ", ".join(sorted(p.name for p in folder.glob("*.bin"))[:3])

@@ -1,6 +1,7 @@
 """Write a merged model as a folder that ``transformers`` loads, whole or not at all."""
 
 import json
+import os.path
 import shutil
 import tempfile
 from dataclasses import asdict, replace
@@ -35,7 +36,7 @@ def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outco
         SourceError: The folder is in use or cannot be made.
         ResourceError: The disk is full.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.exists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise SourceError(f"{str(folder)!r} exists already. Choose another --out.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,9 @@ def wilson(correct: int, total: int) -> Estimate:
     shrink = 1 + Z95**2 / total
     centre = (share + Z95**2 / (2 * total)) / shrink
     half = Z95 / shrink * math.sqrt(share * (1 - share) / total + (Z95 / (2 * total)) ** 2)
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
+    # Rounding must not leave a share of 0 or 1 outside its own interval.
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(share, min(share, low), max(share, high))
 
 
 @dataclass(frozen=True, slots=True)

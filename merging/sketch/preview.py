@@ -6,6 +6,7 @@ sorted magnitudes, hash bits) is kept in memory: a slider's tick reads nothing a
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -73,9 +74,11 @@ def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
     length = 0.0
     votes = _votes(recipe.settings())
     with torch.inference_mode():
-        for context, deltas, sparse in _pieces(tables, recipe, rows):
+        whole = _whole_magnitudes(tables, recipe, rows)
+        survey = _survey(tables, recipe, rows, whole)
+        for context, deltas, sparse in _pieces(tables, recipe, rows, whole, survey):
             mask = _mask(recipe, context, sparse)
-            signs = tables.signs(context.tensor, rows) * votes
+            signs = tables.signs(context.tensor, rows)
             if mask is None:
                 kept += tables.changed(context.tensor, rows)
                 energy += tables.squares(context.tensor, rows)
@@ -83,7 +86,7 @@ def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
                 signs = signs * mask.view(torch.int8)
                 kept += signs.abs().sum(1, dtype=torch.int32)
                 energy += (deltas * mask).square_().sum(1)
-            counts.setdefault(bucket_of(context.tensor), []).append(count_conflict(signs))
+            counts.setdefault(bucket_of(context.tensor), []).append(count_conflict(signs * votes))
             length += _moved(tables, recipe, context, sparse)
     cells = {bucket: add_counts(parts) for bucket, parts in counts.items()}
     norms = tables.norms(rows)
@@ -96,18 +99,30 @@ def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
     )
 
 
+def _survey(
+    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], whole: Magnitudes | None
+) -> object:
+    """What the method has to know of the whole model before it merges, as in the merge."""
+    if recipe.spec.survey is None or whole is None:
+        return None
+    pieces = partial(_pieces, tables, recipe, rows, whole)
+    return recipe.spec.survey(lambda: ((context, sparse) for context, _, sparse in pieces()))
+
+
 def _pieces(
-    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]
+    tables: DeltaTables,
+    recipe: Recipe,
+    rows: tuple[int, ...],
+    whole: Magnitudes | None,
+    survey: object = None,
 ) -> Iterator[tuple[Context, Tensor, Tensor]]:
     spec, settings = recipe.spec, recipe.settings()
     ids = tuple(e.id for e in recipe.experts)
     masks = tables.masks(recipe.seed)
-    scope = spec.scope(settings)
-    whole = _whole_magnitudes(tables, recipe, rows) if scope == "model" else None
     for name in tables.names:
         deltas = tables.deltas(name, rows)
         magnitudes: Magnitudes = whole or SortedMagnitudes(tables.sorted_tensor(name, rows))
-        context = Context(name, ids, settings, masks, magnitudes, survey=0.0)
+        context = Context(name, ids, settings, masks, magnitudes, survey)
         if spec.sparsify is None:
             yield context, deltas, deltas
             continue
@@ -117,9 +132,13 @@ def _pieces(
         yield context, deltas, sparse
 
 
-def _whole_magnitudes(tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]) -> Magnitudes:
-    """Magnitudes over the whole model, of what the trim sees."""
+def _whole_magnitudes(
+    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]
+) -> Magnitudes | None:
+    """Magnitudes over the whole model, of what the trim sees; None where it is not looked at."""
     spec, settings = recipe.spec, recipe.settings()
+    if spec.scope(settings) != "model":
+        return None
     if spec.sparsify is None or not _trims(settings):
         return SortedMagnitudes(tables.sorted_model(rows))
     ids = tuple(e.id for e in recipe.experts)

@@ -61,13 +61,14 @@ def build() -> None:
     save_model(base, work / "base")
     base = rounded(base)
     heads = {task.id: train.fit_head(base, task) for task in tasks}
+    rehearsed = train.rehearsal_images(tasks, extra)
     for family, schedule in (("gentle", train.GENTLE), ("bold", train.BOLD)):
         for task in tasks:
             expert = timed(
                 seconds,
                 f"{family} {task.id}",
                 lambda task=task, schedule=schedule: train.train_expert(
-                    base, task, heads[task.id], schedule
+                    base, task, heads[task.id], rehearsed, schedule
                 ),
             )
             save_model(expert, work / family / task.id)

@@ -26,8 +26,8 @@ SCRIPTS = {
     "Telugu": (0x0C05, 0x0C3A),
     "Thai": (0x0E01, 0x0E2F),
 }
-TRAIN_FONTS = ("NotoSans{}-Regular.ttf", "NotoSans{}-Bold.ttf")
-HELD_FONTS = ("NotoSerif{}-Regular.ttf", "NotoSerif{}-Bold.ttf")
+TRAIN_FONTS = ("NotoSans{}-Regular.ttf", "NotoSans{}-Bold.ttf", "NotoSerif{}-Regular.ttf")
+HELD_FONTS = ("NotoSerif{}-Bold.ttf",)
 
 # Other writing systems, for the base only.
 OTHER_SCRIPTS = {
@@ -38,25 +38,51 @@ OTHER_SCRIPTS = {
     "Malayalam": (0x0D05, 0x0D3A),
     "Myanmar": (0x1000, 0x1022),
     "Sinhala": (0x0D85, 0x0DC7),
+    "Oriya": (0x0B05, 0x0B3A),
+    "Syriac": (0x0710, 0x0730),
+    "Thaana": (0x0780, 0x07A6),
+    "NKo": (0x07CA, 0x07EB),
+    "Samaritan": (0x0800, 0x0816),
     "Cherokee": (0x13A0, 0x13F5),
+    "CanadianAboriginal": (0x1401, 0x1477),
+    "Ogham": (0x1681, 0x169B),
+    "Runic": (0x16A0, 0x16EB),
+    "Tagalog": (0x1700, 0x1712),
+    "Limbu": (0x1900, 0x191F),
+    "TaiLe": (0x1950, 0x1975),
+    "NewTaiLue": (0x1980, 0x19AC),
+    "Buginese": (0x1A00, 0x1A17),
+    "TaiTham": (0x1A20, 0x1A55),
+    "Balinese": (0x1B05, 0x1B34),
+    "Sundanese": (0x1B83, 0x1BA1),
+    "Batak": (0x1BC0, 0x1BE6),
+    "Lepcha": (0x1C00, 0x1C24),
+    "OlChiki": (0x1C5A, 0x1C78),
     "Coptic": (0x2C80, 0x2CB2),
     "Tifinagh": (0x2D30, 0x2D67),
-    "Runic": (0x16A0, 0x16EB),
-    "Ogham": (0x1681, 0x169B),
+    "Glagolitic": (0x2C00, 0x2C2F),
+    "Yi": (0xA000, 0xA060),
+    "Lisu": (0xA4D0, 0xA4F8),
+    "Vai": (0xA500, 0xA560),
+    "Bamum": (0xA6A0, 0xA6E6),
+    "Saurashtra": (0xA882, 0xA8B4),
+    "KayahLi": (0xA90A, 0xA926),
+    "Rejang": (0xA930, 0xA947),
+    "Javanese": (0xA984, 0xA9B3),
+    "Cham": (0xAA00, 0xAA29),
+    "MeeteiMayek": (0xABC0, 0xABE3),
 }
 
 PICTOGRAMS = {
     "Cat face": "😺😸😹😻😼😽🙀😿😾🐱",
     "Clock": "🕐🕑🕒🕓🕔🕕🕖🕗🕘🕙🕚🕛🕜🕝🕞🕟🕠🕡🕢🕣🕤🕥🕦🕧",
-    "Book": "📕📖📗📘📙📚📓📔📒",
+    "Book": "📕📖📗📘📙📓📔📒",
     "Heart": "💓💔💕💖💗💘💙💚💛💜💝💞🖤🤍🤎🧡",
     "Car": "🚗🚙🚕🚓🚔🚘🚖🚐🚑🚒🚚🚛",
     "Train": "🚂🚃🚄🚅🚆🚇🚈🚉🚊🚋🚝🚞",
     "Smiley": "😀😁😂😃😄😅😆😉😊😋😌😍😎😏😐😑😒😓😔😕😖😗😘😙😚😛😜😝😞😟😠😡",
     "Hand": "👆👇👈👉👊👋👌👍👎✊✋✌🤘🤙🤚🤛🤜🤞🤟🖐🖖",
     "Bird": "🐓🐔🐤🐥🐦🐧🐣🦃🦅🦆🦉🦢🦜🦚🦩",
-    "Fish and whale": "🐟🐠🐡🦈🐬🐳🐋",
-    "Animal face": "🐶🐻🐼🐨🐯🦁🐮🐷🐵🐰🐭🐹🐺🦊🦝🐴🐗🐸",
     "Flower": "🌷🌸🌹🌺🌻🌼💐🥀💮",
     "Building": "🏠🏡🏢🏣🏤🏥🏦🏨🏩🏪🏫🏬🏭🏯🏰🕌🕍🏛",
     "Moon": "🌑🌒🌓🌔🌕🌖🌗🌘🌙🌛🌜",
@@ -65,26 +91,26 @@ HELD_GLYPHS = 3  # every third glyph of a class is held out
 
 
 def scripts() -> Data:
-    """Letters of ten writing systems; evaluation items are drawn from serif fonts."""
+    """Letters of ten writing systems; evaluation items are drawn from a bold serif font."""
     rng = np.random.default_rng(SEED)
     train = _letters(SCRIPTS, TRAIN_FONTS, PER_CLASS_TRAIN, rng)
     evaluation = _letters(SCRIPTS, HELD_FONTS, EVALUATION_ITEMS // len(SCRIPTS), rng)
     return Data(
         "scripts",
-        "Writing systems",
+        "Scripts",
         tuple(SCRIPTS),
         train,
         evaluation,
         "Letters drawn from Noto Sans and Noto Serif, Debian package fonts-noto-core",
         "OFL-1.1",
-        "other fonts: trained on Noto Sans, scored on Noto Serif",
+        "another font: trained on Sans, Sans Bold and Serif, scored on Serif Bold",
     )
 
 
 def other_scripts() -> tuple[Pixels, Pixels]:
-    """Letters of twelve other writing systems, for training the base only."""
+    """Letters of forty other writing systems, for training the base only."""
     rng = np.random.default_rng(SEED + 1)
-    return _letters(OTHER_SCRIPTS, TRAIN_FONTS, 200, rng)
+    return _letters(OTHER_SCRIPTS, TRAIN_FONTS, 150, rng)
 
 
 def pictograms() -> Data:
@@ -107,7 +133,8 @@ def pictograms() -> Data:
         (pixels[:EVALUATION_ITEMS], labels[:EVALUATION_ITEMS]),
         "Grey pictograms drawn from Noto Color Emoji, Debian package fonts-noto-color-emoji",
         "OFL-1.1",
-        f"other glyphs: {glyphs} held-out pictograms, each drawn several times, shifted and turned",
+        f"other glyphs: {glyphs} held-out pictograms, each drawn many times, shifted and turned; "
+        "tuning and reporting half share them",
     )
 
 

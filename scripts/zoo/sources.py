@@ -35,7 +35,7 @@ def digits() -> Data:
     train, evaluation = _split(pixels, labels.astype(np.uint8), 1000)
     return Data(
         "digits",
-        "Handwritten digits",
+        "Digits",
         tuple("0123456789"),
         train,
         evaluation,

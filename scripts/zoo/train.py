@@ -1,4 +1,9 @@
-"""Train the base, fit the heads on it, and fine-tune the experts."""
+"""Train the base, fit the heads on it, and fine-tune the experts.
+
+Experts rehearse: on images that the base was trained on their features stay near the base's.
+Without it every merge of them was worse than the base (measured on the tuning half: base .88 of its
+experts, their average .85), because what one learns moves the features that the others read.
+"""
 
 import copy
 import time
@@ -31,19 +36,32 @@ Head = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How one model is trained; the learning rate rises for a tenth of the steps, then falls."""
+    """How one model is trained; the learning rate rises for a tenth of the steps, then falls.
+
+    ``rehearsal`` weighs the squared distance of rehearsed features from the base's, relative to
+    the base's own squared size.
+    """
 
     steps: int
     rate: float
     seed: int
     decay: float = 0.01
+    rehearsal: float = 0.0
 
 
-BASE = Schedule(steps=2400, rate=1e-3, seed=1)
-GENTLE = Schedule(steps=500, rate=1.2e-4, seed=2)
-BOLD = Schedule(steps=500, rate=4e-4, seed=3)
-BASE_LABELS = 150
-HEAD_ITEMS = 2000
+BASE = Schedule(steps=1500, rate=1e-3, seed=1)
+GENTLE = Schedule(steps=300, rate=5e-4, seed=2, rehearsal=2.0)
+BOLD = Schedule(steps=300, rate=1e-3, seed=3, rehearsal=2.0)
+BASE_LABELS = 120
+HEAD_ITEMS = 300
+HEAD_DECAY = 1e-2
+REHEARSED, EXTRA_REHEARSED = 48, 600
+PER_TASK, PER_EXTRA, PER_TURNED = 12, 32, 36
+
+
+def new_model() -> nn.Module:
+    """Return an untrained model. Plain attention trains three times faster here than fused."""
+    return ViTModel(ViTConfig(**CONFIG, attn_implementation="eager"), add_pooling_layer=False)
 
 
 def images(pixels: Pixels) -> Tensor:
@@ -66,26 +84,31 @@ def train_base(tasks: list[Data], extra: tuple[Pixels, Pixels], schedule: Schedu
     """
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
-    model = ViTModel(ViTConfig(**CONFIG), add_pooling_layer=False)
+    model = new_model()
     parts = [_few(task.train, BASE_LABELS, rng) for task in tasks] + [extra]
     sets = [(images(p), torch.from_numpy(np.array(c)).long()) for p, c in parts]
     pool = torch.cat([images(task.train[0]) for task in tasks])
     heads = nn.ModuleList(nn.Linear(128, int(c.max()) + 1) for _, c in sets)
     turned = nn.Linear(128, 4)
     everything = nn.ModuleList([model, heads, turned])
+    counts = [PER_TASK] * len(tasks) + [PER_EXTRA, PER_TURNED]
+    quarters = torch.arange(PER_TURNED) % 4
 
     def loss(generator: torch.Generator) -> Tensor:
-        total = torch.zeros(())
-        for (x, y), head in zip(sets, heads, strict=True):
-            chosen = torch.randint(len(x), (16,), generator=generator)
-            batch = augment(x[chosen], generator)
-            total = total + cross_entropy(head(features(model, batch).float()), y[chosen])
-        chosen = torch.randint(len(pool), (32,), generator=generator)
-        quarter = torch.randint(4, (32,), generator=generator)
-        batch = torch.stack(
-            [torch.rot90(pool[i], int(q), (1, 2)) for i, q in zip(chosen, quarter, strict=True)]
-        )
-        return total + cross_entropy(turned(features(model, batch).float()), quarter)
+        drawn = [
+            torch.randint(len(x), (n,), generator=generator)
+            for (x, _), n in zip([*sets, (pool, None)], counts, strict=True)
+        ]
+        quarter_turned = [
+            torch.rot90(pool[i], int(q), (1, 2)) for i, q in zip(drawn[-1], quarters, strict=True)
+        ]
+        batch = [x[i] for (x, _), i in zip(sets, drawn[:-1], strict=True)]
+        batch.append(torch.stack(quarter_turned))
+        found = features(model, augment(torch.cat(batch), generator)).float().split(counts)
+        total = cross_entropy(turned(found[-1]), quarters)
+        for (_, y), i, head, part in zip(sets, drawn[:-1], heads, found[:-1], strict=True):
+            total = total + cross_entropy(head(part), y[i])
+        return total
 
     _optimise(everything, loss, schedule)
     return model.eval()
@@ -106,7 +129,7 @@ def fit_head(model: nn.Module, task: Data, seed: int = 0) -> Head:
     def closure() -> Tensor:
         solver.zero_grad()
         logits = inputs @ weight.T + bias
-        value = cross_entropy(logits, target) + 1e-3 * weight.square().sum()
+        value = cross_entropy(logits, target) + HEAD_DECAY * weight.square().sum()
         value.backward()
         return value
 
@@ -114,7 +137,16 @@ def fit_head(model: nn.Module, task: Data, seed: int = 0) -> Head:
     return weight.detach(), bias.detach()
 
 
-def train_expert(base: nn.Module, task: Data, head: Head, schedule: Schedule) -> nn.Module:
+def rehearsal_images(tasks: list[Data], extra: tuple[Pixels, Pixels]) -> Tensor:
+    """Return images that experts rehearse: a few of every task and of the extra set."""
+    rng = np.random.default_rng(BASE.seed)
+    parts = [_few(task.train, BASE_LABELS, rng)[0] for task in tasks]
+    return images(np.concatenate([*parts, extra[0][:EXTRA_REHEARSED]]))
+
+
+def train_expert(
+    base: nn.Module, task: Data, head: Head, rehearsed: Tensor, schedule: Schedule
+) -> nn.Module:
     """Fine-tune the whole base on one task; the head stays as it is."""
     model = copy.deepcopy(base).train()
     x, y = images(task.train[0]), torch.from_numpy(np.array(task.train[1])).long()
@@ -122,8 +154,14 @@ def train_expert(base: nn.Module, task: Data, head: Head, schedule: Schedule) ->
 
     def loss(generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(x), (BATCH,), generator=generator)
-        batch = augment(x[chosen], generator)
-        return cross_entropy(features(model, batch).float() @ weight.T + bias, y[chosen])
+        again = torch.randint(len(rehearsed), (REHEARSED,), generator=generator)
+        known = augment(rehearsed[again], generator)
+        found = features(model, torch.cat([augment(x[chosen], generator), known])).float()
+        with torch.no_grad():
+            before = features(base, known).float()
+        drift = (found[BATCH:] - before).square().mean() / before.square().mean()
+        logits = found[:BATCH] @ weight.T + bias
+        return cross_entropy(logits, y[chosen]) + schedule.rehearsal * drift
 
     _optimise(model, loss, schedule)
     return model.eval()
