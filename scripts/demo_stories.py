@@ -112,7 +112,7 @@ def cancelling(story: Story, page: Page) -> None:
         page.wait_for_selector("#go:not([disabled])")
         seconds = time.perf_counter() - begin
         if state(page) == "cancelled":
-            story.report.add("cancel, click to stopped", seconds, "s", 0.5 + 0.3)
+            story.report.add("cancel, click to stopped", seconds, "s", 0.5)
             story.check("a cancelled merge leaves nothing", runs(page) == listed)
             return
     story.check("a merge was cancelled", False)

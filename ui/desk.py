@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
 APOLOGY = "Something broke on our side. Nothing was lost; the log has the details."
 MOST_SEED = 10_000
+CANCEL_SECONDS = 0.5
 
 Updates = dict[Any, Any]
 Handler = Callable[..., Updates]
@@ -113,7 +114,7 @@ class Desk:
     def cancel(self, owner: Any) -> Updates:
         """Ask the visitor's job to stop."""
         self._services.jobs.cancel(_token(owner))
-        snapshot = self._services.jobs.latest(_token(owner))
+        snapshot = self._services.jobs.wait(_token(owner), CANCEL_SECONDS)
         return self._job(snapshot) if snapshot else {}
 
     def restore(self, owner: Any) -> Updates:

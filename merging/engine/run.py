@@ -45,7 +45,7 @@ def run(
     begin = time.perf_counter()
     where = device or best_device()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode: callers get ordinary tensors
             tensors = _tensors(plan, progress, where, masks or HashMasks(plan.recipe.seed, where))
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(_no_memory(plan, where)) from error

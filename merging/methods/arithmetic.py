@@ -1,8 +1,10 @@
 """Task arithmetic: add scaled task vectors to the base."""
 
+from dataclasses import replace
+
 from torch import Tensor
 
-from merging.methods.average import check_sum
+from merging.methods.average import NORMALIZE, check_sum
 from merging.methods.kernels import per_expert
 from merging.methods.spec import Context, MethodSpec, Param, Source
 
@@ -20,27 +22,17 @@ SCALE = Param(
     aliases=("lambda", "lam", "lambd", "alpha", "scaling", "scaling_coefficient"),
 )
 
-SUM_SCALE = Param(
-    name="scale",
-    label="Strength λ",
+SUM_SCALE = replace(
+    SCALE,
     default=0.3,
     origin="Ilharco et al. 2022: 0.3 to 0.5 recommended without validation data",
-    help=SCALE.help,
-    minimum=-10.0,
-    maximum=10.0,
-    slider=(0.0, 2.0),
-    step=0.05,
-    symbol="λ",
-    aliases=SCALE.aliases,
 )
 
-DIVIDE = Param(
-    name="normalize",
-    label="Divide by the sum of weights",
+DIVIDE = replace(
+    NORMALIZE,
     default=False,
     origin="Ilharco et al. 2022: the task vectors are added, not averaged",
     help="Turns the sum of task vectors into their weighted mean.",
-    advanced=True,
 )
 
 

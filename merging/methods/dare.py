@@ -27,14 +27,11 @@ DROP_RATE = Param(
     aliases=("p", "mask_rate", "dropout", "sparsity_ratio", "weight_mask_rate"),
 )
 
-RESCALE = Param(
-    name="rescale",
-    label="Make up for what was dropped",
+RESCALE = replace(
+    ties.RESCALE,
     default="inverse",
     origin="Yu et al. 2023: 1/(1 - p)",
     help="By 1/(1 - p), so that each tensor keeps its L1 norm, or not at all.",
-    choices=("inverse", "l1", "none"),
-    advanced=True,
 )
 
 

@@ -47,7 +47,7 @@ class Sketch:
 
     def cosines(self) -> Tensor:
         """Return cosines between whole task vectors, shape (experts, experts), float64."""
-        norms = self.norms().clamp_min(torch.finfo(torch.float64).tiny)
+        norms = self.norms().clamp_min(torch.finfo(torch.float64).tiny ** 0.5)
         return self.dots.sum(0) / norms.outer(norms)
 
 

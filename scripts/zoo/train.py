@@ -50,8 +50,8 @@ class Schedule:
 
 
 BASE = Schedule(steps=1500, rate=1e-3, seed=1)
-GENTLE = Schedule(steps=300, rate=5e-4, seed=2, rehearsal=2.0)
-BOLD = Schedule(steps=300, rate=1e-3, seed=3, rehearsal=2.0)
+GENTLE = Schedule(steps=500, rate=3e-4, seed=2, rehearsal=0.25)
+BOLD = Schedule(steps=500, rate=8e-4, seed=3, rehearsal=1.0)
 BASE_LABELS = 120
 HEAD_ITEMS = 300
 HEAD_DECAY = 1e-2

@@ -56,7 +56,9 @@ def answer(recipe: Recipe, models: dict[str, dict[str, Tensor]], base: dict[str,
         survivors={n: _signs(recipe, d) for n, d in trimmed.items()},
         merged=merged,
         energy=[
-            sum(o * o for n in deltas for o, t in zip(deltas[n][e], trimmed[n][e], strict=True) if t)
+            sum(
+                o * o for n in deltas for o, t in zip(deltas[n][e], trimmed[n][e], strict=True) if t
+            )
             for e in count
         ],
     )
@@ -64,6 +66,10 @@ def answer(recipe: Recipe, models: dict[str, dict[str, Tensor]], base: dict[str,
 
 def _pairs(first: list[Any], second: list[Any]) -> list[tuple[Any, Any]]:
     return list(zip(first, second, strict=True))
+
+
+def _columns(rows: list[list[float]]) -> list[tuple[float, ...]]:
+    return list(zip(*rows, strict=True))
 
 
 def _rescaled(part: list[float], whole: list[float], how: str, density: float) -> list[float]:
@@ -127,7 +133,7 @@ def _signs(recipe: Recipe, trimmed: list[list[float]]) -> list[list[int]]:
     weights = settings.each["weight"]
     if settings.common.get("voters") == "unweighted":
         weights = (1.0,) * len(weights)
-    return [[_sign(w * v) for w, v in zip(weights, at, strict=True)] for at in zip(*trimmed)]
+    return [[_sign(w * v) for w, v in zip(weights, at, strict=True)] for at in _columns(trimmed)]
 
 
 def _sign(value: float) -> int:
@@ -140,7 +146,7 @@ def _merged(recipe: Recipe, sparse: Deltas, trimmed: Deltas) -> dict[str, list[f
     if "combine" not in settings.common:
         share = sum(weights) if settings.flag("normalize") else 1.0
         return {
-            n: [scale * sum(w * v for w, v in _pairs(weights, at)) / share for at in zip(*d)]
+            n: [scale * sum(w * v for w, v in _pairs(weights, at)) / share for at in _columns(d)]
             for n, d in trimmed.items()
         }
     if recipe.method == "ties":
@@ -149,11 +155,11 @@ def _merged(recipe: Recipe, sparse: Deltas, trimmed: Deltas) -> dict[str, list[f
             n: [_rescaled(t, s, how, p) for t, s, p in zip(d, sparse[n], densities, strict=True)]
             for n, d in trimmed.items()
         }
-    elected = {n: [_vote(recipe, at) for at in zip(*d)] for n, d in trimmed.items()}
+    elected = {n: [_vote(recipe, at) for at in _columns(d)] for n, d in trimmed.items()}
     return {
         n: [
             scale * _agreed(recipe, at, s or _tie(recipe, elected, n))
-            for at, s in zip(zip(*d), elected[n], strict=True)
+            for at, s in zip(_columns(d), elected[n], strict=True)
         ]
         for n, d in trimmed.items()
     }
@@ -168,7 +174,9 @@ def _voters(recipe: Recipe, at: tuple[float, ...]) -> list[float]:
 
 def _vote(recipe: Recipe, at: tuple[float, ...]) -> int:
     voters = _voters(recipe, at)
-    return _sign(sum(map(_sign, voters)) if recipe.settings().word("election") == "count" else sum(voters))
+    return _sign(
+        sum(map(_sign, voters)) if recipe.settings().word("election") == "count" else sum(voters)
+    )
 
 
 def _tie(recipe: Recipe, elected: dict[str, list[int]], name: str) -> int:

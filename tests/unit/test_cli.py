@@ -199,9 +199,7 @@ def test_wrong_usage(arguments: list[str], capsys: Any) -> None:
     assert "usage: python -m merging" in capsys.readouterr().err
 
 
-def test_progress_is_shown_on_a_terminal_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     cli._show(0.25, "merge w")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

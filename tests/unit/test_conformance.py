@@ -128,9 +128,14 @@ def test_a_case_that_cannot_be_run_fails_with_its_reason(
     assert entry["max_error"] is None
 
 
-@pytest.mark.parametrize("case", ["linear_weighted_norm", "uniform_soup", "ties_mk", "ties_orig_A20_mean"]
-    + ["ties_mergelm_global_A", "peft_ties_total", "dare_mergelm_ta", "dare_ties_mk"]
-    + ["task_arithmetic_mergelm", "task_negation_mk"])  # fmt: skip
+ONE_OF_EACH = [
+    *("linear_weighted_norm", "uniform_soup", "ties_mk", "ties_orig_A20_mean"),
+    *("ties_mergelm_global_A", "peft_ties_total", "dare_mergelm_ta", "dare_ties_mk"),
+    *("task_arithmetic_mergelm", "task_negation_mk"),
+]
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH)
 def test_an_unknown_option_is_not_passed_over(
     case: str, one: Callable[..., Path], capsys: Any
 ) -> None:

@@ -94,14 +94,13 @@ def test_pickled_weights_are_never_read(tmp_path: Path) -> None:
     assert "It holds pytest_marker.bin, pytorch_model.bin: convert it to safetensors" in message
 
 
+OUTSIDE = b'{"w":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'
 GARBAGE = {
     "empty": b"",
     "words": b"not a model at all",
     "long header": (2**60).to_bytes(8, "little") + b"{}",
     "no json": (4).to_bytes(8, "little") + b"{{{{",
-    "outside": (lambda h: len(h).to_bytes(8, "little") + h)(
-        b'{"w":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'
-    ),
+    "outside": len(OUTSIDE).to_bytes(8, "little") + OUTSIDE,
 }
 
 
@@ -117,8 +116,11 @@ def test_types_we_cannot_merge_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.safetensors", "/etc/passwd", "sub/one.safetensors", "..", ".", "", "gone"]
-    + ["a" * 300, "a\x00b", "..\\secret.safetensors"],
+    "name",
+    [
+        *("../secret.safetensors", "/etc/passwd", "sub/one.safetensors", "..", ".", "", "gone"),
+        *("a" * 300, "a\x00b", "..\\secret.safetensors"),
+    ],
 )
 def test_an_index_cannot_point_elsewhere(name: str, tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "secret.safetensors")

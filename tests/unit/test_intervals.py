@@ -15,7 +15,12 @@ def bits(share: float, count: int, seed: int) -> Bits:
 # Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3.
 @pytest.mark.parametrize(
     ("correct", "total", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
 )
 def test_wilson_as_published(correct: int, total: int, low: float, high: float) -> None:
     found = wilson(correct, total)

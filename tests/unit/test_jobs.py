@@ -83,7 +83,12 @@ def test_a_job_runs_and_keeps_its_result(runner: JobRunner) -> None:
     gate = busy(runner)
     seen = runner.latest("first")
     assert seen is not None
-    assert (seen.status, seen.message, seen.position, seen.result) == ("running", "starting", 0, None)
+    assert (seen.status, seen.message, seen.position, seen.result) == (
+        "running",
+        "starting",
+        0,
+        None,
+    )
     gate.go.set()
     done = ended(runner, "first")
     assert (done.status, done.result, done.fraction) == ("done", "result", 0.5)
@@ -94,7 +99,7 @@ def test_a_job_runs_and_keeps_its_result(runner: JobRunner) -> None:
 
 def test_positions_count_from_the_front(runner: JobRunner) -> None:
     gate = busy(runner)
-    assert [runner.submit(o, o, lambda report: o).position for o in "abc"] == [1, 2, 3]
+    assert [runner.submit(o, o, lambda report: None).position for o in "abc"] == [1, 2, 3]
     runner.cancel("b")
     seen = [runner.latest(o) for o in "abc"]
     assert [s.position for s in seen if s] == [1, 0, 2]

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-from builders import checkpoints, context, experts, merge, merge_rows, recipes, row, same_bits, state
+from builders import (
+    checkpoints,
+    context,
+    experts,
+    merge,
+    merge_rows,
+    recipes,
+    row,
+    same_bits,
+    state,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor

@@ -85,7 +85,7 @@ def test_what_is_there_is_not_overwritten(kind: str, tmp_path: Path) -> None:
     kept = out / "mine" if kind == "folder" else out
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("precious")
-    with pytest.raises(SourceError, match="exists already. Choose another --out"):
+    with pytest.raises(SourceError, match=r"exists already\. Choose another --out"):
         write_model(OUTCOME, CONFIG, out)
     assert kept.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [out]

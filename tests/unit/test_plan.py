@@ -50,9 +50,7 @@ def test_a_base_is_needed_for_task_vectors_only() -> None:
 
 def test_a_missing_tensor_names_model_and_tensor() -> None:
     message = refusal({**W, "v": row(1)}, a={**W, "v": row(1)}, b=W)
-    assert message == (
-        "b has no tensor 'v', which base has. b was not made from base."
-    )
+    assert message == ("b has no tensor 'v', which base has. b was not made from base.")
 
 
 def test_an_extra_tensor_names_model_and_tensor() -> None:
@@ -119,4 +117,6 @@ def test_names_that_only_look_like_heads_are_not(name: str) -> None:
 def test_nothing_in_common() -> None:
     model = {"classifier.weight": row(1)}
     assert "share no tensor to merge" in refusal(model, a={"classifier.weight": row(1, 2)})
-    assert "share no tensor to merge" in refusal({"ids": torch.arange(2)}, a={"ids": torch.arange(2)})
+    assert "share no tensor to merge" in refusal(
+        {"ids": torch.arange(2)}, a={"ids": torch.arange(2)}
+    )

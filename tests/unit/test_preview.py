@@ -174,7 +174,9 @@ def test_cut_is_told_where_there_is_one(method: str, params: Any, cut: float | N
 
 
 def test_kept_share_follows_the_slider() -> None:
-    steps = [preview(TABLES, make_recipe("ties", IDS, params={"density": d / 20})) for d in range(21)]
+    steps = [
+        preview(TABLES, make_recipe("ties", IDS, params={"density": d / 20})) for d in range(21)
+    ]
     kept = [p.experts[0].kept for p in steps]
     assert (kept[0], kept[-1]) == (0, 1)
     assert all(a <= b for a, b in pairwise(kept))
@@ -195,7 +197,7 @@ def test_order_of_experts_changes_nothing() -> None:
 
 
 def test_an_expert_that_is_not_in_the_set() -> None:
-    with pytest.raises(UnknownNameError, match="expert 'e9'. Did you mean"):
+    with pytest.raises(UnknownNameError, match=r"expert 'e9'\. Did you mean"):
         preview(TABLES, make_recipe("ties", ["e9"]))
 
 

@@ -152,7 +152,7 @@ def test_seeds(bad: Any) -> None:
 
 
 def test_dtypes() -> None:
-    with pytest.raises(UnknownNameError, match="dtype 'bfloat17'. Did you mean 'bfloat16'"):
+    with pytest.raises(UnknownNameError, match=r"dtype 'bfloat17'\. Did you mean 'bfloat16'"):
         make_recipe("ties", TWO, dtype="bfloat17")
 
 
@@ -162,9 +162,9 @@ def test_dialects_are_checked_at_once() -> None:
 
 
 def test_unknown_parameters_and_methods_name_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="'densty'. Did you mean 'density'"):
+    with pytest.raises(UnknownNameError, match=r"'densty'\. Did you mean 'density'"):
         make_recipe("ties", TWO, params={"densty": 0.5})
-    with pytest.raises(UnknownNameError, match="'tise'. Did you mean 'ties'"):
+    with pytest.raises(UnknownNameError, match=r"'tise'\. Did you mean 'ties'"):
         make_recipe("tise", TWO)
 
 

@@ -64,9 +64,11 @@ def test_round_trip(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["1e5", "1e-3", "1.5", "12", "0x1F", "null", "~", "yes", "no", "true", "2020-01-01", "=", "<<"]
-    + ["*a", "&a", "- a", "a: b", "#a", "'", '"', " a ", "é", "日本", "🙂", "\u2028", "\ufeff"]
-    + ["../up/base", "C:\\models", "{a}", "[a]", "!!int 3", "a" * 500, "1_0e2", "12:30:45"],
+    [
+        *("1e5", "1e-3", "1.5", "12", "0x1F", "null", "~", "yes", "no", "true", "2020-01-01", "="),
+        *("*a", "&a", "- a", "a: b", "#a", "'", '"', " a ", "é", "日本", "🙂", "\u2028", "\ufeff"),
+        *("../up", "C:\\models", "{a}", "[a]", "!!int 3", "a" * 500, "1_0e2", "12:30:45", "<<"),
+    ],
 )
 def test_any_name_survives_the_round_trip(name: str) -> None:
     recipe = make_recipe("linear", [name], base=name)
@@ -243,7 +245,23 @@ def test_experts_of_the_wrong_kind(experts: str, message: str) -> None:
 
 
 TOKENS = ["format", "merge-explorer/1", "experts", "method", "ties", "params", "a", "id", "weight"]
-MARKS = [": ", "\n", "  ", "- ", "[", "]", "{", "}", ",", "&x ", "*x", "!!int ", "!!set ", "1e9", "|"]
+MARKS = [
+    ": ",
+    "\n",
+    "  ",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "&x ",
+    "*x",
+    "!!int ",
+    "!!set ",
+    "1e9",
+    "|",
+]
 MARKS += ["'", '"', "? ", "#", "---\n", "0x", "_", ".inf", "<<", "!!bool ", "%", "@", "\t", "\x07"]
 
 

@@ -1,7 +1,7 @@
 """Carrying out a plan: types, refusals in the middle, cancel, reports."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -159,7 +159,7 @@ def test_cancel_stops_at_the_next_tensor(method: str) -> None:
 class Heavy(MemoryCheckpoint):
     """A model that is too large to read."""
 
-    error: BaseException = MemoryError()
+    error: BaseException = field(default_factory=MemoryError)
 
     def load(self, name: str) -> Tensor:
         raise self.error

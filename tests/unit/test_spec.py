@@ -164,5 +164,5 @@ def test_defaults_of_the_references(spec: str, dialect: str, option: str, value:
 
 
 def test_unknown_dialect_is_named() -> None:
-    with pytest.raises(UnknownNameError, match="dialect for ties 'mergekt'.*'mergekit'"):
+    with pytest.raises(UnknownNameError, match=r"dialect for ties 'mergekt'.*'mergekit'"):
         method("ties").defaults("mergekt")

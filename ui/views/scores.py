@@ -35,25 +35,19 @@ def scores_view(
     ghosts, ghost_mean = normalised(ghost.correct, references.own) if ghost else ({}, None)
     held_in = {tasks_of[e.id] for e in record.recipe.experts}
     letter_of = {task: letters[expert][0] for expert, task in tasks_of.items()}
-    rows = [
-        ScoreRow(
-            task=task,
-            label=names[task],
-            letter=letter_of[task],
-            held_in=task in held_in,
-            own=_accuracy(references.own[task]),
-            base=base[task],
-            merged=pair[0],
-            pinned=ghosts.get(task),
-            raw=_accuracy(record.correct[task]),
-        )
-        for task, pair in found.tasks.items()
-    ]
-    rows.sort(key=lambda row: row.merged.value if row.merged else 0)
-    mean = ScoreRow(
-        "mean", "Mean", "", True, _mean(rows, "own"), base_mean, found.mean[0], ghost_mean,
-        _mean(rows, "raw"),
-    )  # fmt: skip
+
+    def row(task: str, merged: Estimate) -> ScoreRow:
+        own, raw = _accuracy(references.own[task]), _accuracy(record.correct[task])
+        return ScoreRow(
+            task, names[task], letter_of[task], task in held_in, own, base[task], merged,
+            ghosts.get(task), raw,
+        )  # fmt: skip
+
+    rows = sorted(
+        (row(task, pair[0]) for task, pair in found.tasks.items()), key=lambda r: r.merged.value
+    )
+    own, raw = _mean(rows, "own"), _mean(rows, "raw")
+    mean = ScoreRow("mean", "Mean", "", True, own, base_mean, found.mean[0], ghost_mean, raw)
     gap = found.mean[1] if ghost else None
     sentence = verdict(record.recipe, found.mean[0], base_mean, gap, pinned_name)
     return ScoresView(tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "")
