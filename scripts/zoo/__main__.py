@@ -1,7 +1,8 @@
 """``python -m scripts.zoo``: make the bundled models from packages, or only parts of it.
 
 Without options everything is built in a temporary folder beside ``assets/zoo`` and takes its place
-when complete. ``--sketch`` rebuilds sketches, ``--finish`` everything that is computed from weights
+when complete. ``--experts`` trains the experts of one family again from the base that is there,
+``--sketch`` rebuilds sketches, ``--finish`` everything that is computed from weights
 (references, sketches, shipped runs, cards). ``--check`` scores the committed weights again and
 exits 1 where they differ from the card.
 """
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from transformers import ViTModel
 
 from merging.sets.bundled import ROOT
 from scripts.zoo import finish, table
@@ -29,6 +31,7 @@ FAMILIES = ("gentle", "bold")
 def main() -> int:
     """Run what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/build_zoo", description=__doc__)
+    parser.add_argument("--experts", choices=FAMILIES, help="train one family again")
     parser.add_argument("--sketch", action="store_true", help="rebuild sketches only")
     parser.add_argument("--finish", action="store_true", help="recompute all but the weights")
     parser.add_argument("--check", action="store_true", help="score again, compare with the card")
@@ -43,6 +46,8 @@ def main() -> int:
             finish.write_sketch(ROOT, name)
     elif options.finish:
         finish_all(ROOT)
+    elif options.experts:
+        again(options.experts)
     else:
         build()
     print(f"done in {(time.perf_counter() - begin) / 60:.1f} min")
@@ -61,24 +66,57 @@ def build() -> None:
     save_model(base, work / "base")
     base = rounded(base)
     heads = {task.id: train.fit_head(base, task) for task in tasks}
-    rehearsed = train.rehearsal_images(tasks, extra)
-    for family, schedule in (("gentle", train.GENTLE), ("bold", train.BOLD)):
-        for task in tasks:
-            expert = timed(
-                seconds,
-                f"{family} {task.id}",
-                lambda task=task, schedule=schedule: train.train_expert(
-                    base, task, heads[task.id], rehearsed, schedule
-                ),
-            )
-            save_model(expert, work / family / task.id)
     for task in tasks:
         save_task(task, heads[task.id], work)
-    facts = describe(tasks, base, seconds)
-    (work / "facts.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    for family in FAMILIES:
+        seconds |= train_family(family, tasks, extra, work)
+    write_facts(work, describe(tasks, base, seconds))
     finish_all(work)
     shutil.rmtree(ROOT, ignore_errors=True)
     work.rename(ROOT)
+
+
+def again(family: str) -> None:
+    """Train one family's experts again from the base and heads that are there."""
+    tasks, extra = collect()
+    seconds = train_family(family, tasks, extra, ROOT)
+    base = ViTModel.from_pretrained(ROOT / "base", add_pooling_layer=False)
+    known = json.loads((ROOT / "facts.json").read_text())["training"]["seconds"]
+    write_facts(ROOT, describe(tasks, base, known | seconds))
+    finish_all(ROOT)
+
+
+def write_facts(root: Path, facts: dict) -> None:
+    """Write what the cards need and the weights do not know."""
+    (root / "facts.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def train_family(
+    family: str, tasks: list[Data], extra: tuple[np.ndarray, np.ndarray], root: Path
+) -> dict[str, float]:
+    """Train and write the experts of a family; return the seconds each took."""
+    from safetensors.torch import load_file
+
+    from scripts.zoo import train
+
+    base = train.new_model()
+    stored = ViTModel.from_pretrained(root / "base", add_pooling_layer=False, dtype=torch.float32)
+    base.load_state_dict(stored.state_dict())
+    rehearsed = train.rehearsal_images(tasks, extra)
+    schedule = {"gentle": train.GENTLE, "bold": train.BOLD}[family]
+    seconds: dict[str, float] = {}
+    for task in tasks:
+        head = load_file(root / "heads" / f"{task.id}.safetensors")
+        pair = (head["weight"], head["bias"])
+        expert = timed(
+            seconds,
+            f"{family} {task.id}",
+            lambda task=task, pair=pair: train.train_expert(
+                base.eval(), task, pair, rehearsed, schedule
+            ),
+        )
+        save_model(expert, root / family / task.id)
+    return seconds
 
 
 def collect() -> tuple[list[Data], tuple[np.ndarray, np.ndarray]]:

@@ -50,7 +50,7 @@ class Schedule:
 
 
 BASE = Schedule(steps=1500, rate=1e-3, seed=1)
-GENTLE = Schedule(steps=500, rate=3e-4, seed=2, rehearsal=0.25)
+GENTLE = Schedule(steps=900, rate=3e-4, seed=2, rehearsal=0.25)
 BOLD = Schedule(steps=500, rate=8e-4, seed=3, rehearsal=1.0)
 BASE_LABELS = 120
 HEAD_ITEMS = 300

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from merging.jobs import JobRunner, Report
 from merging.recipe import Recipe
@@ -97,6 +97,20 @@ def ready(page: Page) -> None:
     page.wait_for_selector("#scores .me-plot[data-drawn=yes]")
     page.wait_for_selector("#heatmap canvas[data-stamp]")
     page.wait_for_function("localStorage.getItem('merge-explorer-owner') !== null")
+
+
+def stamp(page: Page) -> str:
+    return page.locator("#heatmap canvas").get_attribute("data-stamp") or ""
+
+
+def press(page: Page, selector: str, key: str, times: int = 1) -> None:
+    """Move a slider by the keyboard and wait until the heatmap is of the new recipe."""
+    slider = page.locator(selector)
+    for _ in range(times):
+        before = stamp(page)
+        slider.focus()
+        slider.press(key)
+        expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from merging.errors import ResourceError
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, press
 
 
 def hand_in(page: Page, path: Path, text: str) -> None:
@@ -82,20 +82,21 @@ def test_no_expert_then_one(visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "sentence"),
+    ("steps", "problem", "sentence"),
     [
-        (RuntimeError("secret detail"), "Something broke on our side"),
-        (MemoryError(), "Memory ran out. Nothing was lost."),
-        (ResourceError("Not enough memory on cpu for 5 experts."), "Not enough memory on cpu"),
+        (1, RuntimeError("secret detail"), "Something broke on our side"),
+        (2, MemoryError(), "Memory ran out. Nothing was lost."),
+        (3, ResourceError("Not enough memory on cpu for 5 experts."), "Not enough memory on cpu"),
     ],
 )
 def test_worker_that_raises_is_told_and_works_on(
-    visit, site: Site, problem: Exception, sentence: str
+    visit, site: Site, steps: int, problem: Exception, sentence: str
 ) -> None:
     page, other = visit().page, visit().page
     site.services.broken = problem
     page.get_by_label("DARE + TIES", exact=True).check()
     expect(page.locator("#panel-dare_ties")).to_be_visible()
+    press(page, "#dare_ties-drop_rate input[type=range]", "ArrowLeft", steps)
     page.locator("#go").click()
     expect(page.locator("#job")).to_contain_text(sentence)
     assert "secret detail" not in page.locator("body").inner_text()

@@ -9,23 +9,9 @@ from playwright.sync_api import Page, expect
 from merging.evaluation import normalised
 from merging.recipe import parse_recipe, write_recipe
 from merging.sets import references
-from tests.browser.conftest import Site, ready
+from tests.browser.conftest import Site, press, ready
 
 LAMBDA = "#task_arithmetic-scale input[type=range]"
-
-
-def stamp(page: Page) -> str:
-    return page.locator("#heatmap canvas").get_attribute("data-stamp") or ""
-
-
-def press(page: Page, selector: str, key: str, times: int = 1) -> None:
-    """Move a slider by the keyboard and wait until the heatmap is of the new recipe."""
-    slider = page.locator(selector)
-    for _ in range(times):
-        before = stamp(page)
-        slider.focus()
-        slider.press(key)
-        expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
 
 
 def numbers(page: Page, selector: str) -> list[float]:

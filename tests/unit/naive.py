@@ -183,7 +183,9 @@ def _tie(recipe: Recipe, elected: dict[str, list[int]], name: str) -> int:
     settings = recipe.settings()
     if settings.word("zero_sign") == "plus":
         return 1
-    whole = recipe.spec.scope(settings) == "model"
+    trims = any(density < 1 for density in settings.each["density"])
+    untrimmed = recipe.method == "dare_ties" and not trims
+    whole = settings.word("trim_scope") == "global" or untrimmed
     return _sign(sum(sum(elected[n]) for n in elected if whole or n == name))
 
 

@@ -105,6 +105,16 @@ def test_the_pass_rule_is_absolute_plus_relative(one: Callable[..., Path]) -> No
         assert check_case(directory, case).passed is passed
 
 
+def test_the_relative_part_is_of_the_wanted_number(one: Callable[..., Path]) -> None:
+    """9 is within 95 % of a wanted 10 times as much, though not of what was found."""
+    directory = one()
+    path = directory / "cases" / "ties_mk.safetensors"
+    save_file({n: t * 10 for n, t in load_file(path).items()}, path)
+    for rtol, passed in ((0.95, True), (0.85, False)):
+        case = BY_ID["ties_mk"] | {"tolerance": {"atol": 1e-6, "rtol": rtol}}
+        assert check_case(directory, case).passed is passed
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -69,9 +69,10 @@ def test_trim_rank_of_one_element(rule: str, rank: int) -> None:
 
 
 def test_trim_rank_undoes_the_rounding_of_a_drop_rate() -> None:
-    """1 - (1 - 0.8) is 0.8 in the reference; 1 - 0.2 here must not become 799."""
-    assert trim_rank(1000, 1 - 0.8, "dropped") == 799
-    assert trim_rank(10, 1 - 0.7, "dropped") == 6
+    """The reference drops 0.1 of 1000; 1 - 0.9 is a little less and must not become 99."""
+    assert int(1000 * (1 - 0.9)) == 99
+    assert trim_rank(1000, 0.9, "dropped") == 100 - 1
+    assert trim_rank(10, 1 - 0.7, "dropped") == 7 - 1
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1), st.sampled_from(TRIM_RULES))

@@ -48,11 +48,17 @@ def mean_length(recipe: Recipe) -> float:
 
 COUNTED = make_recipe("ties", IDS, params={"density": 1.0, "election": "count"})
 PER_TENSOR = COUNTED.patched(params={"trim_scope": "tensor"})
+WEIGHTED = COUNTED.patched(
+    params={"voters": "weighted"}, weights={"e0": -1.0, "e1": -2.0, "e2": 0.5}
+)
+DROPPED = make_recipe("dare_ties", IDS, params={"drop_rate": 0.25, "election": "count"})
 SILENT = make_recipe("dare", {"e0": 0.0, "e1": 1.0})
 
 
 @given(RECIPES)
 @example(COUNTED)
+@example(WEIGHTED)
+@example(DROPPED)
 @example(PER_TENSOR)
 @example(SILENT)
 def test_preview_equals_plain_python(recipe: Recipe) -> None:
@@ -72,6 +78,8 @@ def test_preview_equals_plain_python(recipe: Recipe) -> None:
 
 @given(RECIPES)
 @example(COUNTED)
+@example(WEIGHTED)
+@example(DROPPED)
 @example(PER_TENSOR)
 def test_merge_equals_plain_python(recipe: Recipe) -> None:
     want = answer(recipe, MODELS, BASE).merged
@@ -226,6 +234,7 @@ def test_tables_hold_exact_facts() -> None:
     assert tables.count == 4
     assert tables.rows(["b", "a"]) == (1, 0)
     assert tables.deltas("w", (1,)).tolist() == [[3, 0, -4, 0]]
+    assert tables.deltas("w", (1, 0)).tolist() == [[3, 0, -4, 0], [1, 0, 0, -2]]
     assert tables.signs("w", (0, 1)).tolist() == [[1, 0, 0, -1], [1, 0, -1, 0]]
     assert tables.changed("w", (1, 0)).tolist() == [2, 2]
     assert tables.norms((0, 1)).tolist() == pytest.approx([5**0.5, 5])

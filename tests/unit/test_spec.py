@@ -8,6 +8,7 @@ import pytest
 from merging.errors import ParameterError, UnknownNameError
 from merging.methods.registry import METHODS, method
 from merging.methods.spec import WEIGHT, MethodSpec, Param
+from merging.recipe import make_recipe
 
 EVERY = [(spec, param) for spec in METHODS for param in (WEIGHT, *spec.params)]
 NUMBERS = [(s, p) for s, p in EVERY if not p.choices and not isinstance(p.default, bool)]
@@ -161,6 +162,27 @@ def test_names_are_unique(spec: MethodSpec) -> None:
 )
 def test_defaults_of_the_references(spec: str, dialect: str, option: str, value: object) -> None:
     assert method(spec).defaults(dialect)[option] == value
+
+
+@pytest.mark.parametrize(
+    ("spec", "params", "scope"),
+    [
+        ("linear", {}, "element"),
+        ("task_arithmetic", {}, "element"),
+        ("ties", {}, "model"),
+        ("ties", {"trim_scope": "tensor"}, "tensor"),
+        ("dare", {}, "element"),
+        ("dare", {"rescale": "l1"}, "tensor"),
+        ("dare_ties", {}, "model"),
+        ("dare_ties", {"zero_sign": "plus"}, "element"),
+        ("dare_ties", {"zero_sign": "plus", "rescale": "l1"}, "tensor"),
+        ("dare_ties", {"zero_sign": "plus", "density": 0.5}, "model"),
+        ("dare_ties", {"density": 0.5, "trim_scope": "tensor"}, "tensor"),
+    ],
+)
+def test_over_what_a_result_depends(spec: str, params: Any, scope: str) -> None:
+    settings = make_recipe(spec, ["a", "b"], params=params).settings()
+    assert method(spec).scope(settings) == scope
 
 
 def test_unknown_dialect_is_named() -> None:

@@ -114,6 +114,15 @@ def test_majority_is_counted_over_the_whole_model_under_a_global_trim() -> None:
     assert ties.majority_sign(lambda: iter(pieces[1:])) == 1
 
 
+def test_weights_that_vote_also_decide_the_majority() -> None:
+    """Minus prevails in the sums; a weight of 5 for the expert with the pluses turns it round."""
+    deltas = torch.stack([row(2, 2, 0.5), row(-3, -3, -0.5)])
+    for voters, majority in (("unweighted", -1), ("weighted", 1)):
+        params = {"density": 1.0, "voters": voters}
+        recipe = make_recipe("ties", {"a": 5.0, "b": 1.0}, params=params)
+        assert ties.majority_sign(lambda r=recipe: iter([(context(r, deltas), deltas)])) == majority
+
+
 def test_nothing_is_surveyed_where_ties_go_up() -> None:
     recipe = make_recipe("ties", ["a", "b"], params={"zero_sign": "plus"})
     assert ties.majority_sign(lambda: iter([(context(recipe, TIED), TIED)])) is None
