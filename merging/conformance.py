@@ -164,14 +164,15 @@ def _mergekit(method: str) -> Callable[[Params], Reading]:
             common["scale"] = params.pop("lam")
         if "rescale" in params:
             common["rescale"] = params.pop("rescale")
-        if str(params.pop("sign", "")).startswith("count"):
-            common["election"] = "count"
+        vote = str(params.pop("sign", "weighted-sum")).split(",")[0]
+        common |= {"weighted-sum": {}, "sum": {}, "count": {"election": "count"}}[vote]
         densities: Any = params.pop("densities", None)
         if densities is not None and method.startswith("dare"):
             each["drop_rate"] = [1 - d for d in densities]
         elif densities is not None:
             each["density"] = densities
-        params.pop("trim_scope", None)
+        if params.get("trim_scope") == "per-tensor":
+            params.pop("trim_scope")
         return method, "mergekit", _with_rest(common, params), each
 
     return read

@@ -3,8 +3,11 @@
 import time
 from pathlib import Path
 
+import torch
+
 from merging.engine import Outcome, make_plan, run
 from merging.engine.run import Progress
+from merging.errors import ResourceError
 from merging.evaluation import score, vision_model
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe
@@ -56,12 +59,18 @@ def merge_and_evaluate(
     )
     begin = time.perf_counter()
     model = vision_model(opened.base.config(), outcome.tensors)
-    correct = score(
-        model,
-        tasks(opened.id, half, root),
-        lambda done, word: progress(MERGE_SHARE + done * (1 - MERGE_SHARE), word),
-        outcome.device,
-    )
+    try:
+        correct = score(
+            model,
+            tasks(opened.id, half, root),
+            lambda done, word: progress(MERGE_SHARE + done * (1 - MERGE_SHARE), word),
+            outcome.device,
+        )
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"Not enough memory on {outcome.device} to score the merge. Nothing was lost. "
+            "Try again when other merges have ended."
+        ) from error
     return RunRecord(
         recipe.key(),
         recipe,

@@ -200,7 +200,7 @@ class JobRunner:
         except MemoryError:
             log.exception("job %s ran out of memory", job.snapshot.id)
             self._finish(job, "failed", "Memory ran out. Nothing was lost. Try fewer experts.")
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("job %s failed", job.snapshot.id)
             name = job.snapshot.id
             self._finish(

@@ -125,10 +125,14 @@ def drag(page: Page, selector: str, values: list[float]) -> list[float]:
 
 
 def choose(page: Page, method: str, panel: str) -> None:
-    """Choose a method and wait for its controls."""
-    page.get_by_label(method, exact=True).check()
+    """Choose a method and wait for its controls and its heatmap."""
+    radio = page.get_by_label(method, exact=True)
+    if radio.is_checked():
+        return
+    before = page.locator("#heatmap canvas").get_attribute("data-stamp")
+    radio.check()
     page.wait_for_selector(f"#panel-{panel}", state="visible")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector(f"#heatmap canvas:not([data-stamp='{before}'])")
 
 
 def state(page: Page) -> str:

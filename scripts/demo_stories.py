@@ -65,7 +65,7 @@ def first_paint(story: Story, page: Page) -> None:
         "the first sentence has the card's figure of the sum", f"{100 * kept:.0f} %" in sentence
     )
     story.check("and the card's figure of the base", f"keeps {100 * base:.0f} %" in sentence)
-    story.check("one hint points at lambda", "Drag λ" in text(page, ".me-hint-line"))
+    story.check("one hint points at lambda", "Drag λ" in text(page, ".me-hint-text"))
     story.shoot(page, "1-first-paint")
 
 

@@ -4,7 +4,6 @@ The only place that holds state. Handlers get it injected, tests bring their own
 """
 
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -175,8 +174,12 @@ def _zip_model(recipe: Recipe, path: Path) -> None:
 
 
 def build_services() -> Services:
-    """Build the services of a server process and read what previews need."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    """Build the services of a server process and read what previews need.
+
+    One thread per merge and one per preview: with two each they fight over two cores (measured: a
+    preview of 25 ms took seconds beside a busy worker).
+    """
+    one_thread()
     services = Services(JobRunner(prepare=one_thread))
     services.warm()
     for name in services.sets:

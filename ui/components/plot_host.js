@@ -1,9 +1,11 @@
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
 const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 const NARROW = 480;
+const AFTER_PAINT = 50;
 let drawn = null;
 let waiting = false;
-let frame = 0;
+let timer = 0;
+let shown = '';
 
 const tableOf = (value) => value.table;
 
@@ -75,9 +77,15 @@ function draw() {
   host.dataset.stamp = value.stamp ?? '';
 }
 
-function drawNextFrame() {
-  cancelAnimationFrame(frame);
-  frame = requestAnimationFrame(draw);
+// Plotly is slow beside the canvas that follows the slider: let that be painted first.
+function drawSoon() {
+  const text = JSON.stringify(props.value);
+  if (text === shown) return;
+  shown = text;
+  timer ||= setTimeout(() => {
+    timer = 0;
+    draw();
+  }, AFTER_PAINT);
 }
 
 function redraw() {
@@ -99,5 +107,5 @@ element.addEventListener('click', (event) => {
 });
 onWidth('.me-plot', redraw);
 onTheme(redraw);
-watch('value', drawNextFrame);
+watch('value', drawSoon);
 draw();
