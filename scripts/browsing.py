@@ -42,6 +42,14 @@ MOVE = """async ([selector, value]) => {
 }"""
 
 
+# Notes when the heatmap is first drawn, in milliseconds since navigation.
+NOTE_FIRST_CHART = """new MutationObserver((_, seen) => {
+  if (!document.querySelector('#heatmap canvas[data-stamp]')) return;
+  window.firstChart = performance.now();
+  seen.disconnect();
+}).observe(document, { subtree: true, childList: true, attributes: true });"""
+
+
 @dataclass(frozen=True)
 class Server:
     """A running app."""
@@ -108,6 +116,7 @@ def visit(browser: Browser, url: str, **options: object) -> tuple[Page, float, l
     errors: list[str] = []
     options = {"viewport": {"width": 1440, "height": 1500}, **options}
     page = browser.new_context(accept_downloads=True, **options).new_page()
+    page.add_init_script(NOTE_FIRST_CHART)
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     begin = time.perf_counter()

@@ -59,7 +59,11 @@ class Desk:
         self._page, self._services, self._show = page, services, presenter
 
     def tick(self, owner: Any, scored: Any, *values: Any) -> Updates:
-        """A control moved: show what the new recipe does to the weights."""
+        """A slider moved: show what the new recipe does to the weights."""
+        return self._preview(owner, scored, self._recipe(values), moved=True)
+
+    def switch(self, owner: Any, scored: Any, *values: Any) -> Updates:
+        """An expert was switched on or off: other curves are drawn."""
         return self._preview(owner, scored, self._recipe(values))
 
     def choose_set(self, owner: Any, scored: Any, *values: Any) -> Updates:
@@ -181,14 +185,14 @@ class Desk:
     def _recipe(self, values: Sequence[Any]) -> Recipe:
         return to_recipe(self._values(values))
 
-    def _preview(self, owner: Any, scored: Any, recipe: Recipe) -> Updates:
+    def _preview(self, owner: Any, scored: Any, recipe: Recipe, moved: bool = False) -> Updates:
         page, show = self._page, self._show
         preview = self._services.preview(recipe)
         updates = {
             page.formula: show.formula(recipe),
             page.effect: show.effect(recipe, preview),
             page.heatmap: show.heatmap(preview),
-            page.magnitudes: show.magnitudes(recipe, preview),
+            page.magnitudes: show.magnitudes(recipe, preview, moved),
         }
         record, stale = self._scored(recipe, scored)
         if (record.key, stale) == tuple(scored):

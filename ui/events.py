@@ -36,9 +36,10 @@ def _everything(page: Page) -> list[Any]:
 def _wire_settings(page: Page, desk: Desk) -> None:
     controls = page.controls
     inputs = [page.owner, page.scored, *controls.inputs()]
-    moved = [c.input for c in (*controls.on, *controls.weights, *controls.params, controls.seed)]
+    moved = [c.input for c in (*controls.weights, *controls.params, controls.seed)]
     for triggers, handler, extra in (
         (moved, desk.tick, []),
+        ([c.input for c in controls.on], desk.switch, []),
         ([controls.set.input], desk.choose_set, [controls.set]),
         ([controls.method.input], desk.choose_method, [*controls.panels, controls.seed_panel]),
         (

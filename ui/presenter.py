@@ -45,9 +45,12 @@ class Presenter:
         self._scores = lru_cache(maxsize=256)(self._scores_view)
 
     def first(self) -> Shown:
-        """Return the values of the first paint."""
+        """Return the values of the first paint; the whole first slider is made ready."""
         record = self._services.first()
         listed = self._services.runs.get("", record)
+        for shipped in self._services.shipped.values():
+            if shipped.recipe.set == record.recipe.set:
+                self._scores(shipped.key, listed.pinned, self._pin(listed))
         preview = self._services.preview(record.recipe)
         return Shown(
             formula=self.formula(record.recipe),
@@ -103,12 +106,14 @@ class Presenter:
         """Return the conflict heatmap."""
         return heatmap_value(heatmap_view(preview)) | {"stamp": preview.key}
 
-    def magnitudes(self, recipe: Recipe, preview: Preview) -> dict[str, Any]:
-        """Return the magnitude curves with their cuts."""
+    def magnitudes(self, recipe: Recipe, preview: Preview, moved: bool = False) -> dict[str, Any]:
+        """Return the magnitude curves with their cuts; only the cuts when a slider moved them."""
         opened = self._set(recipe)
         names = {e["id"]: e["label"] for e in opened.card["experts"]}
         view = magnitudes_view(sketch(opened.id), preview, names, tuple(opened.experts))
-        return magnitudes_figure(view)
+        figure = magnitudes_figure(view)
+        unchanged = ("data", "layout", "narrow") if moved else ()
+        return {name: value for name, value in figure.items() if name not in unchanged}
 
     def runs(self, listed: RunList) -> dict[str, Any]:
         """Return the run list, newest first."""

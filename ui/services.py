@@ -76,6 +76,7 @@ class Services:
         key = recipe.key()
         known = self.previews.get(key)
         if known is None:
+            one_thread()
             known = preview(tables(recipe.set or ""), recipe)
             self.previews.put(key, known)
         answer: Preview = known
@@ -177,7 +178,8 @@ def build_services() -> Services:
     """Build the services of a server process and read what previews need.
 
     One thread per merge and one per preview: with two each they fight over two cores (measured: a
-    preview of 25 ms took seconds beside a busy worker).
+    preview of 25 ms took seconds beside a busy worker), and waking the second for every small
+    tensor costs more than it gives (a slider's answer took 61 ms instead of 30).
     """
     one_thread()
     services = Services(JobRunner(prepare=one_thread))

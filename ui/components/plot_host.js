@@ -6,8 +6,19 @@ let drawn = null;
 let waiting = false;
 let timer = 0;
 let shown = '';
+let full = null;
 
 const tableOf = (value) => value.table;
+
+// A value without data only moves marks on the figure of the same revision.
+function current() {
+  const value = props.value;
+  if (!value || value.data) {
+    full = value;
+    return value;
+  }
+  return full?.revision === value.revision ? { ...full, ...value } : full;
+}
 
 function readyText(text, key, styles) {
   const colour = (_, name) => styles.getPropertyValue(name).trim();
@@ -58,7 +69,7 @@ function drawAll(value, layout, host) {
 }
 
 function draw() {
-  const value = props.value;
+  const value = current();
   const host = part('.me-plot');
   if (!host) return;
   drawWords(value);
@@ -98,7 +109,7 @@ function saveImage() {
   if (!drawn) return;
   const layout = { ...host.layout, paper_bgcolor: themeValue('--me-panel') };
   const size = { width: host.clientWidth, height: host.clientHeight };
-  const filename = props.value.name ?? 'merge-explorer';
+  const filename = full?.name ?? 'merge-explorer';
   window.Plotly.downloadImage({ data: host.data, layout }, { format: 'svg', filename, ...size });
 }
 
