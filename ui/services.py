@@ -15,6 +15,7 @@ from pathlib import Path
 from merging.engine import one_thread
 from merging.engine.output import write_model
 from merging.errors import MergeError, ResourceError
+from merging.evaluation import vision_model
 from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
@@ -175,7 +176,7 @@ def _zip_model(recipe: Recipe, path: Path) -> None:
 
 
 def build_services() -> Services:
-    """Build the services of a server process and read what previews need.
+    """Build the services of a server process; read what previews and the first merge need.
 
     One thread per merge and one per preview: with two each they fight over two cores (measured: a
     preview of 25 ms took seconds beside a busy worker), and waking the second for every small
@@ -184,6 +185,8 @@ def build_services() -> Services:
     one_thread()
     services = Services(JobRunner(prepare=one_thread))
     services.warm()
-    for name in services.sets:
-        tasks(name, "reporting")
+    for opened in services.sets.values():
+        tasks(opened.id, "reporting")
+    base = opened.base
+    vision_model(base.config(), {name: base.load(name) for name in base.tensors()})
     return services

@@ -31,8 +31,8 @@ def test_the_first_sentence() -> None:
     ("gap", "end"),
     [
         (Estimate(0.004, -0.01, 0.02), "Against Run 1: +0.4 points, within noise."),
-        (Estimate(0.05, 0.03, 0.07), "Against Run 1: +5.0 points (+3.0 points to +7.0 points)."),
-        (Estimate(-0.05, -0.07, -0.03), "Against Run 1: -5.0 points (-7.0 points to -3.0 points)."),
+        (Estimate(0.05, 0.03, 0.07), "Against Run 1: +5.0 points (+3.0 to +7.0)."),
+        (Estimate(-0.05, -0.07, -0.03), "Against Run 1: -5.0 points (-7.0 to -3.0)."),
         (Estimate(0.02, 0.0, 0.04), "Against Run 1: +2.0 points, within noise."),
     ],
 )
