@@ -86,9 +86,8 @@ def verdict(
         return text
     if gap.low <= 0 <= gap.high:
         return f"{text} Against {pinned}: {points(gap.value)}, within noise."
-    return (
-        f"{text} Against {pinned}: {points(gap.value)} ({points(gap.low)} to {points(gap.high)})."
-    )
+    low, high = (f"{100 * end:+.1f}" for end in (gap.low, gap.high))
+    return f"{text} Against {pinned}: {points(gap.value)} ({low} to {high})."
 
 
 def weights_sentence(recipe: Recipe, shown: Preview) -> str:
