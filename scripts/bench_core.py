@@ -2,7 +2,9 @@
 
 Medians of ``--repeat`` runs, one thread as in the server's worker. What was tried for the preview
 of TIES over 0.8 M x 5 weights (one thread, idle): torch.where in the disjoint merge and float signs
-43 ms; products with masks instead of torch.where, int8 signs for the counts 25 ms.
+43 ms; products with masks instead of torch.where, int8 signs for the counts 25 ms; then the survey
+of tied votes, which an exact length needs, 38 ms. Two Python threads over the tensors did not help
+(44 ms: seventy small tensors hold the interpreter), nor two torch threads (61 ms in the server).
 """
 
 import argparse

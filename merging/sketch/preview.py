@@ -6,7 +6,6 @@ sorted magnitudes, hash bits) is kept in memory: a slider's tick reads nothing a
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -56,6 +55,9 @@ class Preview:
     length: float
 
 
+_Piece = tuple[Context, Tensor, Tensor]
+
+
 def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
     """Answer what a recipe does to the weights of a set.
 
@@ -68,45 +70,61 @@ def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
     """
     recipe = recipe.ordered()
     rows = tables.rows(e.id for e in recipe.experts)
-    counts: dict[Bucket, list[ConflictCount]] = {}
-    kept = torch.zeros(len(rows), dtype=torch.float64)
-    energy = torch.zeros(len(rows), dtype=torch.float64)
-    length = 0.0
-    votes = _votes(recipe.settings())
     with torch.inference_mode():
         whole = _whole_magnitudes(tables, recipe, rows)
-        survey = _survey(tables, recipe, rows, whole)
-        for context, deltas, sparse in _pieces(tables, recipe, rows, whole, survey):
-            mask = _mask(recipe, context, sparse)
-            signs = tables.signs(context.tensor, rows)
-            if mask is None:
-                kept += tables.changed(context.tensor, rows)
-                energy += tables.squares(context.tensor, rows)
-            else:
-                signs = signs * mask.view(torch.int8)
-                kept += signs.abs().sum(1, dtype=torch.int32)
-                energy += (deltas * mask).square_().sum(1)
-            counts.setdefault(bucket_of(context.tensor), []).append(count_conflict(signs * votes))
-            length += _moved(tables, recipe, context, sparse)
-    cells = {bucket: add_counts(parts) for bucket, parts in counts.items()}
+        pieces = list(_pieces(tables, recipe, rows, whole))
+        survey = _survey(recipe, pieces, whole)
+        parts = [_answer(tables, recipe, rows, survey, piece) for piece in pieces]
+    kept, energy = sum(p.kept for p in parts), sum(p.energy for p in parts)
+    cells = {
+        bucket: add_counts(p.count for p in parts if p.bucket == bucket)
+        for bucket in sorted({p.bucket for p in parts})
+    }
     norms = tables.norms(rows)
     return Preview(
         key=recipe.key(),
         cells=cells,
         whole=add_counts(cells.values()),
         experts=_experts(tables, recipe, kept / tables.changes(rows), energy / norms.square()),
-        length=length**0.5 / float(norms.mean()),
+        length=sum(p.moved for p in parts) ** 0.5 / float(norms.mean()),
     )
 
 
-def _survey(
-    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], whole: Magnitudes | None
-) -> object:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one tensor adds to the answer."""
+
+    bucket: Bucket
+    count: ConflictCount
+    kept: Tensor
+    energy: Tensor
+    moved: float
+
+
+def _answer(
+    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], survey: object, piece: _Piece
+) -> _Part:
+    context, deltas, sparse = piece
+    context = replace(context, survey=survey)
+    name = context.tensor
+    mask = _mask(recipe, context, sparse)
+    signs = tables.signs(name, rows)
+    if mask is None:
+        kept, energy = tables.changed(name, rows).double(), tables.squares(name, rows)
+    else:
+        signs = signs * mask.view(torch.int8)
+        kept = signs.abs().sum(1, dtype=torch.int32).double()
+        energy = (deltas * mask).square_().sum(1).double()
+    count = count_conflict(signs * _votes(recipe.settings()))
+    moved = _moved(tables, recipe, context, sparse)
+    return _Part(bucket_of(name), count, kept, energy, moved)
+
+
+def _survey(recipe: Recipe, pieces: list[_Piece], whole: Magnitudes | None) -> object:
     """What the method has to know of the whole model before it merges, as in the merge."""
     if recipe.spec.survey is None or whole is None:
         return None
-    pieces = partial(_pieces, tables, recipe, rows, whole)
-    return recipe.spec.survey(lambda: ((context, sparse) for context, _, sparse in pieces()))
+    return recipe.spec.survey(lambda: ((context, sparse) for context, _, sparse in pieces))
 
 
 def _pieces(
@@ -114,15 +132,14 @@ def _pieces(
     recipe: Recipe,
     rows: tuple[int, ...],
     whole: Magnitudes | None,
-    survey: object = None,
-) -> Iterator[tuple[Context, Tensor, Tensor]]:
+) -> Iterator[_Piece]:
     spec, settings = recipe.spec, recipe.settings()
     ids = tuple(e.id for e in recipe.experts)
     masks = tables.masks(recipe.seed)
     for name in tables.names:
         deltas = tables.deltas(name, rows)
         magnitudes: Magnitudes = whole or SortedMagnitudes(tables.sorted_tensor(name, rows))
-        context = Context(name, ids, settings, masks, magnitudes, survey)
+        context = Context(name, ids, settings, masks, magnitudes)
         if spec.sparsify is None:
             yield context, deltas, deltas
             continue
