@@ -171,7 +171,8 @@ class Desk:
     def save_recipe(self, owner: Any, scored: Any, *values: Any) -> Updates:
         """Hand out the recipe as YAML."""
         recipe = self._recipe(values)
-        path = self._services.recipe_file(recipe.key(), write_recipe(recipe))
+        written_out = recipe.patched(params=dict(recipe.settings().common))
+        path = self._services.recipe_file(recipe.key(), write_recipe(written_out))
         return {self._page.file: gr.DownloadButton(value=str(path))}
 
     def save_model(self, owner: Any, scored: Any) -> Updates:

@@ -89,7 +89,7 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
     panels, dialects, params = method_panels(values)
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
         seed = gr.Number(
-            values.seed, label="Seed", precision=0, minimum=None, elem_id="seed",
+            values.seed, label="Seed", minimum=None, elem_id="seed",
             info="Which random draw. Same seed, same result.",
         )  # fmt: skip
         draw = gr.Button("New draw", size="sm", elem_id="new-draw")

@@ -93,8 +93,11 @@ class Presenter:
         sentence = html.escape(self._scores(record.key, listed.pinned, self._pin(listed)).sentence)
         if not stale:
             return f'<p aria-live="polite">{sentence}</p>'
-        name = next((r.name for r in listed.runs if r.key == record.key), "an earlier run")
-        note = f"These scores are from {name}. Press Merge and evaluate to score your settings."
+        name = next((r.name for r in listed.runs if r.key == record.key), "")
+        whose = (
+            f"are from {name}" if name else f"were measured before: {settings_line(record.recipe)}"
+        )
+        note = f"These scores {whose}. Press Merge and evaluate to score your settings."
         return f'<p class="me-stale">{sentence}</p><p class="me-note">{html.escape(note)}</p>'
 
     def scores(self, record: RunRecord, listed: RunList, stale: bool = False) -> dict[str, Any]:

@@ -111,7 +111,7 @@ DARE_TIES = MethodSpec(
         replace(
             arithmetic.SCALE,
             default=0.3,
-            origin="measured here: at 1 the rescaled changes overshoot",
+            origin="Measured here: at 1 the rescaled changes overshoot",
         ),
         RESCALE,
         replace(

@@ -78,6 +78,8 @@ class Param:
         return self._number(value, label)
 
     def _number(self, value: object, label: str) -> float | int:
+        if value is None:
+            raise ParameterError(f"{label} is empty; it must be a number.")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ParameterError(f"{label} is {_shown(value)}; it must be a number.")
         if isinstance(value, float) and not math.isfinite(value):

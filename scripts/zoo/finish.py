@@ -171,7 +171,7 @@ def _claim(root: Path, recipe: Recipe, found: dict) -> dict:
     return {
         "recipe": write_recipe(recipe),
         "accuracy": _accuracies(record.correct),
-        "mean": asdict(against_base.mean[0]),
+        "mean": asdict(normalised(record.correct, found["own"])[1]),
         "above_base": asdict(against_base.mean[1]),
     }
 

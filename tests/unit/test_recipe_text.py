@@ -236,7 +236,7 @@ def test_values_of_the_wrong_kind(line: str, message: str) -> None:
         ("[{id: 5}]", "expert id is 5"),
         ("[{id: [a]}]", "expert id is ['a']"),
         ('["a\\0"]', "control character"),
-        ("[{id: a, weight: null}]", "weight is None"),
+        ("[{id: a, weight: null}]", "weight is empty"),
         ("[{id: a, scale: 1}]", "scale is one value for all experts"),
     ],
 )

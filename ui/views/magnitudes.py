@@ -52,8 +52,9 @@ def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) ->
     cut = [e for e in shown.experts if e.cut is not None]
     if cut:
         least, most = min(e.energy for e in cut), max(e.energy for e in cut)
+        kept = percent(sum(e.kept for e in cut) / len(cut), 1)
         return (
-            f"The largest {percent(cut[0].kept, 1)} of the changes carry {100 * least:.0f} to "
+            f"The largest {kept} of the changes carry {100 * least:.0f} to "
             f"{percent(most)} of the squared length of an expert's task vector."
         )
     kept = [e.kept for e in shown.experts]

@@ -30,7 +30,7 @@ def scores_view(
         pinned_name: Name of the pinned run.
     """
     ghost = pinned if pinned is not None and pinned.key != record.key else None
-    found = compare(record.correct, (ghost or record).correct, references.own)
+    merged, mean_merged = normalised(record.correct, references.own)
     base, base_mean = normalised(references.base, references.own)
     ghosts, ghost_mean = normalised(ghost.correct, references.own) if ghost else ({}, None)
     held_in = {tasks_of[e.id] for e in record.recipe.experts}
@@ -44,12 +44,12 @@ def scores_view(
         )  # fmt: skip
 
     rows = sorted(
-        (row(task, pair[0]) for task, pair in found.tasks.items()), key=lambda r: r.merged.value
+        (row(task, score) for task, score in merged.items()), key=lambda r: r.merged.value
     )
     own, raw = _mean(rows, "own"), _mean(rows, "raw")
-    mean = ScoreRow("mean", "Mean", "", True, own, base_mean, found.mean[0], ghost_mean, raw)
-    gap = found.mean[1] if ghost else None
-    sentence = verdict(record.recipe, found.mean[0], base_mean, gap, pinned_name)
+    mean = ScoreRow("mean", "Mean", "", True, own, base_mean, mean_merged, ghost_mean, raw)
+    gap = compare(record.correct, ghost.correct, references.own).mean[1] if ghost else None
+    sentence = verdict(record.recipe, mean_merged, base_mean, gap, pinned_name)
     return ScoresView(tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "")
 
 
