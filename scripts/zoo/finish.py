@@ -21,8 +21,8 @@ from merging.sets.bundled import tables, tasks
 from merging.sketch import build_sketch, save_sketch
 
 WORDS = {
-    "gentle": ("Glyphs, gentle", "Small changes: experts stay near the base."),
-    "bold": ("Glyphs, bold", "Large changes: experts went far from the base."),
+    "gentle": ("Glyphs, gentle", "Smaller changes; experts rehearsed little."),
+    "bold": ("Glyphs, bold", "Larger changes; experts rehearsed more."),
 }
 FIRST_SCALES = tuple(round(0.05 * i, 2) for i in range(41))
 TOLERANCE = 0.01  # 5 of 500 items: other processors round sums differently
