@@ -67,7 +67,7 @@ def _tensors(plan: Plan, progress: Progress, device: str, masks: Masks) -> Mappi
         if step.action == "copy":
             done[step.tensor] = plan.reference.load(step.tensor)
         elif step.action == "merge":
-            piece = contexts[step.tensor] if contexts else _piece(plan, step, load, masks)
+            piece = contexts[step.tensor] if contexts else _trimmed(plan, step, load, masks)
             merged = spec.merge(piece[1], piece[0])
             done[step.tensor] = _finish(plan, step, merged, device)
     progress(1.0, "merged")
@@ -101,7 +101,8 @@ def _context(plan: Plan, step: Step, masks: Masks, magnitudes: Magnitudes) -> Co
     return Context(step.tensor, ids, plan.recipe.settings(), masks, magnitudes)
 
 
-def _piece(plan: Plan, step: Step, load: Callable[[Step], Tensor], masks: Masks) -> Piece:
+def _sparse(plan: Plan, step: Step, load: Callable[[Step], Tensor], masks: Masks) -> Piece:
+    """Read one tensor and drop from it what the method drops."""
     stack = load(step)
     context = _context(plan, step, masks, MeasuredMagnitudes(stack))
     sparsify = plan.recipe.spec.sparsify
@@ -111,22 +112,36 @@ def _piece(plan: Plan, step: Step, load: Callable[[Step], Tensor], masks: Masks)
     return _context(plan, step, masks, MeasuredMagnitudes(stack)), stack
 
 
+def _trimmed(plan: Plan, step: Step, load: Callable[[Step], Tensor], masks: Masks) -> Piece:
+    """Read one tensor, drop and trim."""
+    return _trim(plan, _sparse(plan, step, load, masks))
+
+
+def _trim(plan: Plan, piece: Piece) -> Piece:
+    context, sparse = piece
+    trim = plan.recipe.spec.trim
+    return context, trim(sparse, context) if trim else sparse
+
+
 def _whole_model(
     plan: Plan, load: Callable[[Step], Tensor], masks: Masks, progress: Progress
 ) -> Iterator[tuple[str, Piece]]:
     for step in plan.merged():
         progress(0.0, f"read {step.tensor}")
-        yield step.tensor, _piece(plan, step, load, masks)
+        yield step.tensor, _sparse(plan, step, load, masks)
 
 
 def _surveyed(plan: Plan, pieces: Mapping[str, Piece]) -> dict[str, Piece]:
-    """Give every piece the magnitudes of the whole model and the method's survey."""
+    """Trim by the magnitudes of the whole model, and give every piece the method's survey."""
     stacks = [stack for _, stack in pieces.values()]
     magnitudes = ModelMagnitudes(
         gather=lambda expert: torch.cat([stack[expert].flatten() for stack in stacks]),
         count=sum(stack[0].numel() for stack in stacks),
     )
-    wide = {name: (replace(c, magnitudes=magnitudes), stack) for name, (c, stack) in pieces.items()}
+    wide = {
+        name: _trim(plan, (replace(context, magnitudes=magnitudes), stack))
+        for name, (context, stack) in pieces.items()
+    }
     survey = plan.recipe.spec.survey
     found = survey(lambda: iter(wide.values())) if survey else None
     return {name: (replace(c, survey=found), stack) for name, (c, stack) in wide.items()}

@@ -1,7 +1,6 @@
 """DARE: drop changes at random, scale up the rest, then merge by addition or by TIES."""
 
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -54,7 +53,7 @@ def drop_and_rescale(deltas: Tensor, ctx: Context) -> Tensor:
         ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
         for expert, rate in zip(ctx.experts, rates, strict=True)
     ]
-    sparse = deltas * torch.stack(masks).to(deltas.device).reshape(deltas.shape)
+    sparse = deltas * torch.stack(masks).view(torch.int8).to(deltas.device).reshape(deltas.shape)
     return rescale(sparse, deltas, ctx.settings.word("rescale"), [1 - p for p in rates])
 
 
@@ -103,9 +102,9 @@ DARE_TIES = MethodSpec(
     summary="Drop changes at random, then elect one sign per weight and average what agrees.",
     formula="θ = θ₀ + λ · mean{ w·mᵢ·τᵢ/(1 - p) : τᵢ carries the elected sign }",
     source=Source("Yu et al. 2023, Language models are super Mario", "2311.03099"),
-    merge=lambda sparse, ctx: ties.consensus(ties.trimmed(sparse, ctx), ctx),
     sparsify=drop_and_rescale,
-    keep=ties.survivors,
+    trim=ties.trimmed,
+    merge=ties.consensus,
     params=(
         DROP_RATE,
         replace(
@@ -124,7 +123,7 @@ DARE_TIES = MethodSpec(
         *ties.CONSENSUS,
     ),
     scope=ties_scope,
-    survey=partial(ties.majority_sign, prepare=ties.trimmed),
+    survey=ties.majority_sign,
     check=ties.check,
     dialects={
         "paper": {},

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from merging.methods.spec import Magnitudes
 
@@ -61,7 +62,7 @@ def trim_rank(count: int, density: float, rule: str) -> int:
 
 
 def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magnitudes) -> Tensor:
-    """Mark the entries of largest magnitude of each expert.
+    """Keep the entries of largest magnitude of each expert.
 
     Under ``authors`` and ``dropped`` every tie at the threshold is kept. Under ``exact`` and
     ``at_least_one`` exactly as many entries are kept as asked, ties resolved by position; there
@@ -74,26 +75,35 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
         magnitudes: Order statistics over what is trimmed together: this tensor, or the model.
 
     Returns:
-        Bool tensor of the shape of ``deltas``; True survives.
+        The stack with everything else at zero; ``deltas`` itself where nothing is trimmed.
 
     Source:
         Yadav et al. 2023, arXiv:2306.01708, step 1.
     """
-    mask = torch.ones_like(deltas, dtype=torch.bool)
-    for index, density in enumerate(densities):
-        dropped = trim_rank(magnitudes.count, density, rule)
+    count = magnitudes.count
+    ranks = [trim_rank(count, density, rule) for density in densities]
+    if not any(ranks):
+        return deltas
+    trimmed = torch.empty_like(deltas)
+    for index, dropped in enumerate(ranks):
+        delta = deltas[index]
         if dropped == 0:
-            continue
-        if dropped == magnitudes.count:
-            mask[index] = False
-            continue
-        size = deltas[index].abs()
-        threshold = magnitudes.kth_smallest(index, dropped + 1)
-        if rule in ("authors", "dropped"):
-            torch.ge(size, threshold, out=mask[index])
+            trimmed[index] = delta
+        elif dropped == count:
+            trimmed[index] = 0
+        elif rule in ("authors", "dropped"):
+            threshold = magnitudes.kth_smallest(index, dropped + 1)
+            trimmed[index] = _at_least(delta, threshold)
         else:
-            mask[index] = _largest(size, threshold, magnitudes.count - dropped)
-    return mask
+            threshold = magnitudes.kth_smallest(index, dropped + 1)
+            trimmed[index] = delta * _largest(delta.abs(), threshold, count - dropped)
+    return trimmed
+
+
+def _at_least(delta: Tensor, threshold: float) -> Tensor:
+    """Zero what is smaller than a threshold: ``hardshrink`` zeroes up to the number before it."""
+    limit = torch.tensor(threshold, dtype=delta.dtype)
+    return hardshrink(delta, float(limit.nextafter(torch.tensor(-1.0, dtype=delta.dtype))))
 
 
 def _largest(size: Tensor, threshold: float, kept: int) -> Tensor:
@@ -153,7 +163,7 @@ def settle(signs: Tensor, tie: float) -> Tensor:
 
 
 def disjoint_merge(
-    deltas: Tensor, values: Tensor, signs: Tensor, combine: str, weights: Sequence[float]
+    voters: Tensor, signs: Tensor, combine: str, weights: Sequence[float], weighted: bool
 ) -> Tensor:
     """Combine, at each coordinate, the experts that carry the elected sign.
 
@@ -161,33 +171,34 @@ def disjoint_merge(
     value under ``mean``. Where nobody agrees the result is zero.
 
     Args:
-        deltas: What is compared with the elected sign, shape (experts, *shape).
-        values: What is combined (weighted deltas), same shape.
+        voters: What is compared with the elected sign, shape (experts, *shape).
         signs: Elected signs, shape (*shape).
         combine: ``mean`` divides by the number of agreeing experts, ``weighted_mean`` by the sum
             of their weights (0 counts as 1), ``sum`` does not divide, ``max`` takes the largest.
-        weights: One per expert, for ``weighted_mean``.
+        weights: One per expert.
+        weighted: ``voters`` hold the weights already; else they are multiplied in here.
 
     Returns:
         Merged delta, shape (*shape).
 
     Example:
         >>> deltas = torch.tensor([[3.0, -1.0], [1.0, 2.0]])
-        >>> disjoint_merge(deltas, deltas, torch.tensor([1.0, 1.0]), "mean", [1, 1])
+        >>> disjoint_merge(deltas, torch.tensor([1.0, 1.0]), "mean", [1, 1], weighted=False)
         tensor([2., 2.])
 
     Source:
         Yadav et al. 2023, arXiv:2306.01708, step 3 (``mean``); ``weighted_mean`` as in mergekit,
         the count with weighted values as in peft.
     """
-    agree = deltas * signs > 0
-    kept = values * agree
-    if combine == "max":
-        return kept.gather(0, kept.abs().argmax(0, keepdim=True)).squeeze(0)
-    total = kept.sum(0)
-    if combine == "sum":
-        return total
+    agreeing = (voters * signs).relu_()
+    factors = per_expert(weights, voters)
     if combine == "mean":
-        return total / agree.view(torch.int8).sum(0, dtype=torch.int8).clamp_min_(1)
-    share = (agree * per_expert(weights, values)).sum(0)
-    return total / (share + (share == 0))
+        count = (agreeing > 0).view(torch.int8).sum(0, dtype=torch.int8).clamp_min_(1)
+    elif combine == "weighted_mean":
+        share = ((agreeing > 0) * factors).sum(0)
+        count = share + (share == 0)
+    values = agreeing if weighted else agreeing.mul_(factors)
+    if combine == "max":
+        return signs * values.gather(0, values.abs().argmax(0, keepdim=True)).squeeze(0)
+    total = signs * values.sum(0)
+    return total if combine == "sum" else total / count

@@ -215,15 +215,14 @@ class MethodSpec:
         needs: Base and number of experts.
         space: "deltas": kernels get task vectors and return the merged delta. "weights": they
             get the experts' weights and return weights.
-        merge: The kernel. (experts, *shape) -> (*shape).
-        sparsify: Drops and rescales entries before anything is compared; None where nothing is
-            dropped. (experts, *shape) -> the same shape. Magnitudes, ``keep`` and ``merge`` see
-            its result.
-        keep: Which entries survive a trim. (experts, *shape) -> bool of the same shape; None
-            where nothing is trimmed.
+        sparsify: First step, drops entries and makes up for them before anything is compared;
+            None where nothing is dropped. (experts, *shape) -> the same shape.
+        trim: Second step, sets to zero what does not survive a look at the magnitudes of what
+            ``sparsify`` left; None where nothing is trimmed. (experts, *shape) -> the same shape.
+        merge: Last step. (experts, *shape) -> (*shape).
         params: Parameters besides the weight, in the order of the controls.
         scope: Over what a result depends: one element, one tensor, or the whole model.
-        survey: First pass over the whole model, for scope "model".
+        survey: A look at the whole model between trim and merge, for scope "model".
         check: Extra refusals that need more than one setting.
         dialects: Option values of other implementations, by dialect name.
         random: A seed changes the result.
@@ -241,7 +240,7 @@ class MethodSpec:
     needs: Needs = Needs()
     space: Literal["deltas", "weights"] = "deltas"
     sparsify: Callable[[Tensor, Context], Tensor] | None = None
-    keep: Callable[[Tensor, Context], Tensor] | None = None
+    trim: Callable[[Tensor, Context], Tensor] | None = None
     scope: Callable[[Settings], Scope] = lambda settings: "element"
     survey: Callable[[Pieces], object] | None = None
     check: Callable[[Settings], None] | None = None

@@ -1,6 +1,6 @@
 """TIES: trim small changes, elect one sign per coordinate, merge what agrees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -103,27 +103,22 @@ PEFT: Mapping[str, Value] = {
 }
 
 
-def survivors(deltas: Tensor, ctx: Context) -> Tensor:
-    """Mark the entries that a trim leaves.
+def trimmed(deltas: Tensor, ctx: Context) -> Tensor:
+    """Set to zero what the trim does not keep.
 
     Args:
         deltas: Shape (experts, *shape).
         ctx: Settings ``density`` per expert and ``trim_rule``; magnitudes over the trim scope.
 
     Returns:
-        Bool tensor of the shape of ``deltas``.
+        Same shape; ``deltas`` itself where nothing is trimmed.
     """
     rule = ctx.settings.word("trim_rule")
     return trim(deltas, ctx.settings.each["density"], rule, ctx.magnitudes)
 
 
-def trimmed(deltas: Tensor, ctx: Context) -> Tensor:
-    """Set to zero what the trim does not keep; shapes as in ``survivors``."""
-    return deltas * survivors(deltas, ctx)
-
-
 def trimmed_and_rescaled(deltas: Tensor, ctx: Context) -> Tensor:
-    """Trim, then make up for what was dropped as ``rescale`` says; shapes as in ``survivors``."""
+    """Trim, then make up for what was dropped as ``rescale`` says; shapes as in ``trimmed``."""
     how, densities = ctx.settings.word("rescale"), ctx.settings.each["density"]
     return rescale(trimmed(deltas, ctx), deltas, how, densities)
 
@@ -143,31 +138,29 @@ def consensus(sparse: Tensor, ctx: Context) -> Tensor:
         Yadav et al. 2023, arXiv:2306.01708, algorithm 1, steps 2 and 3.
     """
     settings = ctx.settings
-    weights = settings.each["weight"]
-    values = sparse * per_expert(weights, sparse)
-    voters = values if settings.word("voters") == "weighted" else sparse
+    weights, weighted = settings.each["weight"], settings.word("voters") == "weighted"
+    voters = _voters(sparse, ctx)
     signs = elect(voters, settings.word("election"))
     if settings.word("zero_sign") == "plus":
         tie = 1.0
     else:
         tie = ctx.survey if isinstance(ctx.survey, float) else float(signs.sum().sign())
-    merged = disjoint_merge(voters, values, settle(signs, tie), settings.word("combine"), weights)
+    signs = settle(signs, tie)
+    merged = disjoint_merge(voters, signs, settings.word("combine"), weights, weighted)
     return merged * settings.number("scale")
 
 
-def merge(deltas: Tensor, ctx: Context) -> Tensor:
-    """Trim, elect and merge one tensor: TIES. Shapes and settings as in ``consensus``."""
-    return consensus(trimmed_and_rescaled(deltas, ctx), ctx)
+def _voters(sparse: Tensor, ctx: Context) -> Tensor:
+    if ctx.settings.word("voters") == "unweighted":
+        return sparse
+    return sparse * per_expert(ctx.settings.each["weight"], sparse)
 
 
-def majority_sign(
-    pieces: Pieces, prepare: Callable[[Tensor, Context], Tensor] = trimmed_and_rescaled
-) -> float | None:
+def majority_sign(pieces: Pieces) -> float | None:
     """Return the sign that prevails among all elected signs of a model.
 
     Args:
-        pieces: Yields (context, deltas) for every tensor.
-        prepare: What happens to the deltas before the election.
+        pieces: Yields (context, trimmed deltas) for every tensor.
 
     Returns:
         -1.0, 0.0 or 1.0; None where no vote can need it.
@@ -176,13 +169,10 @@ def majority_sign(
         Code of the authors of TIES (resolve_zero_signs).
     """
     balance = 0.0
-    for ctx, deltas in pieces():
+    for ctx, sparse in pieces():
         if ctx.settings.word("zero_sign") == "plus":
             return None
-        sparse = prepare(deltas, ctx)
-        if ctx.settings.word("voters") == "weighted":
-            sparse = sparse * per_expert(ctx.settings.each["weight"], sparse)
-        balance += float(elect(sparse, ctx.settings.word("election")).sum())
+        balance += float(elect(_voters(sparse, ctx), ctx.settings.word("election")).sum())
     return float((balance > 0) - (balance < 0))
 
 
@@ -220,8 +210,8 @@ TIES = MethodSpec(
     summary="Keep each expert's largest changes, elect one sign per weight, average what agrees.",
     formula="θ = θ₀ + λ · mean{ w·τᵢ : trimmed τᵢ carries the elected sign }",
     source=Source("Yadav et al. 2023, TIES-Merging", "2306.01708"),
-    merge=merge,
-    keep=survivors,
+    trim=trimmed_and_rescaled,
+    merge=consensus,
     params=(DENSITY, SCALE, *CONSENSUS, RESCALE),
     scope=scope,
     survey=majority_sign,

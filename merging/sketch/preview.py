@@ -4,19 +4,21 @@ Exact: every weight counts, through the same kernels as the merge. What can be k
 sorted magnitudes, hash bits) is kept in memory: a slider's tick reads nothing and sorts nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from merging.analysis import ConflictCount, add_counts, count_conflict
-from merging.checkpoints.buckets import Bucket, bucket_of
+from merging.checkpoints.buckets import Bucket
 from merging.methods.kernels import trim_rank
-from merging.methods.magnitudes import MeasuredMagnitudes, SortedMagnitudes
+from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
 from merging.methods.spec import Context, Magnitudes, Settings
 from merging.recipe import Recipe
-from merging.sketch.tables import DeltaTables
+from merging.sketch.tables import DeltaTables, Span
+
+_NOTHING = SortedMagnitudes(())
+_TINY = torch.finfo(torch.float64).tiny
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,6 @@ class Preview:
     length: float
 
 
-_Piece = tuple[Context, Tensor, Tensor]
-
-
 def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
     """Answer what a recipe does to the weights of a set.
 
@@ -71,114 +70,101 @@ def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
     recipe = recipe.ordered()
     rows = tables.rows(e.id for e in recipe.experts)
     with torch.inference_mode():
-        whole = _whole_magnitudes(tables, recipe, rows)
-        pieces = list(_pieces(tables, recipe, rows, whole))
-        survey = _survey(recipe, pieces, whole)
-        parts = [_answer(tables, recipe, rows, survey, piece) for piece in pieces]
-    kept, energy = sum(p.kept for p in parts), sum(p.energy for p in parts)
+        pieces = _trimmed(tables, recipe, rows)
+        survey = _survey(recipe, pieces)
+        parts = [_answer(tables, recipe, rows, p, survey) for p in pieces]
     cells = {
         bucket: add_counts(p.count for p in parts if p.bucket == bucket)
         for bucket in sorted({p.bucket for p in parts})
     }
-    norms = tables.norms(rows)
+    mean = float(tables.norms(rows).mean())
     return Preview(
         key=recipe.key(),
         cells=cells,
         whole=add_counts(cells.values()),
-        experts=_experts(tables, recipe, kept / tables.changes(rows), energy / norms.square()),
-        length=sum(p.moved for p in parts) ** 0.5 / float(norms.mean()),
+        experts=_experts(tables, recipe, rows, parts),
+        length=sum(p.moved for p in parts) ** 0.5 / mean if mean else 0.0,
     )
 
 
 @dataclass(frozen=True, slots=True)
+class _Piece:
+    """One span after dropping and trimming."""
+
+    span: Span
+    context: Context
+    trimmed: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """What one tensor adds to the answer."""
+    """What one span adds to the answer; ``kept`` and ``energy`` are None for dense methods."""
 
     bucket: Bucket
     count: ConflictCount
-    kept: Tensor
-    energy: Tensor
+    kept: Tensor | None
+    energy: Tensor | None
     moved: float
 
 
-def _answer(
-    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], survey: object, piece: _Piece
-) -> _Part:
-    context, deltas, sparse = piece
-    context = replace(context, survey=survey)
-    name = context.tensor
-    mask = _mask(recipe, context, sparse)
-    signs = tables.signs(name, rows)
-    if mask is None:
-        kept, energy = tables.changed(name, rows).double(), tables.squares(name, rows)
-    else:
-        signs = signs * mask.view(torch.int8)
-        kept = signs.abs().sum(1, dtype=torch.int32).double()
-        energy = (deltas * mask).square_().sum(1).double()
-    count = count_conflict(signs * _votes(recipe.settings()))
-    moved = _moved(tables, recipe, context, sparse)
-    return _Part(bucket_of(name), count, kept, energy, moved)
-
-
-def _survey(recipe: Recipe, pieces: list[_Piece], whole: Magnitudes | None) -> object:
-    """What the method has to know of the whole model before it merges, as in the merge."""
-    if recipe.spec.survey is None or whole is None:
-        return None
-    return recipe.spec.survey(lambda: ((context, sparse) for context, _, sparse in pieces))
-
-
-def _pieces(
-    tables: DeltaTables,
-    recipe: Recipe,
-    rows: tuple[int, ...],
-    whole: Magnitudes | None,
-) -> Iterator[_Piece]:
+def _trimmed(tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]) -> list[_Piece]:
+    """Drop and trim, in the largest spans that the method's scope allows."""
     spec, settings = recipe.spec, recipe.settings()
+    scope, masks = spec.scope(settings), tables.masks(recipe.seed)
     ids = tuple(e.id for e in recipe.experts)
-    masks = tables.masks(recipe.seed)
-    for name in tables.names:
-        deltas = tables.deltas(name, rows)
-        magnitudes: Magnitudes = whole or SortedMagnitudes(tables.sorted_tensor(name, rows))
-        context = Context(name, ids, settings, masks, magnitudes)
-        if spec.sparsify is None:
-            yield context, deltas, deltas
-            continue
-        sparse = spec.sparsify(deltas, context)
-        if whole is None and spec.keep is not None:
-            context = replace(context, magnitudes=MeasuredMagnitudes(sparse))
-        yield context, deltas, sparse
+    dropped: list[tuple[Span, Context, Tensor]] = []
+    for span in tables.tensors if scope == "tensor" else tables.buckets:
+        deltas = tables.deltas(span, rows)
+        context = Context(span.name, ids, settings, masks, _NOTHING, start=span.start)
+        if spec.sparsify is not None:
+            deltas = spec.sparsify(deltas, context)
+        dropped.append((span, context, deltas))
+    whole = _whole(tables, recipe, rows, [sparse for _, _, sparse in dropped])
+    pieces = []
+    for span, context, sparse in dropped:
+        sizes: Magnitudes = MeasuredMagnitudes(sparse)
+        if scope == "model":
+            sizes = whole
+        elif scope == "tensor" and spec.sparsify is None:
+            sizes = SortedMagnitudes(tables.sorted_tensor(span, rows))
+        context = replace(context, magnitudes=sizes)
+        trimmed = spec.trim(sparse, context) if spec.trim else sparse
+        pieces.append(_Piece(span, context, trimmed))
+    return pieces
 
 
-def _whole_magnitudes(
-    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]
-) -> Magnitudes | None:
-    """Magnitudes over the whole model, of what the trim sees; None where it is not looked at."""
-    spec, settings = recipe.spec, recipe.settings()
-    if spec.scope(settings) != "model":
-        return None
-    if spec.sparsify is None or not _trims(settings):
+def _whole(
+    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], sparse: list[Tensor]
+) -> Magnitudes:
+    """Magnitudes over the whole model, of what the trim sees."""
+    if recipe.spec.sparsify is None:
         return SortedMagnitudes(tables.sorted_model(rows))
-    ids = tuple(e.id for e in recipe.experts)
-    empty = SortedMagnitudes(())
-    parts = []
-    for name in tables.names:
-        context = Context(name, ids, settings, tables.masks(recipe.seed), empty)
-        parts.append(spec.sparsify(tables.deltas(name, rows), context))
-    return MeasuredMagnitudes(torch.cat(parts, dim=1))
+    return ModelMagnitudes(lambda expert: torch.cat([s[expert] for s in sparse]), tables.count)
 
 
-def _mask(recipe: Recipe, context: Context, sparse: Tensor) -> Tensor | None:
-    """Which entries survive dropping and trimming; None where both leave everything."""
+def _survey(recipe: Recipe, pieces: list[_Piece]) -> object:
+    """What the method has to know of the whole model before it merges, as in the merge."""
     spec = recipe.spec
-    dropped = None if spec.sparsify is None else sparse != 0
-    if spec.keep is None or not _trims(context.settings):
-        return dropped
-    trimmed = spec.keep(sparse, context)
-    return trimmed if dropped is None else trimmed & dropped
+    if spec.survey is None or spec.scope(recipe.settings()) != "model":
+        return None
+    return spec.survey(lambda: ((p.context, p.trimmed) for p in pieces))
 
 
-def _trims(settings: Settings) -> bool:
-    return any(density < 1 for density in settings.each.get("density", ()))
+def _answer(
+    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], piece: _Piece, survey: object
+) -> _Part:
+    span, trimmed = piece.span, piece.trimmed
+    deltas, votes = tables.deltas(span, rows), _votes(recipe.settings())
+    if recipe.spec.sparsify is None and recipe.spec.trim is None:
+        signs, kept, energy = tables.signs(span, rows), None, None
+    else:
+        survivors = trimmed.sign()
+        signs = survivors.to(torch.int8)
+        kept = signs.abs().sum(1, dtype=torch.int32)
+        energy = torch.linalg.vector_norm(survivors.mul_(deltas), dim=1).double().square()
+    count = count_conflict(signs * votes)
+    context = replace(piece.context, survey=survey)
+    return _Part(span.bucket, count, kept, energy, _moved(tables, recipe, span, context, trimmed))
 
 
 def _votes(settings: Settings) -> Tensor:
@@ -189,32 +175,40 @@ def _votes(settings: Settings) -> Tensor:
     return weights.sign().to(torch.int8)
 
 
-def _moved(tables: DeltaTables, recipe: Recipe, context: Context, sparse: Tensor) -> float:
-    """Squared length of the merged delta of one tensor."""
+def _moved(
+    tables: DeltaTables, recipe: Recipe, span: Span, context: Context, trimmed: Tensor
+) -> float:
+    """Squared length of the merged delta of one span."""
     if recipe.spec.space == "deltas":
-        merged = recipe.spec.merge(sparse, context)
+        merged = recipe.spec.merge(trimmed, context)
     else:
-        base = tables.base(context.tensor)
-        merged = recipe.spec.merge(sparse + base, context) - base
-    return float(merged.square().sum())
+        base = tables.base(span)
+        merged = recipe.spec.merge(trimmed + base, context) - base
+    return float(torch.dot(merged, merged))
 
 
 def _experts(
-    tables: DeltaTables, recipe: Recipe, kept: Tensor, energy: Tensor
+    tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], parts: list[_Part]
 ) -> tuple[ExpertPreview, ...]:
-    cuts = _cuts(tables, recipe)
+    """Shares of each expert's changes and of their squared length that survive."""
+    kept = energy = torch.ones(len(rows), dtype=torch.float64)
+    if any(p.kept is not None for p in parts):
+        changes, squares = tables.changes(rows), tables.norms(rows).square()
+        kept = sum(p.kept for p in parts if p.kept is not None) / changes.clamp_min(1)
+        energy = sum(p.energy for p in parts if p.energy is not None) / squares.clamp_min(_TINY)
+    cuts = _cuts(tables, recipe, rows)
     return tuple(
-        ExpertPreview(e.id, min(1.0, float(kept[i])), min(1.0, float(energy[i])), cuts[i])
+        ExpertPreview(e.id, float(kept[i]), min(1.0, float(energy[i])), cuts[i])
         for i, e in enumerate(recipe.experts)
     )
 
 
-def _cuts(tables: DeltaTables, recipe: Recipe) -> list[float | None]:
+def _cuts(tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]) -> list[float | None]:
     """Size of each expert's global cut, where the recipe has one."""
     settings = recipe.settings()
     if recipe.spec.sparsify is not None or settings.common.get("trim_scope") != "global":
         return [None] * len(recipe.experts)
-    magnitudes = SortedMagnitudes(tables.sorted_model(tables.rows(e.id for e in recipe.experts)))
+    magnitudes = SortedMagnitudes(tables.sorted_model(rows))
     cuts: list[float | None] = []
     for index, density in enumerate(settings.each["density"]):
         dropped = trim_rank(magnitudes.count, density, settings.word("trim_rule"))

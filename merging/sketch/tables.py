@@ -3,24 +3,46 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from threading import Lock
 
 import torch
 from torch import Tensor
 
 from merging.checkpoints.base import Checkpoint
+from merging.checkpoints.buckets import Bucket, bucket_of
 from merging.errors import unknown
 from merging.methods.masks import hash_bits, kept
 
 MOST_SEEDS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of columns of the tables: one tensor, or all tensors of one bucket.
+
+    Attributes:
+        name: Of the tensor, or of the bucket.
+        bucket: Layer and module.
+        start, stop: First column and the one after the last.
+    """
+
+    name: str
+    bucket: Bucket
+    start: int
+    stop: int
+
+
 class DeltaTables:
     """Deltas of all experts of a set, read-only after construction and safe to share.
 
+    Columns are the weights of all float tensors one after another, sorted by bucket and name, so
+    that a bucket is a run of columns too.
+
     Attributes:
         experts: Expert ids, in order of id.
-        names: Float tensors, in order of name.
+        tensors: One span per float tensor.
+        buckets: One span per bucket.
         count: Number of weights per expert.
     """
 
@@ -33,21 +55,20 @@ class DeltaTables:
         """
         self.experts = tuple(sorted(experts))
         infos = base.tensors()
-        self.names = tuple(sorted(n for n, i in infos.items() if i.dtype.is_floating_point))
-        self._base = {n: base.load(n).float().flatten() for n in self.names}
-        self._deltas = {
-            n: torch.stack([experts[e].load(n).float().flatten() for e in self.experts])
-            - self._base[n]
-            for n in self.names
-        }
-        self.count = sum(len(b) for b in self._base.values())
-        self._signs = {n: d.sign().to(torch.int8) for n, d in self._deltas.items()}
-        self._squares = {n: d.double().square().sum(1) for n, d in self._deltas.items()}
-        self._changed = {n: s.abs().sum(1, dtype=torch.int64) for n, s in self._signs.items()}
+        floats = [n for n, i in infos.items() if i.dtype.is_floating_point]
+        names = sorted(floats, key=lambda n: (bucket_of(n), n))
+        self._base = _flat(base, names)
+        self.tensors = _spans(names, [torch.Size(infos[n].shape).numel() for n in names])
+        self.buckets = _merged(self.tensors)
+        self.count = len(self._base)
+        self._deltas = torch.stack([_flat(experts[e], names) for e in self.experts]) - self._base
+        self._signs = self._deltas.sign().to(torch.int8)
+        self._norms = self._deltas.double().square().sum(1).sqrt()
+        self._changes = self._signs.abs().sum(1, dtype=torch.int64)
         self._lock = Lock()
         self._model_order: list[Tensor] = []
         self._tensor_order: dict[str, Tensor] = {}
-        self._bits: OrderedDict[tuple[int, str, str], Tensor] = OrderedDict()
+        self._bits: OrderedDict[tuple[int, str], Tensor] = OrderedDict()
 
     def rows(self, ids: Iterable[str]) -> tuple[int, ...]:
         """Return the rows of experts.
@@ -62,81 +83,97 @@ class DeltaTables:
             found.append(self.experts.index(name))
         return tuple(found)
 
-    def base(self, name: str) -> Tensor:
-        """Return the base's weights of a tensor, shape (elements,)."""
-        return self._base[name]
+    def base(self, span: Span) -> Tensor:
+        """Return the base's weights of a span, shape (elements,)."""
+        return self._base[span.start : span.stop]
 
-    def deltas(self, name: str, rows: tuple[int, ...]) -> Tensor:
-        """Return deltas of a tensor, shape (experts, elements), float32."""
-        return self._pick(self._deltas[name], rows)
+    def deltas(self, span: Span, rows: tuple[int, ...]) -> Tensor:
+        """Return deltas of a span, shape (experts, elements), float32."""
+        return self._pick(self._deltas, span, rows)
 
-    def signs(self, name: str, rows: tuple[int, ...]) -> Tensor:
+    def signs(self, span: Span, rows: tuple[int, ...]) -> Tensor:
         """Return signs of the deltas, shape (experts, elements), int8."""
-        return self._pick(self._signs[name], rows)
-
-    def squares(self, name: str, rows: tuple[int, ...]) -> Tensor:
-        """Return squared lengths of the deltas of a tensor, shape (experts,), float64."""
-        return self._squares[name][list(rows)]
-
-    def changed(self, name: str, rows: tuple[int, ...]) -> Tensor:
-        """Return how many entries of a tensor are not zero, shape (experts,), int64."""
-        return self._changed[name][list(rows)]
+        return self._pick(self._signs, span, rows)
 
     def changes(self, rows: tuple[int, ...]) -> Tensor:
-        """Return how many entries of the model are not zero, at least 1, shape (experts,)."""
-        return torch.stack(list(self._changed.values())).sum(0)[list(rows)].clamp_min(1)
+        """Return how many entries of the model are not zero, shape (experts,), int64."""
+        return self._changes[list(rows)]
 
     def norms(self, rows: tuple[int, ...]) -> Tensor:
-        """Return lengths of whole task vectors, shape (experts,), float64; never zero."""
-        total = torch.stack(list(self._squares.values())).sum(0)[list(rows)]
-        return total.sqrt().clamp_min(torch.finfo(torch.float64).tiny ** 0.5)
+        """Return lengths of whole task vectors, shape (experts,), float64."""
+        return self._norms[list(rows)]
 
     def sorted_model(self, rows: tuple[int, ...]) -> list[Tensor]:
         """Return ascending |delta| over the whole model, one table per expert."""
         with self._lock:
             if not self._model_order:
-                whole = torch.cat([self._deltas[n] for n in self.names], dim=1)
-                self._model_order = [row.abs().sort().values for row in whole]
+                self._model_order = [row.abs().sort().values for row in self._deltas]
         return [self._model_order[row] for row in rows]
 
-    def sorted_tensor(self, name: str, rows: tuple[int, ...]) -> list[Tensor]:
+    def sorted_tensor(self, span: Span, rows: tuple[int, ...]) -> list[Tensor]:
         """Return ascending |delta| of one tensor, one table per expert."""
         with self._lock:
-            if name not in self._tensor_order:
-                self._tensor_order[name] = self._deltas[name].abs().sort(dim=1).values
-        return [self._tensor_order[name][row] for row in rows]
+            if span.name not in self._tensor_order:
+                part = self._deltas[:, span.start : span.stop]
+                self._tensor_order[span.name] = part.abs().sort(dim=1).values
+        return [self._tensor_order[span.name][row] for row in rows]
 
-    def masks(self, seed: int) -> "CachedMasks":
+    def masks(self, seed: int) -> "ColumnMasks":
         """Return the masks of a seed: the merge's, with the hash kept between ticks."""
-        return CachedMasks(seed, self._hash_bits)
+        return ColumnMasks(lambda expert: self._hash_bits(seed, expert))
 
-    def _hash_bits(self, seed: int, tensor: str, expert: str, count: int) -> Tensor:
-        key = (seed, tensor, expert)
+    def _hash_bits(self, seed: int, expert: str) -> Tensor:
+        key = (seed, expert)
         with self._lock:
             if key in self._bits:
                 self._bits.move_to_end(key)
                 return self._bits[key]
-        bits = hash_bits(seed, tensor, expert, 0, count)
+        bits = torch.cat(
+            [hash_bits(seed, s.name, expert, 0, s.stop - s.start) for s in self.tensors]
+        )
         with self._lock:
             self._bits[key] = bits
-            while len(self._bits) > MOST_SEEDS * len(self.names) * len(self.experts):
+            while len(self._bits) > MOST_SEEDS * len(self.experts):
                 self._bits.popitem(last=False)
         return bits
 
-    def _pick(self, stack: Tensor, rows: tuple[int, ...]) -> Tensor:
-        return stack if rows == tuple(range(len(self.experts))) else stack[list(rows)]
+    def _pick(self, table: Tensor, span: Span, rows: tuple[int, ...]) -> Tensor:
+        part = table[:, span.start : span.stop]
+        return part if rows == tuple(range(len(self.experts))) else part[list(rows)]
+
+
+def _flat(model: Checkpoint, names: list[str]) -> Tensor:
+    return torch.cat([model.load(n).float().flatten() for n in names])
+
+
+def _spans(names: list[str], sizes: list[int]) -> tuple[Span, ...]:
+    spans, start = [], 0
+    for name, size in zip(names, sizes, strict=True):
+        spans.append(Span(name, bucket_of(name), start, start + size))
+        start += size
+    return tuple(spans)
+
+
+def _merged(tensors: tuple[Span, ...]) -> tuple[Span, ...]:
+    runs = [list(run) for _, run in groupby(tensors, key=lambda span: span.bucket)]
+    return tuple(
+        Span(f"{r[0].bucket.row} {r[0].bucket.module}", r[0].bucket, r[0].start, r[-1].stop)
+        for r in runs
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class CachedMasks:
-    """Keep masks whose hash bits are remembered."""
+class ColumnMasks:
+    """Keep masks by column of the tables, whose hash bits are remembered.
 
-    seed: int
-    bits: Callable[[int, str, str, int], Tensor]
+    Attributes:
+        bits: Returns the bits of an expert's columns.
+    """
+
+    bits: Callable[[str], Tensor]
 
     def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
-        """Return the keep mask of a run of elements; see ``merging.methods.spec.Masks``."""
+        """Return the mask of a run of columns; ``start`` alone says which, not ``tensor``."""
         if drop_rate <= 0:
             return torch.ones(count, dtype=torch.bool)
-        bits = self.bits(self.seed, tensor, expert, start + count)[start:]
-        return kept(bits, drop_rate)
+        return kept(self.bits(expert)[start : start + count], drop_rate)

@@ -79,7 +79,8 @@ def write_sketch(root: Path, name: str) -> None:
     held = tables(name, root)
     opened = open_set(name, root)
     rows = held.rows(held.experts)
-    deltas = {tensor: held.deltas(tensor, rows) for tensor in held.names}
+    spans = sorted(held.tensors, key=lambda span: span.name)
+    deltas = {span.name: held.deltas(span, rows) for span in spans}
     identity = opened.base.identity() + "".join(
         opened.experts[e].identity()[:4] for e in held.experts
     )

@@ -19,10 +19,15 @@ from merging.methods.kernels import (
 )
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
 
+CHANGES = st.sampled_from([-4, -3, -2, -1, 1, 2, 3, 4])
+
 
 def trimmed(values: Tensor, density: float, rule: str) -> list[bool]:
+    """Return which of the values survive; those that do are unchanged."""
     stack = values.unsqueeze(0)
-    return trim(stack, [density], rule, MeasuredMagnitudes(stack))[0].tolist()
+    found = trim(stack, [density], rule, MeasuredMagnitudes(stack))[0]
+    assert torch.equal(found, values * (found != 0))
+    return (found != 0).tolist()
 
 
 def test_per_expert_multiplies_whole_experts() -> None:
@@ -117,10 +122,26 @@ def test_exact_fills_up_with_ties_in_order() -> None:
     assert trimmed(row(1, 9, -1, 1), 0.75, "exact") == [True, True, True, False]
 
 
-def test_zeros_are_trimmed_like_small_numbers() -> None:
-    """An untouched weight may survive the mask when few changed, but stays zero."""
-    assert trimmed(row(0, 0, 0, 5), 0.5, "exact") == [True, False, False, True]
-    assert trimmed(row(0, 0, 0, 5), 0.5, "authors") == [True, True, True, True]
+@pytest.mark.parametrize("rule", TRIM_RULES)
+def test_zeros_are_trimmed_like_small_numbers(rule: str) -> None:
+    """They count among the kept when few weights changed; every change then survives."""
+    assert trimmed(row(0, 0, 0, 5), 0.5, rule) == [False, False, False, True]
+    assert trimmed(row(0, 0, 4, 5), 0.25, "exact") == [False, False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_threshold_itself_survives_and_the_number_below_it_does_not(
+    dtype: torch.dtype,
+) -> None:
+    at = torch.tensor(0.1, dtype=dtype)
+    below = at.nextafter(torch.tensor(0.0, dtype=dtype))
+    values = torch.stack([below, at, -at, -below])
+    assert trimmed(values, 0.25, "authors") == [False, True, True, False]
+
+
+def test_where_nothing_is_trimmed_the_stack_comes_back() -> None:
+    stack = torch.ones(2, 3)
+    assert trim(stack, [1.0, 1.0], "authors", MeasuredMagnitudes(stack)) is stack
 
 
 @pytest.mark.parametrize("rule", TRIM_RULES)
@@ -136,11 +157,11 @@ def test_one_element_by_each_rule(rule: str) -> None:
 
 def test_each_expert_has_its_own_density() -> None:
     stack = torch.stack([row(1, 2, 3, 4), row(4, 3, 2, 1)])
-    mask = trim(stack, [0.25, 0.5], "exact", MeasuredMagnitudes(stack))
-    assert mask.tolist() == [[False, False, False, True], [True, True, False, False]]
+    found = trim(stack, [0.25, 0.5], "exact", MeasuredMagnitudes(stack))
+    assert found.tolist() == [[0, 0, 0, 4], [4, 3, 0, 0]]
 
 
-@given(st.lists(st.integers(-4, 4), min_size=1, max_size=30), st.integers(0, 8))
+@given(st.lists(CHANGES, min_size=1, max_size=30), st.integers(0, 8))
 def test_exact_keeps_exactly_as_many(numbers: list[int], eighth: int) -> None:
     values, density = row(*numbers), eighth / 8
     mask = torch.tensor(trimmed(values, density, "exact"))
@@ -149,7 +170,7 @@ def test_exact_keeps_exactly_as_many(numbers: list[int], eighth: int) -> None:
         assert values[mask].abs().min() >= values[~mask].abs().max()
 
 
-@given(st.lists(st.integers(-4, 4), min_size=1, max_size=30), st.integers(1, 7))
+@given(st.lists(CHANGES, min_size=1, max_size=30), st.integers(1, 7))
 def test_authors_keep_at_least_one_more(numbers: list[int], eighth: int) -> None:
     values = row(*numbers)
     mask = torch.tensor(trimmed(values, eighth / 8, "authors"))
@@ -230,26 +251,35 @@ PLUS = row(1, 1, 1)
     ],
 )
 def test_only_agreeing_experts_count(combine: str, want: list[float]) -> None:
-    assert disjoint_merge(DELTAS, DELTAS, PLUS, combine, [1, 1, 1]).tolist() == want
+    found = disjoint_merge(DELTAS, PLUS, combine, [1, 1, 1], weighted=False)
+    assert found.tolist() == want
 
 
 def test_weighted_values_are_divided_by_count_or_by_weight() -> None:
     """Weights 1 and 3 on deltas 4 and 2: 10 over two experts, or over a weight of 4."""
     deltas = tensor([[4.0], [2.0]])
-    values = deltas * per_expert([1, 3], deltas)
-    assert disjoint_merge(deltas, values, row(1), "mean", [1, 3]).item() == 5
-    assert disjoint_merge(deltas, values, row(1), "weighted_mean", [1, 3]).item() == 2.5
+    weighted = deltas * per_expert([1, 3], deltas)
+    for combine, want in (("mean", 5), ("weighted_mean", 2.5), ("sum", 10)):
+        late = disjoint_merge(deltas, row(1), combine, [1, 3], weighted=False)
+        early = disjoint_merge(weighted, row(1), combine, [1, 3], weighted=True)
+        assert (late.item(), early.item()) == (want, want)
 
 
 def test_weights_that_cancel_divide_by_one() -> None:
     deltas = tensor([[4.0], [4.0]])
-    values = deltas * per_expert([1, -1], deltas)
-    assert disjoint_merge(deltas, values, row(1), "weighted_mean", [1, -1]).item() == 0
+    found = disjoint_merge(deltas, row(1), "weighted_mean", [1, -1], weighted=False)
+    assert found.item() == 0
 
 
 def test_largest_keeps_the_sign_of_its_weight() -> None:
     """Weight -1 subtracts what the elected expert learned, under max as under mean."""
     deltas = tensor([[4.0], [2.0]])
-    values = deltas * per_expert([-1, 1], deltas)
-    assert disjoint_merge(deltas, values, row(1), "max", [-1, 1]).item() == -4
-    assert disjoint_merge(deltas, values, row(1), "mean", [-1, 1]).item() == -1
+    for combine, want in (("max", -4), ("mean", -1)):
+        assert disjoint_merge(deltas, row(1), combine, [-1, 1], weighted=False).item() == want
+
+
+def test_a_negative_weight_that_votes_turns_its_expert_round() -> None:
+    """Weight -1 makes a vote of -4 out of 4: with minus elected it alone agrees."""
+    votes = tensor([[-4.0], [2.0]])
+    assert disjoint_merge(votes, row(-1), "mean", [-1, 1], weighted=True).item() == -4
+    assert disjoint_merge(votes, row(0), "mean", [-1, 1], weighted=True).item() == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from merging.methods.masks import CHUNK, GivenMasks, HashMasks, hash_bits, kept
-from merging.sketch.tables import CachedMasks
+from merging.sketch.tables import ColumnMasks
 
 WORD = 0xFFFFFFFF
 
@@ -189,10 +189,12 @@ def test_threshold_is_a_share_of_all_words() -> None:
 
 
 def test_preview_masks_equal_merge_masks() -> None:
-    cached = CachedMasks(9, lambda seed, name, who, count: hash_bits(seed, name, who, 0, count))
+    """The preview asks by column of all tensors together, the merge by tensor and element."""
+    bits = torch.cat([hash_bits(9, name, "a", 0, count) for name, count in (("v", 40), ("w", 200))])
+    columns = ColumnMasks({"a": bits}.__getitem__)
     for rate in (0.0, 0.3, 1.0):
         merge = HashMasks(9).keep("w", "a", 17, 100, rate)
-        assert torch.equal(cached.keep("w", "a", 17, 100, rate), merge)
+        assert torch.equal(columns.keep("", "a", 40 + 17, 100, rate), merge)
 
 
 def test_given_masks_are_read_in_row_order() -> None:

@@ -230,16 +230,31 @@ def test_chance_level_equals_tossed_signs() -> None:
 
 def test_tables_hold_exact_facts() -> None:
     tables = small(b=[3, 0, -4, 0], a=[1, 0, 0, -2])
+    (span,) = tables.tensors
     assert tables.experts == ("a", "b")
     assert tables.count == 4
     assert tables.rows(["b", "a"]) == (1, 0)
-    assert tables.deltas("w", (1,)).tolist() == [[3, 0, -4, 0]]
-    assert tables.deltas("w", (1, 0)).tolist() == [[3, 0, -4, 0], [1, 0, 0, -2]]
-    assert tables.signs("w", (0, 1)).tolist() == [[1, 0, 0, -1], [1, 0, -1, 0]]
-    assert tables.changed("w", (1, 0)).tolist() == [2, 2]
+    assert tables.deltas(span, (1,)).tolist() == [[3, 0, -4, 0]]
+    assert tables.deltas(span, (1, 0)).tolist() == [[3, 0, -4, 0], [1, 0, 0, -2]]
+    assert tables.signs(span, (0, 1)).tolist() == [[1, 0, 0, -1], [1, 0, -1, 0]]
+    assert tables.changes((1, 0)).tolist() == [2, 2]
     assert tables.norms((0, 1)).tolist() == pytest.approx([5**0.5, 5])
     assert tables.sorted_model((1,))[0].tolist() == [0, 0, 3, 4]
-    assert tables.sorted_tensor("w", (0,))[0].tolist() == [0, 0, 1, 2]
+    assert tables.sorted_tensor(span, (0,))[0].tolist() == [0, 0, 1, 2]
+
+
+def test_buckets_are_runs_of_tensors() -> None:
+    covered = [span.start for span in TABLES.tensors] + [TABLES.count]
+    assert covered == [0] + [span.stop for span in TABLES.tensors]
+    assert [b.bucket for b in TABLES.buckets] == sorted({bucket_of(n) for n in SHAPES})
+    for bucket in TABLES.buckets:
+        inside = [t for t in TABLES.tensors if bucket.start <= t.start < bucket.stop]
+        assert {t.bucket for t in inside} == {bucket.bucket}
+        assert inside[-1].stop == bucket.stop
+    for span in TABLES.tensors:
+        assert torch.equal(TABLES.base(span), BASE[span.name].flatten())
+        found = TABLES.deltas(span, (2,))[0] + TABLES.base(span)
+        assert torch.allclose(found, MODELS["e2"][span.name].flatten())
 
 
 def test_masks_are_remembered_and_those_of_old_seeds_dropped() -> None:
