@@ -35,5 +35,6 @@ def test_heatmap_is_read_by_arrow_keys(visit) -> None:
 def test_plot_click_tells_python(visit) -> None:
     page = visit().page
     page.locator("#scores details summary").click()
-    cells = page.locator("#scores .me-table tbody :is(th, td)").all_inner_texts()
-    assert "Mean" in cells and len(cells) == 6 * 8
+    cells = page.locator("#scores .me-table tbody :is(th, td)")
+    expect(cells).to_have_count(6 * 8)
+    assert "Mean" in cells.all_inner_texts()

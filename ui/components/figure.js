@@ -20,7 +20,7 @@ function fillTable(table) {
 }
 
 function refreshTable() {
-  if (props.value && part('.me-numbers')?.open) fillTable(tableOf(props.value));
+  if (valueNow() && part('.me-numbers')?.open) fillTable(tableOf(valueNow()));
 }
 
 function csvOf(table) {
@@ -44,7 +44,7 @@ async function copyText(text) {
 }
 
 async function copyData(button) {
-  const done = await copyText(csvOf(tableOf(props.value)));
+  const done = await copyText(csvOf(tableOf(valueNow())));
   const label = button.textContent;
   button.textContent = done ? 'Copied' : 'Could not copy';
   button.disabled = true;
@@ -72,5 +72,5 @@ function onTheme(redraw) {
 element.addEventListener('toggle', refreshTable, true);
 element.addEventListener('click', (event) => {
   const button = event.target.closest('.me-copy');
-  if (button && props.value) copyData(button);
+  if (button && valueNow()) copyData(button);
 });

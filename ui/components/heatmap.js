@@ -37,7 +37,7 @@ function drawOutlines(ctx, canvas, palette) {
 }
 
 function draw() {
-  const value = props.value;
+  const value = valueNow();
   const canvas = part('.me-heat');
   if (!canvas) return;
   part('.me-figure').hidden = !value;
@@ -57,14 +57,14 @@ function draw() {
 
 function read(place, aloud) {
   const readout = part('.me-readout');
-  const cell = props.value.cells[place.row]?.[place.col];
+  const cell = valueNow().cells[place.row]?.[place.col];
   readout.setAttribute('aria-live', aloud ? 'polite' : 'off');
   readout.textContent = cell?.text
-    ?? `${props.value.rows[place.row]} has no ${props.value.columns[place.col]}.`;
+    ?? `${valueNow().rows[place.row]} has no ${valueNow().columns[place.col]}.`;
 }
 
 function inside(place) {
-  const { rows, columns } = props.value;
+  const { rows, columns } = valueNow();
   return {
     row: Math.max(0, Math.min(rows.length - 1, place.row)),
     col: Math.max(0, Math.min(columns.length - 1, place.col)),
@@ -85,17 +85,17 @@ function hover(place) {
 }
 
 function select(place) {
-  const { rows, columns } = props.value;
+  const { rows, columns } = valueNow();
   trigger('select', { ...place, layer: rows[place.row], module: columns[place.col] });
 }
 
 function placeAt(event) {
-  if (!props.value || !geometry || !event.target.closest('.me-heat')) return null;
+  if (!valueNow() || !geometry || !event.target.closest('.me-heat')) return null;
   const box = part('.me-heat').getBoundingClientRect();
   const col = Math.floor((event.clientX - box.left - geometry.left) / geometry.cell);
   const down = Math.floor((event.clientY - box.top - geometry.top) / geometry.row);
   const row = geometry.count - 1 - down;
-  return props.value.cells[row]?.[col] ? { row, col } : null;
+  return valueNow().cells[row]?.[col] ? { row, col } : null;
 }
 
 function follow() {
@@ -107,7 +107,7 @@ function follow() {
 }
 
 element.addEventListener('keydown', (event) => {
-  if (!props.value || !event.target.closest('.me-heat')) return;
+  if (!valueNow() || !event.target.closest('.me-heat')) return;
   const here = cursor ?? { row: 0, col: 0 };
   const step = STEPS[event.key];
   if (step) {
@@ -119,10 +119,10 @@ element.addEventListener('keydown', (event) => {
   }
 });
 element.addEventListener('pointermove', (event) => {
-  if (event.pointerType === 'mouse' && props.value) hover(placeAt(event));
+  if (event.pointerType === 'mouse' && valueNow()) hover(placeAt(event));
 });
 element.addEventListener('pointerleave', () => {
-  if (props.value) hover(null);
+  if (valueNow()) hover(null);
 });
 element.addEventListener('click', (event) => {
   const place = placeAt(event);
@@ -131,7 +131,7 @@ element.addEventListener('click', (event) => {
   select(place);
 });
 element.addEventListener('focusin', (event) => {
-  if (!props.value || !event.target.matches('.me-heat:focus-visible')) return;
+  if (!valueNow() || !event.target.matches('.me-heat:focus-visible')) return;
   moveTo(cursor ?? { row: 0, col: 0 });
 });
 element.addEventListener('focusout', draw);

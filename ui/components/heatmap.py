@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import gradio as gr
-
-from ui.components.assets import script
+from ui.components.drawn import Drawn
 from ui.components.plot_host import FIGURE_TOOLS
 from ui.views.models import HeatCell, HeatmapView
 
@@ -35,19 +33,16 @@ def _cell(cell: HeatCell | None) -> dict[str, Any] | None:
     return {"value": value, "chance": chance, "counted": cell.counted, "text": cell.text}
 
 
-class ConflictHeatmap(gr.HTML):
+class ConflictHeatmap(Drawn):
     """Rows are layers from the input up, columns modules; each cell shows its chance level too.
 
     A click or Enter is a ``select`` event with ``{"row", "col", "layer", "module"}``. After
     drawing the canvas carries the value's ``stamp`` as ``data-stamp``.
     """
 
-    def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Make a heatmap that is drawn at first paint."""
-        kwargs.setdefault("html_template", _TEMPLATE)
-        kwargs.setdefault("js_on_load", script("figure.js", "heatmap_paint.js", "heatmap.js"))
-        super().__init__(value, **kwargs)
-
-    def api_info(self) -> dict[str, Any]:
-        """Describe the value."""
-        return {"type": "object"}
+    TEMPLATE = _TEMPLATE
+    SCRIPTS = (
+        "figure.js",
+        "heatmap_paint.js",
+        "heatmap.js",
+    )

@@ -8,7 +8,7 @@ function announce(value) {
 }
 
 function draw() {
-  const value = props.value ?? IDLE;
+  const value = valueNow() ?? IDLE;
   const track = element.querySelector('.me-job-track');
   if (!track) return;
   const share = Math.round(100 * value.fraction);

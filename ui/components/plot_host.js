@@ -1,10 +1,12 @@
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
 const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 const NARROW = 480;
-const AFTER_PAINT = 50;
+const PAUSE = 100;
+const AT_LATEST = 300;
 let drawn = null;
 let waiting = false;
 let timer = 0;
+let waitingSince = 0;
 let shown = '';
 let full = null;
 
@@ -12,7 +14,7 @@ const tableOf = (value) => value.table;
 
 // A value without data only moves marks on the figure of the same revision.
 function current() {
-  const value = props.value;
+  const value = valueNow();
   if (!value || value.data) {
     full = value;
     return value;
@@ -88,15 +90,18 @@ function draw() {
   host.dataset.stamp = value.stamp ?? '';
 }
 
-// Plotly is slow beside the canvas that follows the slider: let that be painted first.
+// Plotly is slow beside the canvas that follows the slider: draw when the slider pauses, and
+// while it does not, every third of a second.
 function drawSoon() {
-  const text = JSON.stringify(props.value);
-  if (text === shown) return;
-  shown = text;
-  timer ||= setTimeout(() => {
-    timer = 0;
+  if (props.value === shown) return;
+  shown = props.value;
+  const now = performance.now();
+  waitingSince ||= now;
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    waitingSince = 0;
     draw();
-  }, AFTER_PAINT);
+  }, Math.max(0, Math.min(PAUSE, waitingSince + AT_LATEST - now)));
 }
 
 function redraw() {

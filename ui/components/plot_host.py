@@ -1,10 +1,6 @@
 """A plotly figure in our own frame: it follows the theme, a slider, and a screen reader."""
 
-from typing import Any
-
-import gradio as gr
-
-from ui.components.assets import script
+from ui.components.drawn import Drawn
 
 FIGURE_TOOLS = """<div class="me-tools">
 <details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div></details>
@@ -17,7 +13,7 @@ _TEMPLATE = f"""<figure class="me-figure">
 {FIGURE_TOOLS.format(more=SAVE)}</figure>"""
 
 
-class PlotHost(gr.HTML):
+class PlotHost(Drawn):
     """Shows a figure as ``{"data", "layout", "label", "sentence", "table"}``.
 
     ``data`` and ``layout`` are plotly's, with colours as ``var(--me-...)`` and texts as they are:
@@ -30,12 +26,8 @@ class PlotHost(gr.HTML):
     A click on a mark is a ``select`` event with ``{"trace", "index", "x", "y", "key"}``.
     """
 
-    def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Make a host that shows a figure at first paint."""
-        kwargs.setdefault("html_template", _TEMPLATE)
-        kwargs.setdefault("js_on_load", script("figure.js", "plot_host.js"))
-        super().__init__(value, **kwargs)
-
-    def api_info(self) -> dict[str, Any]:
-        """Describe the value."""
-        return {"type": "object"}
+    TEMPLATE = _TEMPLATE
+    SCRIPTS = (
+        "figure.js",
+        "plot_host.js",
+    )

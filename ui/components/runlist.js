@@ -78,7 +78,7 @@ function draw() {
   const host = element.querySelector('.me-runs');
   if (!host) return;
   const held = focusedAction();
-  const rows = props.value?.rows ?? [];
+  const rows = valueNow()?.rows ?? [];
   host.replaceChildren(rows.length
     ? tableOfRuns(rows)
     : make('p', 'No runs yet. Merge and evaluate, and each result stays here.'));

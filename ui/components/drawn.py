@@ -1,0 +1,35 @@
+"""What our drawn components share: a script draws them, and the value travels as JSON text."""
+
+import json
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from ui.components.assets import script
+
+
+class Drawn(gr.HTML):
+    """A component that its script draws from a dict, at first paint and after every update.
+
+    The page gets the dict as one text, which ``valueNow`` in ``drawn.js`` parses: Gradio's page
+    wraps and clones every nested value it holds, and that took longer than drawing.
+    """
+
+    TEMPLATE: ClassVar[str]
+    SCRIPTS: ClassVar[tuple[str, ...]]
+
+    def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Make a component with its class's template and scripts."""
+        kwargs.setdefault("html_template", self.TEMPLATE)
+        kwargs.setdefault("js_on_load", script("drawn.js", *self.SCRIPTS))
+        super().__init__(value, **kwargs)
+
+    def postprocess(self, value: dict[str, Any] | str | None) -> str | None:
+        """Return the value as JSON text."""
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def api_info(self) -> dict[str, Any]:
+        """Describe the value."""
+        return {"type": "string"}
