@@ -65,7 +65,7 @@ def merge_file(path: Path, out: Path, device: str | None = None) -> None:
     merged = sum(r.action == "merge" for r in outcome.report)
     other = len(outcome.report) - merged
     print(
-        f"\nwrote {out}: {merged} tensors merged, {other} copied or left out, "
+        f"wrote {out}: {merged} tensors merged, {other} copied or left out, "
         f"{outcome.seconds:.2f} s on {outcome.device}"
     )
 
@@ -79,4 +79,5 @@ def _folders(
 
 def _show(fraction: float, message: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r{fraction:4.0%}  {message[:70]:70}", end="", file=sys.stderr, flush=True)
+        end = "\n" if fraction >= 1 else ""
+        print(f"\r{fraction:4.0%}  {message[:70]:70}", end=end, file=sys.stderr, flush=True)

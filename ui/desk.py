@@ -139,7 +139,7 @@ class Desk:
         updates |= self._controls_for(recipe)
         return updates | self._preview(owner, (record.key, False), recipe)
 
-    def touch_run(self, owner: Any, event: gr.EventData) -> Updates:
+    def touch_run(self, owner: Any, scored: Any, event: gr.EventData) -> Updates:
         """A run of the list was asked for, or pinned."""
         data = event._data if isinstance(event._data, dict) else {}
         token, key = _token(owner), str(data.get("key"))
@@ -150,7 +150,8 @@ class Desk:
         first = self._services.first()
         if data.get("action") == "pin":
             listed = self._services.runs.pin(token, key, first)
-            return self._run_updates(self._shown(listed), listed, stale=False)
+            beside = self._services.record(str(scored[0])) or first
+            return self._run_updates(beside, listed, bool(scored[1]))
         listed = self._services.runs.show(token, key, first)
         updates = self._run_updates(record, listed, stale=False)
         updates |= self._controls_for(record.recipe)
@@ -199,6 +200,8 @@ class Desk:
         if (record.key, stale) == tuple(scored):
             return updates
         listed = self._listed(_token(owner))
+        if _is_shown(listed, record.key, stale) != _is_shown(listed, *scored):
+            updates[page.runs] = show.runs(listed, _is_shown(listed, record.key, stale))
         return updates | {
             page.verdict: show.verdict(record, listed, stale),
             page.scores: show.scores(record, listed, stale),
@@ -234,7 +237,7 @@ class Desk:
         return {
             page.verdict: show.verdict(record, listed, stale),
             page.scores: show.scores(record, listed, stale),
-            page.runs: show.runs(listed),
+            page.runs: show.runs(listed, _is_shown(listed, record.key, stale)),
             page.scored: (record.key, stale),
         }
 
@@ -257,6 +260,11 @@ class Desk:
 
     def _shown(self, listed: RunList) -> RunRecord:
         return self._services.record(listed.shown) or self._services.first()
+
+
+def _is_shown(listed: RunList, key: str, stale: bool) -> bool:
+    """Whether the scores on the page are those of the run that the list calls shown."""
+    return key == listed.shown and not stale
 
 
 def _token(owner: Any) -> str:

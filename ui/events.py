@@ -7,6 +7,10 @@ import gradio as gr
 from ui.desk import Desk, told
 from ui.page import Page
 
+LAST_PICTURE = (
+    '<p class="me-note">With these settings there is nothing to show. '
+    "The charts below are of the last settings that could be merged.</p>"
+)
 FETCH = "(file) => { if (file) document.querySelector('#file-link').click(); }"
 
 
@@ -35,14 +39,14 @@ def wire(page: Page, desk: Desk) -> None:
 def _results(page: Page) -> list[Any]:
     return [
         page.notice, page.formula, page.effect, page.verdict, page.scores, page.heatmap,
-        page.magnitudes, page.scored,
+        page.magnitudes, page.scored, page.runs,
     ]  # fmt: skip
 
 
 def _everything(page: Page) -> list[Any]:
     controls = page.controls
     panels = [*controls.panels, controls.seed_panel]
-    job = [page.owner, page.runs, page.job, page.seen, page.timer, page.go, page.cancel]
+    job = [page.owner, page.job, page.seen, page.timer, page.go, page.cancel]
     return [*_results(page), *controls.inputs(), *panels, *job]
 
 
@@ -64,7 +68,7 @@ def _wire_settings(page: Page, desk: Desk) -> None:
     ):
         gr.on(
             triggers,
-            told(page.notice, handler),
+            told(page.notice, handler, {page.effect: LAST_PICTURE}),
             inputs,
             [*_results(page), *extra],
             trigger_mode="always_last",
@@ -92,7 +96,10 @@ def _wire_jobs(page: Page, desk: Desk) -> None:
         told(page.notice, desk.cancel), [page.owner], [page.notice, *job], **_live(page)
     )
     page.runs.select(
-        told(page.notice, desk.touch_run), [page.owner], _everything(page), **_live(page)
+        told(page.notice, desk.touch_run),
+        [page.owner, page.scored],
+        _everything(page),
+        **_live(page),
     )
 
 

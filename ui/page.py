@@ -84,8 +84,9 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
         container=False, elem_id="method", label="Method",
     )  # fmt: skip
     formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")
-    gr.HTML("<h2>3 How hard?</h2>")
-    Hint("Drag λ and watch.", target=f"{values.method}-scale", elem_classes="me-hint-line")
+    with gr.Row(elem_classes="me-how"):
+        gr.HTML("<h2>3 How hard?</h2>")
+        Hint("Drag λ and watch.", target=f"{values.method}-scale")
     panels, dialects, params = method_panels(values)
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
         seed = gr.Number(

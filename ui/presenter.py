@@ -118,16 +118,16 @@ class Presenter:
         unchanged = ("data", "layout", "narrow") if moved else ()
         return {name: value for name, value in figure.items() if name not in unchanged}
 
-    def runs(self, listed: RunList) -> dict[str, Any]:
-        """Return the run list, newest first."""
-        rows = [self._row(run, listed) for run in reversed(listed.runs)]
+    def runs(self, listed: RunList, shown: bool = True) -> dict[str, Any]:
+        """Return the run list, newest first; without a shown run when the sliders have left it."""
+        rows = [self._row(run, listed, shown) for run in reversed(listed.runs)]
         return {"rows": [asdict(row) for row in rows if row is not None]}
 
     def job(self, snapshot: Snapshot | None) -> dict[str, Any]:
         """Return the job line."""
         return asdict(job_view(snapshot))
 
-    def _row(self, run: ListedRun, listed: RunList) -> RunRow | None:
+    def _row(self, run: ListedRun, listed: RunList, shown: bool) -> RunRow | None:
         record = self._services.record(run.key)
         if record is None:
             return None
@@ -140,7 +140,7 @@ class Presenter:
             worst=worst_task(view),
             when=run.when,
             pinned=run.key == listed.pinned,
-            current=run.key == listed.shown,
+            current=shown and run.key == listed.shown,
         )
 
     def _pin(self, listed: RunList) -> str:

@@ -77,7 +77,10 @@ def parse_recipe(text: str) -> Recipe:
     except (yaml.YAMLError, ValueError, RecursionError, *_MISFITS) as error:
         raise RecipeError(f"The recipe is not valid YAML: {_first_line(error)}") from error
     if not isinstance(data, dict):
-        raise RecipeError(f"The recipe must be a list of keys, starting with format: {FORMAT}.")
+        raise RecipeError(
+            f"This is not a recipe: its first line must be format: {FORMAT}, "
+            "then one line for each of method, experts and so on."
+        )
     return _from_mapping(data)
 
 

@@ -17,6 +17,13 @@ OWNER = "a" * 24
 OTHER = "b" * 24
 
 
+class Pin:
+    """The event of a click on Pin."""
+
+    def __init__(self, key: str) -> None:
+        self._data = {"key": key, "action": "pin"}
+
+
 def plain(values: ControlValues, page: Page) -> list[Any]:
     """Return what the page's controls would send."""
     written = page.controls.write(values)
@@ -54,6 +61,26 @@ def test_unscored_settings_are_marked_stale_once(desk, page, values, services) -
     assert updates[page.scored] == (services.first().key, True)
     again = desk.tick(OWNER, updates[page.scored], *plain(moved, page))
     assert page.scores not in again and page.scored not in again
+
+
+def test_leaving_the_shown_run_and_coming_back_is_told_to_the_list(
+    desk, page, values, services
+) -> None:
+    moved = replace(values, params={**values.params, ("task_arithmetic", "scale"): 0.51})
+    left = desk.tick(OWNER, scored(services), *plain(moved, page))
+    assert [row["current"] for row in left[page.runs]["rows"]] == [False]
+    further = desk.tick(OWNER, left[page.scored], *plain(moved, page))
+    assert page.runs not in further
+    back = desk.tick(OWNER, left[page.scored], *plain(values, page))
+    assert [row["current"] for row in back[page.runs]["rows"]] == [True]
+
+
+def test_pinning_leaves_the_scores_as_they_stand(desk, page, services) -> None:
+    """The sliders have left run 1: unpinning it must not make its scores look like theirs."""
+    updates = desk.touch_run(OWNER, (services.first().key, True), Pin(services.first().key))
+    assert updates[page.scored] == (services.first().key, True)
+    assert "me-stale" in updates[page.verdict]
+    assert [(r["pinned"], r["current"]) for r in updates[page.runs]["rows"]] == [(False, False)]
 
 
 def test_errors_become_the_notice_and_nothing_else(desk, page, values, services) -> None:
@@ -146,13 +173,13 @@ def test_per_expert_values_have_no_control(desk, services) -> None:
 
 
 @pytest.mark.parametrize("data", [None, {}, {"key": "0" * 16, "action": "show"}, "x", 3])
-def test_unknown_runs_cannot_be_shown(desk: Desk, data: object) -> None:
+def test_unknown_runs_cannot_be_shown(desk: Desk, services: Services, data: object) -> None:
     class Event(gr.EventData):
         def __init__(self) -> None:
             self._data = data
 
     with pytest.raises(MergeError, match="forgotten"):
-        desk.touch_run(OWNER, Event())
+        desk.touch_run(OWNER, scored(services), Event())
 
 
 def test_set_that_does_not_exist(desk, page, values, services) -> None:

@@ -72,11 +72,39 @@ def test_weight_out_of_range_then_back(visit) -> None:
     expect(page.locator("#effect")).to_contain_text("×")
 
 
+@pytest.mark.parametrize(
+    ("typed", "counts", "sentence"),
+    [
+        ("5", "2", "This slider goes from 0 to 2: 5 became 2."),
+        ("-1", "0", "This slider goes from 0 to 2: -1 became 0."),
+        ("", "1", "A number is needed here. Back to 1."),
+    ],
+)
+def test_a_number_beyond_the_slider_is_moved_back_with_a_word(
+    visit, typed: str, counts: str, sentence: str
+) -> None:
+    """What the page shows is always of the number that stands in the box."""
+    page = visit().page
+    block = page.locator("#task_arithmetic-scale")
+    box = block.locator("input[type=number]")
+    box.focus()
+    box.fill(typed)
+    box.blur()
+    expect(block.locator(".me-typed")).to_have_text(sentence)
+    expect(box).to_have_value(counts)
+    expect(page.locator("#formula")).to_contain_text(f"λ = {counts}\n")
+    expect(page.locator("#notice .me-notice-box")).to_be_hidden()
+    block.locator("input[type=range]").fill("0.5")
+    expect(block.locator(".me-typed")).to_have_count(0)
+
+
 def test_no_expert_then_one(visit) -> None:
     page = visit().page
     for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
         page.locator(f"#on-{name} input").uncheck()
     expect(page.locator("#notice")).to_contain_text("No expert is chosen. Pick at least one.")
+    expect(page.locator("#effect")).to_contain_text("The charts below are of the last settings")
+    expect(page.locator("#section-conflict")).to_have_css("opacity", "0.5")
     page.locator("#on-digits input").check()
     expect(page.locator("#effect")).to_contain_text("With one expert there is nobody to disagree")
 

@@ -119,10 +119,10 @@ def test_missing_keys(key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must be a list of keys"),
-        ("just words", "must be a list of keys"),
-        ("- a\n- b", "must be a list of keys"),
-        ("3", "must be a list of keys"),
+        ("", "This is not a recipe: its first line must be format: merge-explorer/1"),
+        ("just words", "This is not a recipe: its first line must be format: merge-explorer/1"),
+        ("- a\n- b", "This is not a recipe: its first line must be format: merge-explorer/1"),
+        ("3", "This is not a recipe: its first line must be format: merge-explorer/1"),
         ("a: [", "not valid YAML: line 1"),
         ("a: b: c", "not valid YAML: line 1, column 5"),
         ("\x00", "not valid YAML"),

@@ -36,7 +36,7 @@ def plotly_path() -> Path:
 
 
 def head_html() -> str:
-    """Return the page's head: our tokens, and plotly.js served by us and by nobody else.
+    """Return the page's head: our tokens, the script for typed numbers, and plotly.js from us.
 
     The fetch starts with the page; the script runs when it has arrived and holds nothing up.
     """
@@ -44,6 +44,7 @@ def head_html() -> str:
     source = f"gradio_api/file={plotly_path().as_posix()}"
     return (
         f"<style>{read_asset('tokens.css')}</style>"
+        f'<script type="module">{read_asset("typed.js")}</script>'
         f'<link rel="preload" as="script" href="{source}">'
         f'<script async id="me-plotly" src="{source}" onerror="this.dataset.failed = 1"></script>'
     )

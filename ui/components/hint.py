@@ -1,4 +1,4 @@
-"""One hint at the control that matters first; it goes when the control is used."""
+"""One hint at the control that matters first; it goes when any control is used."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ function point(tries) {
     return;
   }
   control.classList.add('me-hint');
-  control.addEventListener('input', () => {
+  control.closest('.me-recipe').addEventListener('input', () => {
     control.classList.add('is-done');
     element.querySelector('.me-hint-text').hidden = true;
   }, { once: true });
@@ -23,7 +23,7 @@ point(50);
 
 
 class Hint(gr.HTML):
-    """A sentence beside an outlined control, both gone after its first use."""
+    """A sentence beside an outlined control, both gone once a control of the recipe is used."""
 
     def __init__(self, value: str = "", target: str = "", **kwargs: Any) -> None:
         """Point at the component whose ``elem_id`` is ``target``."""

@@ -53,9 +53,12 @@ def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) ->
     if cut:
         least, most = min(e.energy for e in cut), max(e.energy for e in cut)
         kept = percent(sum(e.kept for e in cut) / len(cut), 1)
+        share = percent(most)
+        if percent(least) != share:
+            share = f"{100 * least:.0f} to {share}"
         return (
-            f"The largest {kept} of the changes carry {100 * least:.0f} to "
-            f"{percent(most)} of the squared length of an expert's task vector."
+            f"The largest {kept} of the changes carry {share} "
+            "of the squared length of an expert's task vector."
         )
     kept = [e.kept for e in shown.experts]
     if min(kept) > 0.9999:
