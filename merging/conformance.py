@@ -24,7 +24,7 @@ from merging.checkpoints import MemoryCheckpoint
 from merging.engine import make_plan, run
 from merging.errors import MergeError, RecipeError, SourceError
 from merging.methods.masks import GivenMasks
-from merging.methods.spec import Value
+from merging.methods.params import Value
 from merging.recipe import Expert, Recipe
 
 Case = Mapping[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from merging.engine import Outcome, make_plan, run
-from merging.engine.run import Progress
+from merging.engine.reading import Progress
 from merging.errors import ResourceError
 from merging.evaluation import score, vision_model
 from merging.evaluation.record import RunRecord

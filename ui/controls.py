@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from merging.methods.params import WEIGHT, Param
 from merging.methods.registry import METHODS
-from merging.methods.spec import WEIGHT, MethodSpec, Param
+from merging.methods.spec import MethodSpec
 from merging.sets import ModelSet
 from ui.settings import ControlValues, control_keys
 from ui.views.magnitudes import letters

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from merging.errors import RecipeError
+from merging.methods.params import Value
 from merging.methods.registry import METHODS, method
-from merging.methods.spec import Value
 from merging.recipe import Expert, Recipe
 
 

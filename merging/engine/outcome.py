@@ -1,12 +1,13 @@
 """What a merge leaves behind: the tensors, or where they are, and what was done to each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from merging.engine.plan import Action
+from merging.methods.context import PerTask
 from merging.recipe import Recipe
 
 
@@ -30,6 +31,8 @@ class Outcome:
         seconds: Wall time of the merge.
         device: Where it was computed.
         folder: Where the written model lies, or None.
+        per_task: One model per task beside the tensors, from methods that make one.
+        config: Entries of the reference's config that the method changed.
     """
 
     recipe: Recipe
@@ -38,3 +41,5 @@ class Outcome:
     seconds: float
     device: str
     folder: Path | None = None
+    per_task: PerTask | None = None
+    config: Mapping[str, object] = field(default_factory=dict)

@@ -67,7 +67,8 @@ def _write(outcome: Outcome, config: dict[str, Any], folder: Path) -> None:
     weights.chmod(0o644)
     floating = next(t.dtype for t in tensors.values() if t.is_floating_point())
     kind = str(floating).removeprefix("torch.")
-    written = {k: v for k, v in config.items() if k != "torch_dtype"} | {"dtype": kind}
+    written = {k: v for k, v in config.items() if k != "torch_dtype"}
+    written |= {"dtype": kind, **outcome.config}
     _write_json(folder / "config.json", written)
     (folder / RECIPE_FILE).write_text(write_recipe(outcome.recipe), "utf-8")
     report = {

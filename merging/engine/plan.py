@@ -74,7 +74,7 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
             differs between models. The message names model and tensor.
     """
     recipe = recipe.ordered()
-    if recipe.spec.needs.base and base is None:
+    if recipe.spec.needs_base(recipe.settings()) and base is None:
         raise RecipeError(f"{recipe.spec.label} needs a base model. Name a set or a base.")
     experts = tuple(models[e.id] for e in recipe.experts)
     reference = base or experts[0]

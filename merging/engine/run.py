@@ -1,23 +1,31 @@
-"""Carry out a plan, tensor by tensor, in float32."""
+"""Carry out a plan in float32, tensor by tensor or as a method on whole models."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from merging.checkpoints.base import Checkpoint
 from merging.engine.devices import best_device
 from merging.engine.outcome import Outcome, TensorReport
 from merging.engine.plan import Plan, Step
+from merging.engine.reading import PlannedModels, Progress, Scorer, delta, read
 from merging.errors import CompatibilityError, ResourceError
+from merging.methods.context import Context, Masks, Merged, Piece, Statistics
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes
 from merging.methods.masks import HashMasks
-from merging.methods.spec import Context, Magnitudes, Masks, Piece
 
-Progress = Callable[[float, str], None]
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every step of one run shares."""
+
+    plan: Plan
+    device: str
+    masks: Masks
+    statistics: Statistics | None
 
 
 def run(
@@ -25,6 +33,8 @@ def run(
     progress: Progress = lambda fraction, message: None,
     device: str | None = None,
     masks: Masks | None = None,
+    statistics: Statistics | None = None,
+    scorer: Scorer | None = None,
 ) -> Outcome:
     """Merge.
 
@@ -33,88 +43,88 @@ def run(
         progress: Called with the share done, from 0 to 1, and a word; it may raise ``Cancelled``.
         device: Where to compute; CUDA when there is one by default.
         masks: Other random masks than those of the recipe's seed.
+        statistics: What methods such as Fisher averaging need to have measured.
+        scorer: Returns how good a model is, for methods that choose; higher is better.
 
     Returns:
         Merged tensors on the CPU, in the recipe's type or the reference's, and the report.
 
     Raises:
         CompatibilityError: A weight is not finite, or the result does not fit the output type.
+        RecipeError: The method needs statistics or a scorer and there are none.
         ResourceError: Memory ran out.
         Cancelled: As raised by ``progress``.
     """
     begin = time.perf_counter()
     where = device or best_device()
+    work = _Work(plan, where, masks or HashMasks(plan.recipe.seed, where), statistics)
     try:
         with torch.no_grad():  # not inference_mode: callers get ordinary tensors
-            tensors = _tensors(plan, progress, where, masks or HashMasks(plan.recipe.seed, where))
+            if plan.recipe.spec.whole is not None:
+                found = plan.recipe.spec.whole(PlannedModels(plan, where, progress, scorer))
+            else:
+                found = Merged(_merged(work, progress))
+            tensors = _finished(work, found)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(_no_memory(plan, where)) from error
-    report = tuple(TensorReport(s.tensor, s.action, s.reason) for s in plan.steps)
-    return Outcome(plan.recipe, tensors, report, time.perf_counter() - begin, where)
-
-
-def _tensors(plan: Plan, progress: Progress, device: str, masks: Masks) -> Mapping[str, Tensor]:
-    spec = plan.recipe.spec
-    load = partial(_load_stack, plan, device=device)
-    if spec.scope(plan.recipe.settings()) == "model":
-        pieces = dict(_whole_model(plan, load, masks, progress))
-        contexts = _surveyed(plan, pieces)
-    else:
-        contexts = None
-    done: dict[str, Tensor] = {}
-    for index, step in enumerate(plan.steps):
-        progress(index / len(plan.steps), f"{step.action} {step.tensor}")
-        if step.action == "copy":
-            done[step.tensor] = plan.reference.load(step.tensor)
-        elif step.action == "merge":
-            piece = contexts[step.tensor] if contexts else _trimmed(plan, step, load, masks)
-            merged = spec.merge(piece[1], piece[0])
-            done[step.tensor] = _finish(plan, step, merged, device)
     progress(1.0, "merged")
+    return Outcome(
+        recipe=plan.recipe,
+        tensors=tensors,
+        report=_report(plan, found),
+        seconds=time.perf_counter() - begin,
+        device=where,
+        per_task=found.per_task,
+        config=found.config,
+    )
+
+
+def _merged(work: _Work, progress: Progress) -> dict[str, Tensor]:
+    """Merge tensor by tensor; weights, in the type they were computed in."""
+    plan, spec = work.plan, work.plan.recipe.spec
+    known = dict(_whole_model(work, progress)) if _looks_at_all(plan) else None
+    if known is not None:
+        known = _surveyed(plan, known)
+    done = {}
+    steps = plan.merged()
+    for index, step in enumerate(steps):
+        progress(index / len(steps), f"merge {step.tensor}")
+        context, stack = known.pop(step.tensor) if known else _trim(plan, _sparse(work, step))
+        merged = spec.merge(stack, context)
+        if _on_deltas(plan) and context.base is not None:
+            merged = context.base + merged
+        done[step.tensor] = merged
     return done
 
 
-def _load_stack(plan: Plan, step: Step, device: str) -> Tensor:
-    """Return what the kernel works on: experts' weights or their deltas, stacked."""
-    name = step.tensor
-    models = [_read(expert, name, device) for expert in plan.experts]
-    stack = torch.stack(models)
-    if plan.recipe.spec.space == "deltas" and plan.base is not None:
-        base = _read(plan.base, name, device)
-        stack = stack.to(torch.promote_types(stack.dtype, base.dtype)).sub_(base)
-    return stack
+def _on_deltas(plan: Plan) -> bool:
+    return plan.recipe.spec.space_of(plan.recipe.settings()) == "deltas"
 
 
-def _read(model: Checkpoint, name: str, device: str) -> Tensor:
-    tensor = model.load(name).to(device)
-    wide = tensor if tensor.dtype == torch.float64 else tensor.to(torch.float32)
-    if not torch.isfinite(wide).all():
-        raise CompatibilityError(
-            f"{model.name} holds a number in {name!r} that is infinite or not a number. "
-            "The file is damaged or its training diverged."
-        )
-    return wide
+def _looks_at_all(plan: Plan) -> bool:
+    return plan.recipe.spec.scope(plan.recipe.settings()) == "model"
 
 
-def _context(plan: Plan, step: Step, masks: Masks, magnitudes: Magnitudes) -> Context:
-    ids = tuple(e.id for e in plan.recipe.experts)
-    return Context(step.tensor, ids, plan.recipe.settings(), masks, magnitudes)
-
-
-def _sparse(plan: Plan, step: Step, load: Callable[[Step], Tensor], masks: Masks) -> Piece:
-    """Read one tensor and drop from it what the method drops."""
-    stack = load(step)
-    context = _context(plan, step, masks, MeasuredMagnitudes(stack))
+def _sparse(work: _Work, step: Step) -> Piece:
+    """Read one tensor of all models and drop from it what the method drops."""
+    plan, name, device = work.plan, step.tensor, work.device
+    pick = partial(delta, plan) if _on_deltas(plan) else read
+    stack = torch.stack([pick(model, name, device) for model in plan.experts])
+    base = None if plan.base is None else read(plan.base, name, device)
+    context = Context(
+        tensor=name,
+        experts=tuple(e.id for e in plan.recipe.experts),
+        settings=plan.recipe.settings(),
+        masks=work.masks,
+        magnitudes=MeasuredMagnitudes(stack),
+        base=base,
+        statistics=work.statistics,
+    )
     sparsify = plan.recipe.spec.sparsify
     if sparsify is None:
         return context, stack
     stack = sparsify(stack, context)
-    return _context(plan, step, masks, MeasuredMagnitudes(stack)), stack
-
-
-def _trimmed(plan: Plan, step: Step, load: Callable[[Step], Tensor], masks: Masks) -> Piece:
-    """Read one tensor, drop and trim."""
-    return _trim(plan, _sparse(plan, step, load, masks))
+    return replace(context, magnitudes=MeasuredMagnitudes(stack)), stack
 
 
 def _trim(plan: Plan, piece: Piece) -> Piece:
@@ -123,12 +133,10 @@ def _trim(plan: Plan, piece: Piece) -> Piece:
     return context, trim(sparse, context) if trim else sparse
 
 
-def _whole_model(
-    plan: Plan, load: Callable[[Step], Tensor], masks: Masks, progress: Progress
-) -> Iterator[tuple[str, Piece]]:
-    for step in plan.merged():
+def _whole_model(work: _Work, progress: Progress) -> Iterator[tuple[str, Piece]]:
+    for step in work.plan.merged():
         progress(0.0, f"read {step.tensor}")
-        yield step.tensor, _sparse(plan, step, load, masks)
+        yield step.tensor, _sparse(work, step)
 
 
 def _surveyed(plan: Plan, pieces: Mapping[str, Piece]) -> dict[str, Piece]:
@@ -147,18 +155,40 @@ def _surveyed(plan: Plan, pieces: Mapping[str, Piece]) -> dict[str, Piece]:
     return {name: (replace(c, survey=found), stack) for name, (c, stack) in wide.items()}
 
 
-def _finish(plan: Plan, step: Step, merged: Tensor, device: str) -> Tensor:
-    if plan.recipe.spec.space == "deltas" and plan.base is not None:
-        merged = _read(plan.base, step.tensor, device) + merged
-    name = plan.recipe.dtype
-    dtype = getattr(torch, name) if name else step.info.dtype
+def _finished(work: _Work, found: Merged) -> dict[str, Tensor]:
+    """Round merged tensors once, to the output type, and add what is copied."""
+    plan = work.plan
+    infos = plan.reference.tensors()
+    floating = next(s.info.dtype for s in plan.merged())
+    named = plan.recipe.dtype
+    done = {}
+    for name, tensor in found.tensors.items():
+        own = infos[name].dtype if name in infos else floating
+        done[name] = _cast(name, tensor, getattr(torch, named) if named else own)
+    for step in plan.steps:
+        if step.action == "copy":
+            done[step.tensor] = plan.reference.load(step.tensor)
+    return dict(sorted(done.items()))
+
+
+def _cast(name: str, merged: Tensor, dtype: torch.dtype) -> Tensor:
     result = merged.to(dtype).cpu()
     if not torch.isfinite(result).all():
         raise CompatibilityError(
-            f"The merged {step.tensor!r} does not fit {str(dtype).removeprefix('torch.')}. "
+            f"The merged {name!r} does not fit {str(dtype).removeprefix('torch.')}. "
             "Lower λ, the weights or the drop rate, or choose dtype float32."
         )
     return result
+
+
+def _report(plan: Plan, found: Merged) -> tuple[TensorReport, ...]:
+    """Say what was done to each tensor of the models, and to new ones that a method made."""
+    told = {s.tensor: TensorReport(s.tensor, s.action, s.reason) for s in plan.steps}
+    for name in found.tensors:
+        told.setdefault(name, TensorReport(name, "merge", "made by the method"))
+    for name, note in found.notes.items():
+        told[name] = replace(told[name], reason=note)
+    return tuple(told[name] for name in sorted(told))
 
 
 def _no_memory(plan: Plan, device: str) -> str:

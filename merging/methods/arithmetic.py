@@ -5,8 +5,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from merging.methods.average import NORMALIZE, check_sum
+from merging.methods.context import Context
 from merging.methods.kernels import per_expert
-from merging.methods.spec import Context, MethodSpec, Param, Source
+from merging.methods.params import Param
+from merging.methods.spec import MethodSpec, Source
 
 SCALE = Param(
     name="scale",

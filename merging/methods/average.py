@@ -3,8 +3,10 @@
 from torch import Tensor
 
 from merging.errors import ParameterError
+from merging.methods.context import Context, Settings
 from merging.methods.kernels import per_expert
-from merging.methods.spec import Context, MethodSpec, Needs, Param, Settings, Source
+from merging.methods.params import Param
+from merging.methods.spec import MethodSpec, Needs, Source
 
 NORMALIZE = Param(
     name="normalize",

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from merging.methods import arithmetic, ties
 from merging.methods.average import check_sum
+from merging.methods.context import Context, Settings
 from merging.methods.kernels import rescale
-from merging.methods.spec import Context, MethodSpec, Param, Scope, Settings, Source, Value
+from merging.methods.params import Param, Value
+from merging.methods.spec import MethodSpec, Scope, Source
 
 DROP_RATE = Param(
     name="drop_rate",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-from merging.methods.spec import Magnitudes
+from merging.methods.context import Magnitudes
 
 TRIM_RULES = ("authors", "dropped", "exact", "at_least_one")
 L1_FLOOR = 1e-7

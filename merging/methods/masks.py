@@ -71,16 +71,19 @@ def _logical_shift(bits: Tensor, by: int) -> Tensor:
     return (bits >> by).bitwise_and_((1 << (32 - by)) - 1)
 
 
-def kept(bits: Tensor, drop_rate: float) -> Tensor:
+def kept(bits: Tensor, drop_rate: float | Tensor) -> Tensor:
     """Turn hash bits into a keep mask.
 
     Args:
         bits: int32, uniform over all values.
-        drop_rate: Chance that an element is dropped, in [0, 1].
+        drop_rate: Chance that an element is dropped, in [0, 1]: one for all, or one for each.
 
     Returns:
         Bool tensor of the same shape; True is kept.
     """
+    if isinstance(drop_rate, Tensor):
+        thresholds = (drop_rate.double() * (1 << 32)).round() - _HALF
+        return bits.double() >= thresholds
     threshold = round(drop_rate * (1 << 32)) - _HALF
     if threshold >= _HALF:
         return torch.zeros_like(bits, dtype=torch.bool)
@@ -94,9 +97,11 @@ class HashMasks:
     seed: int
     device: torch.device | str = "cpu"
 
-    def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
-        """Return the keep mask of a run of elements; see ``merging.methods.spec.Masks``."""
-        if drop_rate <= 0:
+    def keep(
+        self, tensor: str, expert: str, start: int, count: int, drop_rate: float | Tensor
+    ) -> Tensor:
+        """Return the keep mask of a run of elements; see ``merging.methods.context.Masks``."""
+        if not isinstance(drop_rate, Tensor) and drop_rate <= 0:
             return torch.ones(count, dtype=torch.bool, device=self.device)
         return kept(hash_bits(self.seed, tensor, expert, start, count, self.device), drop_rate)
 
@@ -107,6 +112,8 @@ class GivenMasks:
 
     masks: Mapping[tuple[str, str], Tensor]
 
-    def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
+    def keep(
+        self, tensor: str, expert: str, start: int, count: int, drop_rate: float | Tensor
+    ) -> Tensor:
         """Return the stored mask of a run of elements; the drop rate plays no part."""
         return self.masks[tensor, expert].flatten()[start : start + count].bool()

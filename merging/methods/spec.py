@@ -4,113 +4,18 @@ Sliders, validation, YAML, documentation and tests read these declarations and n
 No mathematics here, and nothing about files or pages.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch import Tensor
 
-from merging.errors import ParameterError, unknown
+from merging.errors import unknown
+from merging.methods.context import Context, Data, Merged, Models, Pieces, Settings
+from merging.methods.params import WEIGHT, Param, Value
 
-Value = float | int | bool | str
 Scope = Literal["element", "tensor", "model"]
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One parameter, declared once.
-
-    Attributes:
-        name: Key in the recipe and in Python.
-        label: Word shown to people.
-        default: Value when nothing is said; its type is the parameter's type.
-        origin: Where the default comes from.
-        help: One plain sentence.
-        minimum, maximum: Accepted range, inclusive (numbers only).
-        slider: Range of the control, inside the accepted range.
-        step: Step of the control.
-        choices: Accepted words (text only).
-        symbol: Letter in formulas, or "".
-        per_expert: May stand at each expert and differ between them.
-        advanced: Folded away in the page.
-        exclusive: The maximum itself is refused.
-        aliases: Words other tools use for it; only for "did you mean".
-    """
-
-    name: str
-    label: str
-    default: Value
-    origin: str
-    help: str
-    minimum: float = -math.inf
-    maximum: float = math.inf
-    slider: tuple[float, float] = (0.0, 1.0)
-    step: float = 0.01
-    choices: tuple[str, ...] = ()
-    symbol: str = ""
-    per_expert: bool = False
-    advanced: bool = False
-    exclusive: bool = False
-    aliases: tuple[str, ...] = ()
-
-    def check(self, value: object, where: str) -> Value:
-        """Return ``value`` in the parameter's type, or say what is wrong with it.
-
-        Args:
-            value: Anything, as read from a recipe or a page.
-            where: Prefix of the message, for example ``"method ties"``.
-
-        Raises:
-            ParameterError: Wrong kind, not finite, out of range, or not a known choice.
-        """
-        label = f"{where}: {self.name}"
-        if self.choices:
-            if value not in self.choices:
-                raise ParameterError(
-                    f"{label} is {_shown(value)}; it must be one of {', '.join(self.choices)}."
-                )
-            return str(value)
-        if isinstance(self.default, bool):
-            if not isinstance(value, bool):
-                raise ParameterError(f"{label} is {_shown(value)}; it must be true or false.")
-            return value
-        return self._number(value, label)
-
-    def _number(self, value: object, label: str) -> float | int:
-        if value is None:
-            raise ParameterError(f"{label} is empty; it must be a number.")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ParameterError(f"{label} is {_shown(value)}; it must be a number.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ParameterError(f"{label} is {value}; it must be a finite number.")
-        below_top = value < self.maximum if self.exclusive else value <= self.maximum
-        if not (self.minimum <= value and below_top):
-            edge = "below" if self.exclusive else "at most"
-            raise ParameterError(
-                f"{label} is {_shown(value)}; it must be at least {self.minimum:g} "
-                f"and {edge} {self.maximum:g}."
-            )
-        if isinstance(self.default, float):
-            return float(value) + 0.0  # -0.0 becomes 0.0: equal values look equal
-        if value != int(value):
-            raise ParameterError(f"{label} is {_shown(value)}; it must be a whole number.")
-        return int(value)
-
-
-WEIGHT = Param(
-    name="weight",
-    label="Weight",
-    default=1.0,
-    origin="all methods: 1 leaves the expert as it is",
-    help="How loud this expert is. 0 adds nothing of it, though it still votes.",
-    minimum=-10.0,
-    maximum=10.0,
-    slider=(0.0, 2.0),
-    step=0.05,
-    symbol="w",
-    per_expert=True,
-)
+Space = Literal["deltas", "weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +26,14 @@ class Needs:
         base: The shared starting point is needed (task vectors are differences from it).
         experts: Least number of experts.
         most: Largest number of experts, or None.
+        data: What has to be measured on data first: ``fisher`` diagonals, ``gram`` matrices of
+            the inputs of linear layers, mean ``inputs``, a ``scorer`` of whole models, or "".
     """
 
     base: bool = True
     experts: int = 1
     most: int | None = None
+    data: Data = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,73 +44,8 @@ class Source:
     arxiv: str = ""
 
 
-class Magnitudes(Protocol):
-    """Order statistics of |delta|, measured now or looked up in a sketch."""
-
-    def kth_smallest(self, expert: int, k: int) -> float:
-        """Return the k-th smallest |delta| of an expert, k from 1 to the number of elements."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """Number of elements the statistics run over."""
-        ...
-
-
-class Masks(Protocol):
-    """Random keep masks: a pure function of seed, tensor name, expert id and element index."""
-
-    def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
-        """Return a bool tensor of shape (count,): True where the element is kept."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a kernel may know besides the numbers.
-
-    Attributes:
-        tensor: Name of the tensor at hand.
-        experts: Expert ids, in the order of the stack.
-        settings: Value of every parameter, all defaults filled in; a per-expert parameter is a
-            tuple in the order of the experts.
-        masks: Where random masks come from.
-        magnitudes: Order statistics of the deltas at hand.
-        survey: What the method's ``survey`` returned, or None.
-        start: Flat index of the first element, for work in chunks.
-    """
-
-    tensor: str
-    experts: tuple[str, ...]
-    settings: "Settings"
-    masks: Masks
-    magnitudes: Magnitudes
-    survey: object = None
-    start: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Values of all parameters of one method, checked and complete."""
-
-    common: Mapping[str, Value]
-    each: Mapping[str, tuple[float, ...]]
-
-    def number(self, name: str) -> float:
-        """Return a common number."""
-        return float(self.common[name])
-
-    def word(self, name: str) -> str:
-        """Return a common choice."""
-        return str(self.common[name])
-
-    def flag(self, name: str) -> bool:
-        """Return a common yes or no."""
-        return bool(self.common[name])
-
-
-Piece = tuple[Context, Tensor]
-Pieces = Callable[[], Iterator[Piece]]
+def _no_merge(stack: Tensor, ctx: Context) -> Tensor:
+    raise NotImplementedError(f"{ctx.tensor}: this method works on whole models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +55,28 @@ class MethodSpec:
     Attributes:
         id, label, family, summary, formula: Names and words; the formula may name settings.
         source: The paper.
-        needs: Base and number of experts.
+        merge: Last step of a method that works tensor by tensor. (experts, *shape) -> (*shape).
+        params: Parameters besides the weight, in the order of the controls.
+        needs: Base, number of experts, data.
         space: "deltas": kernels get task vectors and return the merged delta. "weights": they
-            get the experts' weights and return weights.
+            get the experts' weights and return weights. May depend on the settings.
         sparsify: First step, drops entries and makes up for them before anything is compared;
             None where nothing is dropped. (experts, *shape) -> the same shape.
         trim: Second step, sets to zero what does not survive a look at the magnitudes of what
             ``sparsify`` left; None where nothing is trimmed. (experts, *shape) -> the same shape.
-        merge: Last step. (experts, *shape) -> (*shape).
-        params: Parameters besides the weight, in the order of the controls.
         scope: Over what a result depends: one element, one tensor, or the whole model.
+        shaped: Kernels look at the names or shapes of tensors, whatever the scope.
         survey: A look at the whole model between trim and merge, for scope "model".
+        whole: In place of all steps, for methods that cannot work tensor by tensor.
         check: Extra refusals that need more than one setting.
         dialects: Option values of other implementations, by dialect name.
         random: A seed changes the result.
         symmetric: The order of the experts changes nothing (they are then put in order of id).
+        idempotent: Identical experts give that expert, at the settings of ``unit``.
+        homogeneous: Scaling all deltas scales the merged delta.
+        unit: Settings under which ``idempotent`` holds, where the defaults are others.
+        cost: Work beyond reading every weight once, in words.
+        differs: Where implementations of the method differ, in words.
     """
 
     id: str
@@ -235,18 +85,25 @@ class MethodSpec:
     summary: str
     formula: str
     source: Source
-    merge: Callable[[Tensor, Context], Tensor]
+    merge: Callable[[Tensor, Context], Tensor] = _no_merge
     params: tuple[Param, ...] = ()
     needs: Needs = Needs()
-    space: Literal["deltas", "weights"] = "deltas"
+    space: Space | Callable[[Settings], Space] = "deltas"
     sparsify: Callable[[Tensor, Context], Tensor] | None = None
     trim: Callable[[Tensor, Context], Tensor] | None = None
     scope: Callable[[Settings], Scope] = lambda settings: "element"
+    shaped: bool = False
     survey: Callable[[Pieces], object] | None = None
+    whole: Callable[[Models], Merged] | None = None
     check: Callable[[Settings], None] | None = None
     dialects: Mapping[str, Mapping[str, Value]] = field(default_factory=lambda: {"paper": {}})
     random: bool = False
     symmetric: bool = True
+    idempotent: bool = False
+    homogeneous: bool = False
+    unit: Mapping[str, Value] = field(default_factory=dict)
+    cost: str = "one pass over the weights"
+    differs: str = ""
 
     def param(self, name: str) -> Param:
         """Return the declaration of a parameter, the weight included.
@@ -275,6 +132,10 @@ class MethodSpec:
             raise unknown(f"dialect for {self.id}", dialect, self.dialects)
         return {p.name: p.default for p in self.params} | dict(self.dialects[dialect])
 
+    def space_of(self, settings: Settings) -> Space:
+        """Return what the kernels work on under these settings."""
+        return self.space(settings) if callable(self.space) else self.space
 
-def _shown(value: object) -> str:
-    return repr(value)[:60]
+    def needs_base(self, settings: Settings) -> bool:
+        """Return whether a base is needed under these settings."""
+        return self.needs.base or (self.whole is None and self.space_of(settings) == "deltas")

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from merging.errors import ParameterError
 from merging.methods.arithmetic import SCALE
+from merging.methods.context import Context, Pieces, Settings
 from merging.methods.kernels import (
     TRIM_RULES,
     disjoint_merge,
@@ -15,16 +16,8 @@ from merging.methods.kernels import (
     settle,
     trim,
 )
-from merging.methods.spec import (
-    Context,
-    MethodSpec,
-    Param,
-    Pieces,
-    Scope,
-    Settings,
-    Source,
-    Value,
-)
+from merging.methods.params import Param, Value
+from merging.methods.spec import MethodSpec, Scope, Source
 
 DENSITY = Param(
     name="density",

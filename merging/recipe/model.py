@@ -8,8 +8,10 @@ from hashlib import sha256
 from typing import Any
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError, unknown
+from merging.methods.context import Settings
+from merging.methods.params import WEIGHT, Value
 from merging.methods.registry import method
-from merging.methods.spec import WEIGHT, MethodSpec, Settings, Value
+from merging.methods.spec import MethodSpec
 
 FORMAT = "merge-explorer/1"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from merging.analysis import ConflictCount, add_counts, count_conflict
 from merging.checkpoints.buckets import Bucket
+from merging.methods.context import Context, Magnitudes, Settings
 from merging.methods.kernels import trim_rank
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
-from merging.methods.spec import Context, Magnitudes, Settings
 from merging.recipe import Recipe
 from merging.sketch.tables import DeltaTables, Span
 
@@ -47,14 +47,15 @@ class Preview:
         cells: Conflict by layer x module.
         whole: Conflict over the whole model.
         experts: In computing order.
-        length: Norm of the merged delta over the mean norm of the experts' task vectors.
+        length: Norm of the merged delta over the mean norm of the experts' task vectors; None for
+            methods on whole models, which only a merge can tell.
     """
 
     key: str
     cells: dict[Bucket, ConflictCount]
     whole: ConflictCount
     experts: tuple[ExpertPreview, ...]
-    length: float
+    length: float | None
 
 
 def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
@@ -77,13 +78,12 @@ def preview(tables: DeltaTables, recipe: Recipe) -> Preview:
         bucket: add_counts(p.count for p in parts if p.bucket == bucket)
         for bucket in sorted({p.bucket for p in parts})
     }
-    mean = float(tables.norms(rows).mean())
     return Preview(
         key=recipe.key(),
         cells=cells,
         whole=add_counts(cells.values()),
         experts=_experts(tables, recipe, rows, parts),
-        length=sum(p.moved for p in parts) ** 0.5 / mean if mean else 0.0,
+        length=None if recipe.spec.whole else _length(tables, rows, parts),
     )
 
 
@@ -112,10 +112,12 @@ def _trimmed(tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]) -> list
     spec, settings = recipe.spec, recipe.settings()
     scope, masks = spec.scope(settings), tables.masks(recipe.seed)
     ids = tuple(e.id for e in recipe.experts)
+    by_tensor = scope == "tensor" or spec.shaped
     dropped: list[tuple[Span, Context, Tensor]] = []
-    for span in tables.tensors if scope == "tensor" else tables.buckets:
-        deltas = tables.deltas(span, rows)
-        context = Context(span.name, ids, settings, masks, _NOTHING, start=span.start)
+    for span in tables.tensors if by_tensor else tables.buckets:
+        deltas = tables.deltas(span, rows).reshape(len(rows), *span.shape)
+        base = tables.base(span).reshape(span.shape)
+        context = Context(span.name, ids, settings, masks, _NOTHING, start=span.start, base=base)
         if spec.sparsify is not None:
             deltas = spec.sparsify(deltas, context)
         dropped.append((span, context, deltas))
@@ -139,7 +141,9 @@ def _whole(
     """Magnitudes over the whole model, of what the trim sees."""
     if recipe.spec.sparsify is None:
         return SortedMagnitudes(tables.sorted_model(rows))
-    return ModelMagnitudes(lambda expert: torch.cat([s[expert] for s in sparse]), tables.count)
+    return ModelMagnitudes(
+        lambda expert: torch.cat([s[expert].flatten() for s in sparse]), tables.count
+    )
 
 
 def _survey(recipe: Recipe, pieces: list[_Piece]) -> object:
@@ -153,7 +157,7 @@ def _survey(recipe: Recipe, pieces: list[_Piece]) -> object:
 def _answer(
     tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...], piece: _Piece, survey: object
 ) -> _Part:
-    span, trimmed = piece.span, piece.trimmed
+    span, trimmed = piece.span, piece.trimmed.reshape(len(rows), -1)
     deltas, votes = tables.deltas(span, rows), _votes(recipe.settings())
     if recipe.spec.sparsify is None and recipe.spec.trim is None:
         signs, kept, energy = tables.signs(span, rows), None, None
@@ -164,7 +168,8 @@ def _answer(
         energy = torch.linalg.vector_norm(survivors.mul_(deltas), dim=1).double().square()
     count = count_conflict(signs * votes)
     context = replace(piece.context, survey=survey)
-    return _Part(span.bucket, count, kept, energy, _moved(tables, recipe, span, context, trimmed))
+    moved = 0.0 if recipe.spec.whole else _moved(recipe, piece.trimmed, context)
+    return _Part(span.bucket, count, kept, energy, moved)
 
 
 def _votes(settings: Settings) -> Tensor:
@@ -175,16 +180,19 @@ def _votes(settings: Settings) -> Tensor:
     return weights.sign().to(torch.int8)
 
 
-def _moved(
-    tables: DeltaTables, recipe: Recipe, span: Span, context: Context, trimmed: Tensor
-) -> float:
+def _moved(recipe: Recipe, trimmed: Tensor, context: Context) -> float:
     """Squared length of the merged delta of one span."""
-    if recipe.spec.space == "deltas":
+    if recipe.spec.space_of(recipe.settings()) == "deltas":
         merged = recipe.spec.merge(trimmed, context)
     else:
-        base = tables.base(span)
-        merged = recipe.spec.merge(trimmed + base, context) - base
-    return float(torch.dot(merged, merged))
+        assert context.base is not None
+        merged = recipe.spec.merge(trimmed + context.base, context) - context.base
+    return float(merged.square().sum())
+
+
+def _length(tables: DeltaTables, rows: tuple[int, ...], parts: list[_Part]) -> float:
+    mean = float(tables.norms(rows).mean())
+    return float(sum(p.moved for p in parts) ** 0.5 / mean) if mean else 0.0
 
 
 def _experts(

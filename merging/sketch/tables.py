@@ -25,12 +25,14 @@ class Span:
         name: Of the tensor, or of the bucket.
         bucket: Layer and module.
         start, stop: First column and the one after the last.
+        shape: Of the tensor; a bucket has one axis.
     """
 
     name: str
     bucket: Bucket
     start: int
     stop: int
+    shape: tuple[int, ...]
 
 
 class DeltaTables:
@@ -58,7 +60,7 @@ class DeltaTables:
         floats = [n for n, i in infos.items() if i.dtype.is_floating_point]
         names = sorted(floats, key=lambda n: (bucket_of(n), n))
         self._base = _flat(base, names)
-        self.tensors = _spans(names, [torch.Size(infos[n].shape).numel() for n in names])
+        self.tensors = _spans({n: tuple(infos[n].shape) for n in names})
         self.buckets = _merged(self.tensors)
         self.count = len(self._base)
         self._deltas = torch.stack([_flat(experts[e], names) for e in self.experts]) - self._base
@@ -146,20 +148,22 @@ def _flat(model: Checkpoint, names: list[str]) -> Tensor:
     return torch.cat([model.load(n).float().flatten() for n in names])
 
 
-def _spans(names: list[str], sizes: list[int]) -> tuple[Span, ...]:
+def _spans(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Span, ...]:
     spans, start = [], 0
-    for name, size in zip(names, sizes, strict=True):
-        spans.append(Span(name, bucket_of(name), start, start + size))
-        start += size
+    for name, shape in shapes.items():
+        stop = start + torch.Size(shape).numel()
+        spans.append(Span(name, bucket_of(name), start, stop, shape))
+        start = stop
     return tuple(spans)
 
 
 def _merged(tensors: tuple[Span, ...]) -> tuple[Span, ...]:
     runs = [list(run) for _, run in groupby(tensors, key=lambda span: span.bucket)]
-    return tuple(
-        Span(f"{r[0].bucket.row} {r[0].bucket.module}", r[0].bucket, r[0].start, r[-1].stop)
-        for r in runs
-    )
+    spans = []
+    for run in runs:
+        bucket, start, stop = run[0].bucket, run[0].start, run[-1].stop
+        spans.append(Span(f"{bucket.row} {bucket.module}", bucket, start, stop, (stop - start,)))
+    return tuple(spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +176,10 @@ class ColumnMasks:
 
     bits: Callable[[str], Tensor]
 
-    def keep(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
+    def keep(
+        self, tensor: str, expert: str, start: int, count: int, drop_rate: float | Tensor
+    ) -> Tensor:
         """Return the mask of a run of columns; ``start`` alone says which, not ``tensor``."""
-        if drop_rate <= 0:
+        if not isinstance(drop_rate, Tensor) and drop_rate <= 0:
             return torch.ones(count, dtype=torch.bool)
         return kept(self.bits(expert)[start : start + count], drop_rate)

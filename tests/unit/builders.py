@@ -10,10 +10,12 @@ from torch import Tensor, tensor
 from merging.checkpoints import MemoryCheckpoint
 from merging.engine import make_plan, run
 from merging.errors import ParameterError
+from merging.methods.context import Context
 from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import HashMasks
+from merging.methods.params import Param
 from merging.methods.registry import METHODS, method
-from merging.methods.spec import Context, MethodSpec, Param
+from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe, make_recipe
 
 State = dict[str, Tensor]

@@ -23,9 +23,11 @@ from torch import tensor
 from merging.checkpoints import MemoryCheckpoint
 from merging.engine import make_plan, run
 from merging.methods import registry
+from merging.methods.context import Context
 from merging.methods.dare import drop_and_rescale
+from merging.methods.params import Param
 from merging.methods.registry import METHODS
-from merging.methods.spec import Context, MethodSpec, Param, Source
+from merging.methods.spec import MethodSpec, Source
 from merging.recipe import Recipe, make_recipe, parse_recipe, write_recipe
 
 BASE = state(0)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError
+from merging.methods.params import WEIGHT
 from merging.methods.registry import METHODS
-from merging.methods.spec import WEIGHT
 from merging.recipe import Expert, Recipe, make_recipe, parse_recipe, write_recipe
 
 HEAD = "format: merge-explorer/1\n"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from merging.errors import ParameterError, UnknownNameError
+from merging.methods.params import WEIGHT, Param
 from merging.methods.registry import METHODS, method
-from merging.methods.spec import WEIGHT, MethodSpec, Param
+from merging.methods.spec import MethodSpec
 from merging.recipe import make_recipe
 
 EVERY = [(spec, param) for spec in METHODS for param in (WEIGHT, *spec.params)]

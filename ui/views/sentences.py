@@ -1,7 +1,7 @@
 """Numbers to sentences: the verdict above every plot. Pure."""
 
 from merging.evaluation import Estimate
-from merging.methods.spec import Value
+from merging.methods.params import Value
 from merging.recipe import Recipe
 from merging.sketch import Preview
 
@@ -102,6 +102,8 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
             f"with {percent(energy)} of their squared length. "
         )
     text += conflict_sentence(shown)
+    if shown.length is None:
+        return f"{text} How far the merge moves, only merging tells."
     return f"{text} The merged change is {shown.length:.2f} × as long as one expert's."
 
 
