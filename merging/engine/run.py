@@ -119,6 +119,7 @@ def _sparse(work: _Work, step: Step) -> Piece:
         magnitudes=MeasuredMagnitudes(stack),
         base=base,
         statistics=work.statistics,
+        names=tuple(s.tensor for s in plan.merged()),
     )
     sparsify = plan.recipe.spec.sparsify
     if sparsify is None:

@@ -42,11 +42,20 @@ def check_sum(settings: Settings) -> None:
     Raises:
         ParameterError: ``normalize`` is on and the weights sum to (nearly) zero.
     """
+    if settings.flag("normalize"):
+        check_sum_always(settings, " or switch off normalize.")
+
+
+def check_sum_always(settings: Settings, remedy: str = " the method needs their shares.") -> None:
+    """Refuse weights that sum to zero.
+
+    Raises:
+        ParameterError: They sum to (nearly) zero.
+    """
     total = sum(settings.each["weight"])
-    if settings.flag("normalize") and abs(total) < 1e-8:
+    if abs(total) < 1e-8:
         raise ParameterError(
-            f"The weights sum to {total:g} and would be divided by. "
-            "Raise one of them, or switch off normalize."
+            f"The weights sum to {total:g} and would be divided by. Raise one of them,{remedy}"
         )
 
 

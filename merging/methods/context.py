@@ -83,6 +83,7 @@ class Context:
         start: Flat index of the first element, for work in chunks.
         base: The base's weights of this tensor, shape (*shape), or None without a base.
         statistics: What was measured on data, or None.
+        names: Names of all tensors that are merged.
     """
 
     tensor: str
@@ -94,6 +95,7 @@ class Context:
     start: int = 0
     base: Tensor | None = None
     statistics: Statistics | None = None
+    names: tuple[str, ...] = ()
 
 
 Piece = tuple[Context, Tensor]

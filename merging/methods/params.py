@@ -28,6 +28,7 @@ class Param:
         choices: Accepted words; without them a text parameter takes any short text.
         symbol: Letter in formulas, or "".
         per_expert: May stand at each expert and differ between them.
+        own: Only means something at each expert; the page draws one control for each.
         advanced: Folded away in the page.
         exclusive: The maximum itself is refused.
         aliases: Words other tools use for it; only for "did you mean".
@@ -45,6 +46,7 @@ class Param:
     choices: tuple[str, ...] = ()
     symbol: str = ""
     per_expert: bool = False
+    own: bool = False
     advanced: bool = False
     exclusive: bool = False
     aliases: tuple[str, ...] = ()

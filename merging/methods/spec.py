@@ -44,6 +44,16 @@ class Source:
     arxiv: str = ""
 
 
+def together(*checks: Callable[[Settings], None]) -> Callable[[Settings], None]:
+    """Return one check that makes them all, in this order."""
+
+    def check(settings: Settings) -> None:
+        for each in checks:
+            each(settings)
+
+    return check
+
+
 def _no_merge(stack: Tensor, ctx: Context) -> Tensor:
     raise NotImplementedError(f"{ctx.tensor}: this method works on whole models")
 
@@ -65,11 +75,12 @@ class MethodSpec:
         trim: Second step, sets to zero what does not survive a look at the magnitudes of what
             ``sparsify`` left; None where nothing is trimmed. (experts, *shape) -> the same shape.
         scope: Over what a result depends: one element, one tensor, or the whole model.
-        shaped: Kernels look at the names or shapes of tensors, whatever the scope.
+        shaped: Whether kernels look at names or shapes of tensors though the scope is no tensor.
         survey: A look at the whole model between trim and merge, for scope "model".
         whole: In place of all steps, for methods that cannot work tensor by tensor.
         check: Extra refusals that need more than one setting.
         dialects: Option values of other implementations, by dialect name.
+        weighted: Experts have weights; without it every weight is 1.
         random: A seed changes the result.
         symmetric: The order of the experts changes nothing (they are then put in order of id).
         idempotent: Identical experts give that expert, at the settings of ``unit``.
@@ -92,11 +103,12 @@ class MethodSpec:
     sparsify: Callable[[Tensor, Context], Tensor] | None = None
     trim: Callable[[Tensor, Context], Tensor] | None = None
     scope: Callable[[Settings], Scope] = lambda settings: "element"
-    shaped: bool = False
+    shaped: Callable[[Settings], bool] = lambda settings: False
     survey: Callable[[Pieces], object] | None = None
     whole: Callable[[Models], Merged] | None = None
     check: Callable[[Settings], None] | None = None
     dialects: Mapping[str, Mapping[str, Value]] = field(default_factory=lambda: {"paper": {}})
+    weighted: bool = True
     random: bool = False
     symmetric: bool = True
     idempotent: bool = False

@@ -80,13 +80,17 @@ RESCALE = _choice(
     "Not at all, by 1/density, or so that each tensor keeps its L1 norm.", "Yadav et al. 2023",
 )  # fmt: skip
 
-CONSENSUS = (TRIM_SCOPE, TRIM_RULE, ELECTION, VOTERS, ZERO_SIGN, COMBINE)
-MERGEKIT: Mapping[str, Value] = {
-    "trim_scope": "tensor",
-    "trim_rule": "at_least_one",
+ELECTED = (ELECTION, VOTERS, ZERO_SIGN, COMBINE)
+CONSENSUS = (TRIM_SCOPE, TRIM_RULE, *ELECTED)
+VOTES_AS_MERGEKIT: Mapping[str, Value] = {
     "voters": "weighted",
     "zero_sign": "plus",
     "combine": "weighted_mean",
+}
+MERGEKIT: Mapping[str, Value] = {
+    "trim_scope": "tensor",
+    "trim_rule": "at_least_one",
+    **VOTES_AS_MERGEKIT,
 }
 PEFT: Mapping[str, Value] = {
     "trim_scope": "tensor",
@@ -181,6 +185,16 @@ def check(settings: Settings) -> None:
         ParameterError: A negative weight where the election does not see it but the divisor does,
             or a global trim by a rule that counts ties within one tensor.
     """
+    check_divisor(settings)
+    check_trim(settings)
+
+
+def check_divisor(settings: Settings) -> None:
+    """Refuse a negative weight that the election does not see but the divisor does.
+
+    Raises:
+        ParameterError: It names the weight.
+    """
     combine, voters = settings.word("combine"), settings.word("voters")
     negative = [w for w in settings.each["weight"] if w < 0]
     if combine == "weighted_mean" and voters == "unweighted" and negative:
@@ -188,6 +202,14 @@ def check(settings: Settings) -> None:
             f"A weight is {negative[0]:g}, and combine weighted_mean divides by the sum of "
             "weights. Use weights of at least 0, or combine mean."
         )
+
+
+def check_trim(settings: Settings) -> None:
+    """Refuse a global trim by a rule that counts ties within one tensor.
+
+    Raises:
+        ParameterError: It names the rule.
+    """
     rule = settings.word("trim_rule")
     if settings.word("trim_scope") == "global" and rule not in ("authors", "dropped"):
         raise ParameterError(

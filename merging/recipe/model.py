@@ -76,6 +76,7 @@ class Recipe:
         object.__setattr__(self, "params", params)
         experts = tuple(_checked_expert(spec, expert) for expert in self.experts)
         object.__setattr__(self, "experts", experts)
+        _check_weights(experts, spec)
         if spec.check is not None:
             spec.check(self.settings())
 
@@ -197,6 +198,15 @@ def _check_experts(experts: tuple[Expert, ...], spec: MethodSpec) -> None:
         if expert.id in seen:
             raise RecipeError(f"Expert {expert.id!r:.60} is listed twice. Keep one of them.")
         seen.add(expert.id)
+
+
+def _check_weights(experts: tuple[Expert, ...], spec: MethodSpec) -> None:
+    loud = [e for e in experts if e.weight != 1]
+    if loud and not spec.weighted:
+        raise ParameterError(
+            f"expert {loud[0].id!r:.60}: weight is {loud[0].weight:g}, but {spec.label} has no "
+            "weights. Leave them at 1."
+        )
 
 
 def _checked(spec: MethodSpec, name: str, value: object) -> Value:

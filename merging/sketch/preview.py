@@ -112,12 +112,15 @@ def _trimmed(tables: DeltaTables, recipe: Recipe, rows: tuple[int, ...]) -> list
     spec, settings = recipe.spec, recipe.settings()
     scope, masks = spec.scope(settings), tables.masks(recipe.seed)
     ids = tuple(e.id for e in recipe.experts)
-    by_tensor = scope == "tensor" or spec.shaped
+    names = tuple(span.name for span in tables.tensors)
+    by_tensor = scope == "tensor" or spec.shaped(settings)
     dropped: list[tuple[Span, Context, Tensor]] = []
     for span in tables.tensors if by_tensor else tables.buckets:
         deltas = tables.deltas(span, rows).reshape(len(rows), *span.shape)
         base = tables.base(span).reshape(span.shape)
-        context = Context(span.name, ids, settings, masks, _NOTHING, start=span.start, base=base)
+        context = Context(
+            span.name, ids, settings, masks, _NOTHING, start=span.start, base=base, names=names
+        )
         if spec.sparsify is not None:
             deltas = spec.sparsify(deltas, context)
         dropped.append((span, context, deltas))

@@ -1,0 +1,141 @@
+"""LiNeS: shallow layers move less than deep ones; alone, or after another method's merge."""
+
+import re
+from dataclasses import replace
+
+from torch import Tensor
+
+from merging.methods import arithmetic
+from merging.methods.average import check_sum
+from merging.methods.context import Context, Settings
+from merging.methods.params import Param
+from merging.methods.spec import MethodSpec, Source
+
+_BLOCK = re.compile(r"(?:^|\.)(\d+)\.")
+SHALLOW = Param(
+    name="shallow",
+    label="First block α",
+    default=0.5,
+    origin="Wang et al. 2024: L1(Στ)/L1(merged)/n; 1/n for a sum",
+    help="How much of the change the first block, and whatever is outside blocks, keeps.",
+    minimum=-10.0,
+    maximum=10.0,
+    slider=(0.0, 2.0),
+    step=0.05,
+    symbol="α",
+)
+DEEPER = Param(
+    name="deeper",
+    label="Added to the last block β",
+    default=0.5,
+    origin="Wang et al. 2024: chosen on validation data; 1 - α for one expert",
+    help="How much more of the change the last block keeps than the first.",
+    minimum=-10.0,
+    maximum=10.0,
+    slider=(0.0, 2.0),
+    step=0.05,
+    symbol="β",
+)
+BLOCKS = Param(
+    name="blocks",
+    label="Blocks",
+    default=0,
+    origin="ours: counted from the names; LiNeS asks for the number",
+    help="Number of blocks of the model; 0 counts them from the names of the tensors.",
+    minimum=0,
+    maximum=10_000,
+    slider=(0, 64),
+    step=1,
+    advanced=True,
+)
+BY_DEPTH = Param(
+    name="by_depth",
+    label="LiNeS: scale by depth",
+    default=False,
+    origin="off: not part of the method",
+    help="Scale the merged change by depth afterwards.",
+    advanced=True,
+)
+
+
+def block_of(tensor: str) -> int | None:
+    """Return the number of a tensor's block, the first number of its name; None outside blocks.
+
+    Example:
+        >>> block_of("visual.resblocks.3.mlp.weight")
+        3
+    """
+    found = _BLOCK.search(tensor)
+    return int(found[1]) if found else None
+
+
+def depth_factor(tensor: str, names: tuple[str, ...], settings: Settings) -> float:
+    """Return α + β l/(L - 1) for a tensor of block l of L, and α outside blocks.
+
+    Source:
+        Wang et al. 2024, arXiv:2410.17146. One block alone counts as the first.
+    """
+    shallow, deeper = settings.number("shallow"), settings.number("deeper")
+    block = block_of(tensor)
+    count = int(settings.number("blocks"))
+    if count == 0:
+        count = 1 + max((b for name in names if (b := block_of(name)) is not None), default=0)
+    if block is None or count < 2 or block >= count:
+        return shallow
+    return shallow + deeper * block / (count - 1)
+
+
+def with_depth(spec: MethodSpec) -> MethodSpec:
+    """Return a method that can scale its merged change by depth afterwards."""
+
+    def merge(stack: Tensor, ctx: Context) -> Tensor:
+        merged = spec.merge(stack, ctx)
+        if not ctx.settings.flag("by_depth"):
+            return merged
+        return merged * depth_factor(ctx.tensor, ctx.names, ctx.settings)
+
+    return replace(
+        spec,
+        merge=merge,
+        params=(
+            *spec.params,
+            BY_DEPTH,
+            replace(SHALLOW, advanced=True),
+            replace(DEEPER, advanced=True),
+            BLOCKS,
+        ),
+        shaped=lambda settings: spec.shaped(settings) or settings.flag("by_depth"),
+    )
+
+
+def lines(deltas: Tensor, ctx: Context) -> Tensor:
+    """Add the task vectors and scale the sum by depth; shapes (experts, *shape) -> (*shape).
+
+    Source:
+        Wang et al. 2024, arXiv:2410.17146.
+    """
+    factor = depth_factor(ctx.tensor, ctx.names, ctx.settings)
+    return arithmetic.weighted_sum(deltas, ctx) * factor
+
+
+LINES = MethodSpec(
+    id="lines",
+    label="LiNeS",
+    family="Task vectors",
+    summary="Add the task vectors, with shallow layers moved less than deep ones.",
+    formula="θ = θ₀ + (α + β·l/(L-1)) · λ Σ w·τᵢ",
+    source=Source("Wang et al. 2024, LiNeS", "2410.17146"),
+    merge=lines,
+    params=(
+        SHALLOW,
+        DEEPER,
+        replace(arithmetic.SCALE, default=0.3, origin="as for task arithmetic", advanced=True),
+        BLOCKS,
+        arithmetic.DIVIDE,
+    ),
+    shaped=lambda settings: True,
+    check=check_sum,
+    homogeneous=True,
+    differs="The authors look for the block's number anywhere in the name, so a digit elsewhere "
+    "may hit the wrong block; here the first number counts.",
+)

@@ -1,0 +1,175 @@
+"""Merges that weigh experts by the energy or the angles of their deltas: SCE and Model Stock."""
+
+import torch
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from merging.methods.context import Context
+from merging.methods.params import Param
+from merging.methods.spec import MethodSpec, Needs, Source
+
+SELECT = Param(
+    name="select",
+    label="Selected share",
+    default=1.0,
+    origin="mergekit: select_topk 1; Wan et al. 2024 use 0.1 to 1",
+    help="Share of the weights that counts: those where the experts differ most.",
+    minimum=0.0,
+    maximum=1.0,
+    slider=(0.01, 1.0),
+    aliases=("select_topk",),
+)
+MASKED = Param(
+    name="merge_selected_only",
+    label="Merge only what was selected",
+    default=False,
+    origin="FuseAI, code of the authors: the selection only weighs",
+    help="Leave out of the merge what the selection left out, as mergekit does.",
+    advanced=True,
+)
+FLOOR = Param(
+    name="floor",
+    label="Energy floor",
+    default=0.0,
+    origin="FuseAI, code of the authors: exactly 0",
+    help="Below this sum of mean squared changes every expert counts the same.",
+    minimum=0.0,
+    maximum=1.0,
+    slider=(0.0, 1e-4),
+    step=1e-7,
+    advanced=True,
+)
+
+
+def sce(deltas: Tensor, ctx: Context) -> Tensor:
+    """Select where experts differ most, weigh them by their energy there, erase minority signs.
+
+    Args:
+        deltas: Shape (experts, *shape).
+        ctx: Settings ``select``, ``merge_selected_only``, ``floor``.
+
+    Returns:
+        Σ w τ / Σ w over the experts with the elected sign (the sign of the sum, + for 0), where
+        w_i is the mean square of the selected τ_i; shape (*shape).
+
+    Source:
+        Wan et al. 2024, arXiv:2408.07990; mergekit also masks what it merges and falls back to
+        equal weights below an energy of 1e-6.
+    """
+    settings = ctx.settings
+    stack = deltas.reshape(len(deltas), -1)
+    chosen = stack * _most_different(stack, settings.number("select"))
+    energy = chosen.square().mean(1)
+    total, floor = energy.sum(), settings.number("floor")
+    if total <= floor if floor == 0 else total < floor:
+        weights = torch.full_like(energy, 1 / len(energy))
+    else:
+        weights = energy / total
+    merged = chosen if settings.flag("merge_selected_only") else stack
+    sign = torch.where(merged.sum(0) >= 0, 1.0, -1.0).to(merged.dtype)
+    agree = (merged.sign() == sign).to(merged.dtype) * weights.unsqueeze(1)
+    bottom = agree.sum(0)
+    found = (merged * agree).sum(0) / torch.where(bottom > floor, bottom, max(floor, 1e-30))
+    return found.reshape(deltas.shape[1:])
+
+
+def _most_different(stack: Tensor, share: float) -> Tensor:
+    """Mark the int(share · non-zero) elements of largest variance over the experts."""
+    if share >= 1:
+        return torch.ones_like(stack[0])
+    variance = stack.var(0, unbiased=False)
+    count = int(share * int((variance != 0).sum()))
+    mask = torch.zeros_like(variance)
+    if count:
+        mask[variance.topk(count).indices] = 1
+    return mask
+
+
+ROWS = Param(
+    name="by_row",
+    label="One angle per row",
+    default=False,
+    origin="mergekit: filter_wise false",
+    help="Measure angles within each row instead of over the whole tensor.",
+    advanced=True,
+)
+CLIP = Param(
+    name="clip",
+    label="Stay between base and average",
+    default=False,
+    origin="ours; off as in the paper",
+    help="Where experts point away from each other, stop at the base instead of going past it.",
+    advanced=True,
+)
+SHORTEST = 1e-6
+
+
+def model_stock(deltas: Tensor, ctx: Context) -> Tensor:
+    """Pull the average towards the base by the angles between the experts.
+
+    Args:
+        deltas: Shape (experts, *shape), at least two experts.
+        ctx: Settings ``by_row`` and ``clip``.
+
+    Returns:
+        t mean(τ), t = n c / (1 + (n - 1) c), c the mean cosine over pairs (norm products are at
+        least 1e-6); t = 0 where the divisor is nearly zero. Shape (*shape).
+
+    Source:
+        Jang et al. 2024, arXiv:2403.19522, equation for two models; the mean over pairs of more
+        models as in mergekit.
+    """
+    count = len(deltas)
+    by_row = ctx.settings.flag("by_row") and deltas.dim() > 2
+    rows = deltas.reshape(count, -1, deltas.shape[-1]) if by_row else deltas.reshape(count, 1, -1)
+    norms = vector_norm(rows, dim=2)
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    cosines = torch.stack(
+        [
+            ((rows[i] * rows[j]).sum(1) / (norms[i] * norms[j]).clamp_min(SHORTEST)).clamp(-1, 1)
+            for i, j in pairs
+        ]
+    )
+    c = cosines.mean(0)
+    bottom = 1 + (count - 1) * c
+    usable = bottom.abs() >= SHORTEST
+    t = torch.where(usable, count * c / torch.where(usable, bottom, 1.0), 0.0)
+    if ctx.settings.flag("clip"):
+        t = t.clamp(0, 1)
+    return (rows.mean(0) * t.unsqueeze(1)).reshape(deltas.shape[1:])
+
+
+SCE = MethodSpec(
+    id="sce",
+    label="SCE",
+    family="Task vectors",
+    summary="Weigh experts, tensor by tensor, by their energy where they differ; erase minorities.",
+    formula="θ = θ₀ + Σ wᵢ·τᵢ / Σ wᵢ over the elected sign,  wᵢ ∝ mean(τᵢ²)",
+    source=Source("Wan et al. 2024, FuseChat", "2408.07990"),
+    merge=sce,
+    params=(SELECT, MASKED, FLOOR),
+    scope=lambda settings: "tensor",
+    dialects={"paper": {}, "mergekit": {"merge_selected_only": True, "floor": 1e-6}},
+    weighted=False,
+    idempotent=True,
+    homogeneous=True,
+    differs="mergekit merges only the selected weights and silently counts all experts the same "
+    "where changes are small (mean squares below 1e-6); the authors' code does neither.",
+)
+MODEL_STOCK = MethodSpec(
+    id="model_stock",
+    label="Model Stock",
+    family="Averages",
+    summary="Average, then go back towards the base as far as the experts' angles say.",
+    formula="θ = θ₀ + t·mean(τᵢ),  t = n·cos φ / (1 + (n-1)·cos φ)",
+    source=Source("Jang et al. 2024, Model Stock", "2403.19522"),
+    merge=model_stock,
+    params=(ROWS, CLIP),
+    needs=Needs(experts=2),
+    scope=lambda settings: "tensor",
+    dialects={"paper": {}, "mergekit": {}},
+    weighted=False,
+    idempotent=True,
+    differs="The paper treats two models; the mean over pairs is mergekit's. Deltas so short that "
+    "the product of norms is below 1e-6 count as orthogonal there, and here.",
+)

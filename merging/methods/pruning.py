@@ -1,0 +1,203 @@
+"""Task vectors cut by magnitude before they are added: magnitude pruning and breadcrumbs."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from merging.errors import ParameterError
+from merging.methods import arithmetic, ties
+from merging.methods.average import check_sum
+from merging.methods.context import Context, Settings
+from merging.methods.kernels import rescale
+from merging.methods.params import Param
+from merging.methods.spec import MethodSpec, Scope, Source, together
+
+MAGNITUDE_PRUNE = MethodSpec(
+    id="magnitude_prune",
+    label="Magnitude pruning",
+    family="Task vectors",
+    summary="Keep each expert's largest changes and add them, without an election.",
+    formula="θ = θ₀ + λ Σ w·trim(τᵢ)",
+    source=Source("Yu et al. 2023 (baseline of DARE); peft magnitude_prune", "2311.03099"),
+    trim=ties.trimmed_and_rescaled,
+    merge=arithmetic.weighted_sum,
+    params=(
+        ties.DENSITY,
+        arithmetic.SCALE,
+        replace(ties.TRIM_SCOPE, default="tensor", origin="MergeLM, peft: within each tensor"),
+        ties.TRIM_RULE,
+        ties.RESCALE,
+        arithmetic.DIVIDE,
+    ),
+    scope=ties.scope,
+    check=together(check_sum, ties.check_trim),
+    dialects={"paper": {}, "mergekit": {}, "peft": {"trim_rule": "exact"}},
+    homogeneous=True,
+)
+
+FORM = Param(
+    name="form",
+    label="Compare within",
+    default="row",
+    origin="Davari and Belilovsky 2023, code: along the last axis",
+    help="Rank changes within each row, over the whole tensor, or by two thresholds of the tensor.",
+    choices=("row", "tensor", "thresholds"),
+    advanced=True,
+)
+GAMMA = Param(
+    name="gamma",
+    label="Outliers γ",
+    default=0.01,
+    origin="Davari and Belilovsky 2023: 0.006 to 0.01",
+    help="Share of the largest changes that is thrown away.",
+    minimum=0.0,
+    maximum=1.0,
+    slider=(0.0, 0.2),
+    step=0.005,
+    symbol="γ",
+    per_expert=True,
+)
+KEPT = replace(
+    ties.DENSITY,
+    default=0.15,
+    origin="Davari and Belilovsky 2023: β = 0.15",
+    help="Share of the changes that is kept, after the outliers.",
+)
+SMALL = Param(
+    name="small",
+    label="Smallest dropped",
+    default=0.09,
+    origin="MergeLLM",
+    help="With thresholds: the share of the smallest changes that is dropped; the rest of what "
+    "is not kept comes off the largest.",
+    minimum=0.0,
+    maximum=1.0,
+    advanced=True,
+)
+
+
+def middle(deltas: Tensor, ctx: Context) -> Tensor:
+    """Keep changes of middling size: neither the smallest nor the very largest.
+
+    ``row``: along the last axis drop the int(L γ) largest, then keep the int(L d) largest of the
+    rest. ``tensor``: keep int(n d) below the int(n γ) largest. ``thresholds``: keep what lies from
+    the int(n s)-th to the (n - int(n (1 - d)) + int(n s))-th smallest, ends included.
+
+    Args:
+        deltas: Shape (experts, *shape).
+        ctx: Settings ``density`` and ``gamma`` per expert, ``form``, ``small``, ``rescale``.
+
+    Returns:
+        The rest at zero, same shape.
+
+    Source:
+        Davari and Belilovsky 2023, arXiv:2312.06795 (row); mergekit (tensor); MergeLLM.
+    """
+    settings, shape = ctx.settings, deltas.shape[1:]
+    form = settings.word("form")
+    wide = deltas.reshape(len(deltas), -1, shape[-1] if form == "row" and shape else 1)
+    rows = wide if form == "row" else deltas.reshape(len(deltas), 1, -1)
+    pairs = zip(settings.each["density"], settings.each["gamma"], strict=True)
+    cut = [
+        delta * _mask(delta.abs(), density, gamma, form, settings.number("small"))
+        for delta, (density, gamma) in zip(rows, pairs, strict=True)
+    ]
+    kept = torch.stack(cut).reshape(deltas.shape)
+    return rescale(kept, deltas, settings.word("rescale"), settings.each["density"])
+
+
+def _mask(sizes: Tensor, density: float, gamma: float, form: str, small: float) -> Tensor:
+    """Mark what is kept in each row of sizes, shape (rows, length)."""
+    length = sizes.shape[-1]
+    if form == "thresholds":
+        return _between(sizes, density, small)
+    kept, top = int(length * density), int(length * gamma)
+    bottom = max(0, length - kept - top)
+    order = sizes.argsort(dim=-1, stable=True)
+    chosen = order[..., bottom : min(bottom + kept, length - top if form == "row" else length)]
+    return torch.zeros_like(sizes, dtype=torch.bool).scatter_(-1, chosen, True)
+
+
+def _between(sizes: Tensor, density: float, small: float) -> Tensor:
+    count = sizes.numel()
+    low = int(count * small)
+    high = int(count * (1 - density)) - low
+    ordered = sizes.flatten().sort().values
+    return (sizes >= ordered[max(low, 1) - 1]) & (sizes <= ordered[max(count - high, 1) - 1])
+
+
+def middle_scope(settings: Settings) -> Scope:
+    """Ranks need the whole tensor."""
+    return "tensor"
+
+
+def check_middle(settings: Settings) -> None:
+    """Refuse thresholds that cross, and weights that sum to zero where they are divided by.
+
+    Raises:
+        ParameterError: More is dropped than there is.
+    """
+    for density, gamma in zip(settings.each["density"], settings.each["gamma"], strict=True):
+        if settings.word("form") == "tensor" and density + gamma > 2:
+            raise ParameterError(f"density {density:g} and gamma {gamma:g} leave nothing.")
+    low = settings.number("small")
+    thin = [d for d in settings.each["density"] if 1 - d < low]
+    if settings.word("form") == "thresholds" and thin:
+        raise ParameterError(
+            f"small is {low:g}, but at density {thin[0]:g} only {1 - thin[0]:g} is dropped in all. "
+            "Lower small or density."
+        )
+    if "normalize" in settings.common:
+        check_sum(settings)
+
+
+_SHAPE = (FORM, SMALL, ties.RESCALE)
+BREADCRUMBS = MethodSpec(
+    id="breadcrumbs",
+    label="Breadcrumbs",
+    family="Task vectors",
+    summary="Drop the smallest changes as noise and the very largest as outliers, add the rest.",
+    formula="θ = θ₀ + λ Σ w·mid(τᵢ; d, γ)",
+    source=Source("Davari and Belilovsky 2023, Model breadcrumbs", "2312.06795"),
+    trim=middle,
+    merge=arithmetic.weighted_sum,
+    params=(
+        KEPT,
+        GAMMA,
+        replace(
+            arithmetic.SUM_SCALE, origin="Davari and Belilovsky 2023: 0.2 to 0.3 for many tasks"
+        ),
+        *_SHAPE,
+        arithmetic.DIVIDE,
+    ),
+    scope=middle_scope,
+    check=check_middle,
+    dialects={"paper": {}, "mergekit": {"form": "tensor", "density": 1.0, "scale": 1.0}},
+    homogeneous=True,
+    differs="The authors rank along the last axis, so a kernel three wide keeps int(3 d); mergekit "
+    "and MergeLLM rank over the whole tensor.",
+)
+BREADCRUMBS_TIES = MethodSpec(
+    id="breadcrumbs_ties",
+    label="Breadcrumbs + TIES",
+    family="Task vectors",
+    summary="Breadcrumbs, then one sign per weight is elected and what agrees is merged.",
+    formula="θ = θ₀ + λ · mean{ w·mid(τᵢ) : the sign is the elected one }",
+    source=Source("mergekit, breadcrumbs_ties (after Davari and Belilovsky 2023)", "2312.06795"),
+    trim=middle,
+    merge=ties.consensus,
+    params=(KEPT, GAMMA, arithmetic.SCALE, *_SHAPE, *ties.ELECTED),
+    scope=middle_scope,
+    check=together(check_middle, ties.check_divisor),
+    dialects={
+        "paper": {},
+        "mergekit": {
+            "form": "tensor",
+            "density": 1.0,
+            **ties.VOTES_AS_MERGEKIT,
+            "combine": "sum",
+        },
+    },
+    homogeneous=True,
+)

@@ -1,0 +1,303 @@
+"""Averages along the sphere: SLERP, NuSLERP, multi-SLERP and the Karcher mean."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from merging.errors import CompatibilityError
+from merging.methods.average import check_sum_always
+from merging.methods.context import Context, Settings
+from merging.methods.kernels import per_expert
+from merging.methods.params import Param
+from merging.methods.spec import MethodSpec, Needs, Source, Space
+
+TINY = 1e-8
+T = Param(
+    name="t",
+    label="Position t",
+    default=0.5,
+    origin="halfway; no implementation has a default",
+    help="0 is the first model, 1 the second.",
+    minimum=0.0,
+    maximum=1.0,
+    symbol="t",
+)
+LINEAR_ABOVE = Param(
+    name="linear_above",
+    label="Linear above cosine",
+    default=0.9995,
+    origin="mergekit, MergeLLM",
+    help="Above this cosine, either way, the straight line is taken instead of the arc.",
+    minimum=0.0,
+    maximum=1.0,
+    slider=(0.99, 1.0),
+    step=0.0005,
+    advanced=True,
+)
+AROUND = Param(
+    name="around",
+    label="Around",
+    default="base",
+    origin="mergekit: with a base model, its task vectors",
+    help="Turn task vectors around the base, or whole weights around zero.",
+    choices=("base", "origin"),
+    advanced=True,
+)
+FLATTEN = Param(
+    name="flatten",
+    label="One angle per",
+    default="tensor",
+    origin="mergekit: nuslerp_flatten true",
+    help="Measure one angle for the whole tensor, or for each of its rows or columns.",
+    choices=("tensor", "row", "column"),
+    advanced=True,
+)
+ROUNDS = Param(
+    name="rounds",
+    label="Most rounds",
+    default=10,
+    origin="mergekit: max_iter",
+    help="Stop after so many steps towards the mean.",
+    minimum=1,
+    maximum=1000,
+    slider=(1, 100),
+    step=1,
+    advanced=True,
+)
+TOLERANCE = Param(
+    name="tolerance",
+    label="Tolerance",
+    default=1e-5,
+    origin="mergekit: tol",
+    help="Stop when a step is smaller than this angle; smaller norms count as zero.",
+    minimum=1e-12,
+    maximum=0.1,
+    slider=(1e-6, 1e-3),
+    step=1e-6,
+    advanced=True,
+)
+SHOEMAKE = Source("Shoemake 1985, Animating rotation with quaternion curves")
+
+
+def slerp(models: Tensor, ctx: Context) -> Tensor:
+    """Go from one model to another along the arc between them, so that the norm interpolates.
+
+    Args:
+        models: Weights of two models, shape (2, *shape).
+        ctx: Settings ``t`` and ``linear_above``.
+
+    Returns:
+        sin((1-t)φ)/sin φ · v₀ + sin(tφ)/sin φ · v₁ with φ the angle between the flattened
+        tensors; (1-t) v₀ + t v₁ where |cos φ| is above ``linear_above``. Shape (*shape).
+
+    Source:
+        Shoemake 1985; the fallback as in mergekit and MergeLLM.
+    """
+    t = ctx.settings.number("t")
+    first, second = (m.flatten().double() for m in models)
+    cosine = float(torch.dot(_unit(first), _unit(second)).clamp(-1, 1))
+    if abs(cosine) > ctx.settings.number("linear_above"):
+        return (1 - t) * models[0] + t * models[1]
+    angle = math.acos(cosine)
+    parts = math.sin((1 - t) * angle), math.sin(t * angle)
+    return (parts[0] * models[0] + parts[1] * models[1]) / math.sin(angle)
+
+
+def _unit(vector: Tensor) -> Tensor:
+    norm = vector_norm(vector)
+    return vector / norm if norm > TINY else vector
+
+
+def nuslerp(stack: Tensor, ctx: Context) -> Tensor:
+    """SLERP of two models by their weights, of task vectors or of whole models.
+
+    Args:
+        stack: Shape (2, *shape).
+        ctx: Settings ``weight`` per expert and ``flatten``.
+
+    Returns:
+        As ``slerp`` at t = w₂/(w₁ + w₂), 0.5 where the weights sum to nearly zero; linear where
+        the sine of the angle is at most 1e-8. Shape (*shape).
+
+    Source:
+        mergekit, nuslerp.
+    """
+    one, two = ctx.settings.each["weight"]
+    t = two / (one + two) if abs(one + two) >= 1e-6 else 0.5
+    shape, how = stack.shape[1:], ctx.settings.word("flatten")
+    if how == "tensor" or stack.dim() < 3:
+        rows = stack.reshape(2, 1, -1)
+    else:
+        rows = stack if how == "row" else stack.movedim(1, -1)
+    norms = vector_norm(rows.double(), dim=-1, keepdim=True)
+    units = rows.double() / norms.clamp_min(TINY)
+    cosine = units.prod(0).sum(-1, keepdim=True).clamp(-1, 1)
+    angle, sine = cosine.acos(), (1 - cosine.square()).clamp_min(0).sqrt()
+    straight = sine <= TINY
+    bottom = torch.where(straight, 1.0, sine)
+    arc = (((1 - t) * angle).sin() * rows[0] + (t * angle).sin() * rows[1]) / bottom
+    merged = torch.where(straight, (1 - t) * rows[0] + t * rows[1], arc).to(stack.dtype)
+    if how == "column" and stack.dim() >= 3:
+        merged = merged.movedim(-1, 0)
+    return merged.reshape(shape)
+
+
+def around_space(settings: Settings) -> Space:
+    """Task vectors around the base, weights around zero."""
+    return "deltas" if settings.word("around") == "base" else "weights"
+
+
+def multislerp(stack: Tensor, ctx: Context) -> Tensor:
+    """Average many models on the sphere by one step in the plane that touches it at their mean.
+
+    Args:
+        stack: Shape (experts, *shape).
+        ctx: Settings ``weight`` per expert (divided by their sum).
+
+    Returns:
+        The averaged direction times the weighted mean of the norms, shape (*shape).
+
+    Raises:
+        CompatibilityError: The directions cancel, so that no mean direction exists.
+
+    Source:
+        mergekit, multislerp (a barycentre by one tangent step).
+    """
+    raw = ctx.settings.each["weight"]
+    rows = stack.reshape(len(stack), -1)
+    weights = per_expert([w / sum(raw) for w in raw], rows)
+    norms = vector_norm(rows, dim=1, keepdim=True)
+    units = rows / (norms + TINY)
+    middle = (units * weights).sum(0)
+    if float(vector_norm(middle)) < TINY:
+        if len(stack) == 2 or not bool(norms.any()):
+            return (rows * weights).sum(0).reshape(stack.shape[1:])
+        raise CompatibilityError(
+            f"{ctx.tensor}: the experts point in directions that cancel, so they have no mean "
+            "direction. Use other weights or another method."
+        )
+    middle = middle / vector_norm(middle)
+    tangent = ((units - (units @ middle).unsqueeze(1) * middle) * weights).sum(0)
+    merged: Tensor = _walk(middle, tangent) * (norms * weights).sum()
+    return merged.reshape(stack.shape[1:])
+
+
+def _walk(point: Tensor, tangent: Tensor) -> Tensor:
+    """Move a unit vector along a tangent, by its length as an angle."""
+    length = vector_norm(tangent)
+    if length < TINY:
+        return point
+    moved: Tensor = point * length.cos() + tangent * (length.sin() / length)
+    return moved
+
+
+def karcher(models: Tensor, ctx: Context) -> Tensor:
+    """Average models at the point of the sphere with the least squared angles to them all.
+
+    Args:
+        models: Shape (experts, *shape).
+        ctx: Settings ``weight`` per expert (1 each in the reference), ``rounds``, ``tolerance``.
+
+    Returns:
+        The mean direction times the weighted mean of the norms, shape (*shape).
+
+    Source:
+        Karcher 1977; constants as in mergekit.
+    """
+    tolerance = ctx.settings.number("tolerance")
+    raw = ctx.settings.each["weight"]
+    shares = torch.tensor([w / sum(raw) for w in raw], dtype=torch.float64, device=models.device)
+    rows = models.reshape(len(models), -1).double()
+    norms = vector_norm(rows, dim=1)
+    used = norms > tolerance
+    if not bool(used.any()):
+        return torch.zeros_like(models[0])
+    units, alphas = rows[used] / norms[used].unsqueeze(1), shares[used]
+    alphas = alphas / alphas.sum()
+    mean = (units * alphas.unsqueeze(1)).sum(0)
+    mean = units[0] if vector_norm(mean) < tolerance else mean / vector_norm(mean)
+    for _ in range(int(ctx.settings.number("rounds"))):
+        cosines = (units @ mean).clamp(-1, 1)
+        angles = cosines.acos()
+        factors = torch.where(angles < tolerance, 0.0, alphas * angles / angles.sin())
+        tangent = (factors.unsqueeze(1) * (units - cosines.unsqueeze(1) * mean)).sum(0)
+        if vector_norm(tangent) < tolerance:
+            break
+        mean = _walk(mean, tangent)
+        mean = mean / vector_norm(mean)
+    merged: Tensor = mean * (shares * norms).sum()
+    return merged.to(models.dtype).reshape(models.shape[1:])
+
+
+SLERP = MethodSpec(
+    id="slerp",
+    label="SLERP",
+    family="Averages",
+    summary="Go from one model to another along the great circle, which keeps their norm.",
+    formula="θ = sin((1-t)φ)/sin φ · θ₁ + sin(tφ)/sin φ · θ₂",
+    source=SHOEMAKE,
+    merge=slerp,
+    params=(T, LINEAR_ABOVE),
+    needs=Needs(base=False, experts=2, most=2),
+    space="weights",
+    scope=lambda settings: "tensor",
+    dialects={"paper": {}, "mergekit": {}},
+    weighted=False,
+    symmetric=False,
+    idempotent=True,
+    differs="Experts of one base are nearly parallel: above a cosine of 0.9995 all implementations "
+    "take the straight line, so SLERP of whole weights often is a plain average.",
+)
+NUSLERP = MethodSpec(
+    id="nuslerp",
+    label="NuSLERP",
+    family="Averages",
+    summary="SLERP by weights, of the task vectors of two experts or of their whole weights.",
+    formula="θ = θ₀ + slerp(τ₁, τ₂; t = w₂/(w₁+w₂))",
+    source=replace(SHOEMAKE, citation="mergekit, nuslerp (after Shoemake 1985)"),
+    merge=nuslerp,
+    params=(AROUND, FLATTEN),
+    needs=Needs(base=False, experts=2, most=2),
+    space=around_space,
+    scope=lambda settings: "tensor",
+    dialects={"paper": {}, "mergekit": {}},
+    idempotent=True,
+    homogeneous=True,
+)
+MULTISLERP = MethodSpec(
+    id="multislerp",
+    label="Multi-SLERP",
+    family="Averages",
+    summary="SLERP of many experts at once: one step in the plane that touches the sphere.",
+    formula="θ = θ₀ + exp(Σ w log τᵢ/|τᵢ|) · Σ w |τᵢ|",
+    source=replace(SHOEMAKE, citation="mergekit, multislerp"),
+    merge=multislerp,
+    params=(AROUND,),
+    needs=Needs(base=False),
+    space=around_space,
+    scope=lambda settings: "tensor",
+    check=check_sum_always,
+    dialects={"paper": {}, "mergekit": {}},
+    idempotent=True,
+    homogeneous=True,
+)
+KARCHER = MethodSpec(
+    id="karcher",
+    label="Karcher mean",
+    family="Averages",
+    summary="The point of the sphere whose squared angles to all experts are least.",
+    formula="θ = argmin_m Σ w ∠(m, θᵢ)² · Σ w |θᵢ|",
+    source=Source("Karcher 1977, Riemannian center of mass"),
+    merge=karcher,
+    params=(ROUNDS, TOLERANCE),
+    needs=Needs(base=False),
+    space="weights",
+    scope=lambda settings: "tensor",
+    check=check_sum_always,
+    dialects={"paper": {}, "mergekit": {}},
+    idempotent=True,
+    differs="mergekit gives every model the same weight; here weights may differ.",
+)
