@@ -55,10 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         services = build_services()
         demo = build_app(services)
-        demo.launch(
+        _, address, _ = demo.launch(
             server_name=chosen.host, server_port=chosen.port, share=chosen.share,
-            **launch_options(),
+            quiet=not chosen.share, prevent_thread_lock=True, **launch_options(),
         )  # fmt: skip
+        print(f"Merge explorer runs at {address} (Ctrl+C stops it)", flush=True)
+        demo.block_thread()
     except (MergeError, OSError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1

@@ -51,8 +51,10 @@ def merge_file(path: Path, out: Path, device: str | None = None) -> None:
     """
     try:
         recipe = parse_recipe(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"Cannot read the recipe {str(path)!r}: {error}") from error
+    except OSError as error:
+        raise SourceError(f"Cannot read the recipe {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{str(path)!r} is not text. Give a recipe in YAML.") from error
     if recipe.set is not None:
         opened, outcome = merge_recipe(recipe, _show, device=device)
         reference = opened.base
@@ -61,7 +63,7 @@ def merge_file(path: Path, out: Path, device: str | None = None) -> None:
         plan = make_plan(recipe, base, experts)
         reference = base or experts[plan.recipe.experts[0].id]
         outcome = run(plan, _show, device)
-    write_model(outcome, reference.config(), out)
+    write_model(outcome, reference.config(), out, str(path.resolve().parent))
     merged = sum(r.action == "merge" for r in outcome.report)
     other = len(outcome.report) - merged
     print(

@@ -47,8 +47,8 @@ class Story:
 
 
 def text(page: Page, selector: str) -> str:
-    """Return the text of an element."""
-    return page.locator(selector).inner_text()
+    """Return the text of an element, with plain spaces."""
+    return page.locator(selector).inner_text().replace("\xa0", " ")
 
 
 def runs(page: Page) -> int:

@@ -166,6 +166,7 @@ class Desk:
         except UnicodeDecodeError as error:
             raise RecipeError("The file is not text. Open a recipe in YAML.") from error
         self._services.check(recipe)
+        recipe = self._services.sets[recipe.set or ""].in_own_type(recipe)
         updates = self._controls_for(recipe)
         return updates | self._preview(owner, scored, recipe)
 
@@ -193,6 +194,7 @@ class Desk:
         updates = {
             page.formula: show.formula(recipe),
             page.effect: show.effect(recipe, preview),
+            page.live: show.live(preview),
             page.heatmap: show.heatmap(preview),
             page.magnitudes: show.magnitudes(recipe, preview, moved),
         }

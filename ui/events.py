@@ -39,7 +39,7 @@ def wire(page: Page, desk: Desk) -> None:
 def _results(page: Page) -> list[Any]:
     return [
         page.notice, page.formula, page.effect, page.verdict, page.scores, page.heatmap,
-        page.magnitudes, page.scored, page.runs,
+        page.magnitudes, page.scored, page.runs, page.live,
     ]  # fmt: skip
 
 

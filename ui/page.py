@@ -33,6 +33,7 @@ class Page:
     notice: Notice
     formula: gr.HTML
     effect: gr.HTML
+    live: gr.HTML
     verdict: gr.HTML
     scores: PlotHost
     heatmap: ConflictHeatmap
@@ -95,6 +96,7 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
         )  # fmt: skip
         draw = gr.Button("New draw", size="sm", elem_id="new-draw")
     with gr.Column(elem_classes="me-actions"):
+        live = gr.HTML(shown.live, elem_id="live")
         with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
@@ -107,8 +109,8 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
         save_recipe = gr.Button("Save recipe", size="sm", elem_id="save-recipe")
     controls = Controls(set_choice, on, weights, method, seed, dialects, params, panels, seed_panel)
     return {
-        "controls": controls, "formula": formula, "go": go, "cancel": cancel, "job": job,
-        "draw": draw, "open_recipe": open_recipe, "save_recipe": save_recipe,
+        "controls": controls, "formula": formula, "live": live, "go": go, "cancel": cancel,
+        "job": job, "draw": draw, "open_recipe": open_recipe, "save_recipe": save_recipe,
     }  # fmt: skip
 
 
@@ -118,7 +120,7 @@ def _results_column(shown: Shown) -> dict:
         verdict = gr.HTML(shown.verdict, elem_classes="me-verdict", elem_id="verdict")
         scores = PlotHost(shown.scores, elem_id="scores")
         with gr.Row(elem_classes="me-files"):
-            save_model = gr.Button("Download this model", size="sm", elem_id="save-model")
+            save_model = gr.Button("Download the scored model", size="sm", elem_id="save-model")
             file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
     with gr.Column(elem_classes="me-section", elem_id="section-weights"):
         gr.HTML("<h2>What happens to the weights?</h2>")

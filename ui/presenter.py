@@ -19,7 +19,13 @@ from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import letters, magnitudes_view
 from ui.views.models import JobView, RunRow, ScoresView
 from ui.views.scores import scores_view, worst_task
-from ui.views.sentences import number, settings_line, weights_sentence
+from ui.views.sentences import (
+    live_line,
+    number,
+    settings_line,
+    unlike_the_paper,
+    weights_sentence,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class Shown:
 
     formula: str
     effect: str
+    live: str
     verdict: str
     scores: dict[str, Any]
     heatmap: dict[str, Any]
@@ -55,6 +62,7 @@ class Presenter:
         return Shown(
             formula=self.formula(record.recipe),
             effect=self.effect(record.recipe, preview),
+            live=self.live(preview),
             verdict=self.verdict(record, listed),
             scores=self.scores(record, listed),
             heatmap=self.heatmap(preview),
@@ -79,18 +87,24 @@ class Presenter:
         ]
         values = f"<span>{html.escape(', '.join(shown))}</span>" if shown else ""
         source = html.escape(recipe.spec.source.citation)
+        otherwise = [_prose(text) for text in unlike_the_paper(recipe)]
+        note = f"<p>Unlike the formula: {'; '.join(otherwise)}.</p>" if otherwise else ""
         return (
-            f"<code>{html.escape(recipe.spec.formula)}</code>{values}"
+            f"<code>{html.escape(recipe.spec.formula)}</code>{values}{note}"
             f"<p>{html.escape(recipe.spec.summary)} <cite>{source}</cite></p>"
         )
 
     def effect(self, recipe: Recipe, preview: Preview) -> str:
         """Return what a recipe does to the weights, as HTML."""
-        return f"<p>{html.escape(weights_sentence(recipe, preview))}</p>"
+        return f"<p>{_prose(weights_sentence(recipe, preview))}</p>"
+
+    def live(self, preview: Preview) -> str:
+        """Return the same in a few words, for narrow pages where the charts are far away."""
+        return f'<p class="me-live">{_prose(live_line(preview))}</p>'
 
     def verdict(self, record: RunRecord, listed: RunList, stale: bool = False) -> str:
         """Return the verdict on a run, as HTML; stale when the sliders have left it."""
-        sentence = html.escape(self._scores(record.key, listed.pinned, self._pin(listed)).sentence)
+        sentence = _prose(self._scores(record.key, listed.pinned, self._pin(listed)).sentence)
         if not stale:
             return f'<p aria-live="polite">{sentence}</p>'
         name = next((r.name for r in listed.runs if r.key == record.key), "")
@@ -98,7 +112,7 @@ class Presenter:
             f"are from {name}" if name else f"were measured before: {settings_line(record.recipe)}"
         )
         note = f"These scores {whose}. Press Merge and evaluate to score your settings."
-        return f'<p class="me-stale">{sentence}</p><p class="me-note">{html.escape(note)}</p>'
+        return f'<p class="me-stale">{sentence}</p><p class="me-note">{_prose(note)}</p>'
 
     def scores(self, record: RunRecord, listed: RunList, stale: bool = False) -> dict[str, Any]:
         """Return the dot plot of a run."""
@@ -165,6 +179,11 @@ class Presenter:
 
     def _set(self, recipe: Recipe) -> ModelSet:
         return self._services.sets[recipe.set or ""]
+
+
+def _prose(text: str) -> str:
+    """Return text as HTML, with numbers kept on the line of their unit."""
+    return html.escape(text).replace(" %", "&nbsp;%")
 
 
 def job_view(snapshot: Snapshot | None) -> JobView:

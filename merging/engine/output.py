@@ -19,7 +19,9 @@ RECIPE_FILE = "recipe.yaml"
 REPORT_FILE = "merge_report.json"
 
 
-def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outcome:
+def write_model(
+    outcome: Outcome, config: dict[str, Any], folder: Path, relative_to: str = ""
+) -> Outcome:
     """Write weights, config, recipe and report.
 
     Everything is written beside the target under a temporary name and renamed when complete.
@@ -28,6 +30,8 @@ def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outco
         outcome: A finished merge.
         config: Contents of the reference model's ``config.json``.
         folder: Must not exist, or be empty.
+        relative_to: Folder from which the recipe's paths count, told in the written recipe: they
+            cannot be rewritten, since random masks depend on them.
 
     Returns:
         The outcome with ``folder`` set and its tensors let go.
@@ -44,7 +48,7 @@ def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outco
     except OSError as error:
         raise SourceError(f"Cannot write beside {str(folder)!r}: {error.strerror}.") from error
     try:
-        _write(outcome, config, partial)
+        _write(outcome, config, partial, relative_to)
         partial.chmod(0o755)
         partial.replace(folder)
     except (OSError, SafetensorError) as error:
@@ -59,7 +63,7 @@ def write_model(outcome: Outcome, config: dict[str, Any], folder: Path) -> Outco
     return replace(outcome, tensors={}, folder=folder)
 
 
-def _write(outcome: Outcome, config: dict[str, Any], folder: Path) -> None:
+def _write(outcome: Outcome, config: dict[str, Any], folder: Path, relative_to: str) -> None:
     metadata = {"format": "pt", "merge_explorer_recipe": outcome.recipe.key()}
     tensors = {name: tensor.contiguous() for name, tensor in outcome.tensors.items()}
     weights = folder / "model.safetensors"
@@ -70,7 +74,10 @@ def _write(outcome: Outcome, config: dict[str, Any], folder: Path) -> None:
     written = {k: v for k, v in config.items() if k != "torch_dtype"}
     written |= {"dtype": kind, **outcome.config}
     _write_json(folder / "config.json", written)
-    (folder / RECIPE_FILE).write_text(write_recipe(outcome.recipe), "utf-8")
+    recipe = write_recipe(outcome.recipe)
+    if relative_to and outcome.recipe.set is None:
+        recipe = f"# Paths count from {relative_to!r}: merge again from there.\n{recipe}"
+    (folder / RECIPE_FILE).write_text(recipe, "utf-8")
     report = {
         "recipe": outcome.recipe.key(),
         "seconds": round(outcome.seconds, 3),

@@ -69,7 +69,8 @@ class Recipe:
         if self.dtype is not None and self.dtype not in DTYPES:
             raise unknown("dtype", self.dtype, DTYPES)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise ParameterError(f"seed is {self.seed!r:.60}; it must be a whole number.")
+            shown = "empty" if self.seed is None else f"{self.seed!r:.60}"
+            raise ParameterError(f"seed is {shown}; it must be a whole number.")
         if not 0 <= self.seed <= MOST_SEED:
             raise ParameterError(f"seed is {self.seed}; it must be from 0 to 2**63 - 1.")
         params = tuple(sorted((n, _checked(spec, n, v)) for n, v in self.params))

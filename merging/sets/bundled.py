@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,12 @@ class ModelSet:
     def folder(self) -> Path:
         """Folder of this set."""
         return self.root / self.id
+
+    def in_own_type(self, recipe: Recipe) -> Recipe:
+        """Return the recipe without a dtype that is the set's own, so that it changes nothing."""
+        kinds = {i.dtype for i in self.base.tensors().values() if i.dtype.is_floating_point}
+        own = str(next(iter(kinds))).removeprefix("torch.") if len(kinds) == 1 else None
+        return replace(recipe, dtype=None) if recipe.dtype == own else recipe
 
     def task_of(self, expert: str) -> str:
         """Return the task an expert was trained on."""

@@ -163,6 +163,14 @@ def test_files_that_are_no_recipe(desk, services, content: bytes | None) -> None
         desk.open_recipe(OWNER, scored(services), content)
 
 
+def test_the_sets_own_dtype_changes_nothing(desk, page, services) -> None:
+    text = "format: merge-explorer/1\nset: gentle\nmethod: ties\nexperts: [digits]\ndtype: {}\n"
+    updates = desk.open_recipe(OWNER, scored(services), text.format("float16").encode())
+    assert updates[page.heatmap]["stamp"] == make_recipe("ties", ["digits"], set="gentle").key()
+    with pytest.raises(RecipeError, match="dtype float32"):
+        desk.open_recipe(OWNER, scored(services), text.format("float32").encode())
+
+
 def test_per_expert_values_have_no_control(desk, services) -> None:
     text = (
         "format: merge-explorer/1\nset: gentle\nmethod: ties\n"

@@ -30,7 +30,7 @@ def test_first_paint_says_in_numbers_that_the_sum_ruins(visit, site: Site) -> No
     known = references(record.recipe.set)
     mean = normalised(record.correct, known.own)[1].value
     base = normalised(known.base, known.own)[1].value
-    sentence = page.locator("#verdict").inner_text()
+    sentence = page.locator("#verdict").inner_text().replace("\xa0", " ")
     assert sentence.startswith("Adding all five experts at full strength keeps")
     assert f"keeps {100 * mean:.0f} %" in sentence
     assert f"the untouched base keeps {100 * base:.0f} %" in sentence
@@ -81,10 +81,12 @@ def test_merge_joins_the_list_and_is_drawn_against_the_first(visit, site: Site) 
     expect(page.locator("#verdict")).to_contain_text("TIES of five experts at λ = 1")
     expect(page.locator("#verdict")).to_contain_text("Against Run 1")
     expect(page.locator("#runs tbody tr")).to_have_count(2)
-    names = page.evaluate(
-        "document.querySelector('#scores .me-plot').data.map((trace) => trace.name)"
+    page.wait_for_function(
+        """() => {
+          const names = document.querySelector('#scores .me-plot').data.map(({ name }) => name);
+          return names.includes('pinned: Run 1') && names.includes('merged');
+        }"""
     )
-    assert "pinned: Run 1" in names and "merged" in names
 
 
 def test_reload_in_the_middle_finds_the_job_again(visit, site: Site) -> None:

@@ -38,3 +38,32 @@ def test_plot_click_tells_python(visit) -> None:
     cells = page.locator("#scores .me-table tbody :is(th, td)")
     expect(cells).to_have_count(6 * 8)
     assert "Mean" in cells.all_inner_texts()
+
+
+def test_on_a_phone_the_answer_stands_at_the_slider(visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844}).page
+    page.get_by_label("TIES", exact=True).check()
+    slider = page.locator("#ties-density input[type=range]")
+    slider.scroll_into_view_if_needed()
+    slider.fill("0.5")
+    expect(page.locator("#live")).to_contain_text("kept 50.")
+    expect(page.locator("#live")).to_be_in_viewport()
+
+
+def test_on_a_phone_a_refusal_is_in_sight(visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844}).page
+    for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
+        page.locator(f"#on-{name} input").uncheck()
+    page.locator("#task_arithmetic-scale").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Merge and evaluate").click()
+    expect(page.locator("#notice")).to_contain_text("No expert is chosen.")
+    expect(page.locator("#notice .me-notice-box")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("place", ["#on-digits input", "#weight-digits input[type=range]"])
+def test_focus_is_visible(visit, place: str) -> None:
+    page = visit().page
+    page.locator("#weight-digits input[type=number]").focus()
+    page.keyboard.press("Shift+Tab" if place.startswith("#on") else "Tab")
+    expect(page.locator(place)).to_be_focused()
+    expect(page.locator(place)).to_have_css("outline-style", "solid")

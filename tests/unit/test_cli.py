@@ -84,8 +84,10 @@ def test_paths_are_relative_to_the_recipe(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert main(["merge", "../models/mix.yaml", "--out", "out"]) == 0
-    recipe = parse_recipe(Path("out/recipe.yaml").read_text("utf-8"))
-    assert recipe == parse_recipe(SUM)
+    written = Path("out/recipe.yaml").read_text("utf-8")
+    assert parse_recipe(written) == parse_recipe(SUM)
+    home = str(tmp_path / "models")
+    assert written.startswith(f"# Paths count from {home!r}: merge again from there.\n")
 
 
 def test_an_average_needs_no_base(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
@@ -160,7 +162,7 @@ def test_a_recipe_that_is_not_there(tmp_path: Path, capsys: Any) -> None:
         assert "Cannot read the recipe" in refused(capsys, arguments, out)
     (tmp_path / "latin").write_bytes(b"\xff\xfe")
     arguments = ["merge", str(tmp_path / "latin"), "--out", str(out)]
-    assert "Cannot read the recipe" in refused(capsys, arguments, out)
+    assert "is not text. Give a recipe in YAML." in refused(capsys, arguments, out)
 
 
 def test_models_that_do_not_fit(vit_family: Path, tmp_path: Path, capsys: Any) -> None:

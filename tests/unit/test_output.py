@@ -46,6 +46,7 @@ def test_the_recipe_in_the_folder_is_the_recipe(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write_model(OUTCOME, CONFIG, folder)
     assert parse_recipe((folder / "recipe.yaml").read_text("utf-8")) == RECIPE
+    assert not (folder / "recipe.yaml").read_text("utf-8").startswith("#")
     with safe_open(folder / "model.safetensors", "pt") as file:
         assert file.metadata() == {"format": "pt", "merge_explorer_recipe": RECIPE.key()}
 

@@ -27,12 +27,26 @@ def test_the_first_sentence() -> None:
     )
 
 
+def test_what_a_dialect_changes_is_named() -> None:
+    assert s.unlike_the_paper(make_recipe("ties", FIVE)) == []
+    assert s.unlike_the_paper(make_recipe("ties", FIVE, dialect="peft")) == [
+        "trim over: tensor", "trim rule: exact", "tied votes: plus",
+    ]  # fmt: skip
+
+
+def test_the_line_of_narrow_pages() -> None:
+    assert s.live_line(preview((0, 0, 100), 40, 0.2, 1.0)) == (
+        "kept 20.0 % · signs clash 40.0 % · coin toss 50.0 %"
+    )
+    assert s.live_line(preview((100, 0, 0), 0, 0.0, 0.0)) == "kept 0.0 %"
+
+
 @pytest.mark.parametrize(
     ("gap", "end"),
     [
         (Estimate(0.004, -0.01, 0.02), "Against Run 1: +0.4 points, within noise."),
         (Estimate(0.05, 0.03, 0.07), "Against Run 1: +5.0 points (+3.0 to +7.0)."),
-        (Estimate(-0.05, -0.07, -0.03), "Against Run 1: -5.0 points (-7.0 to -3.0)."),
+        (Estimate(-0.05, -0.07, -0.03), "Against Run 1: −5.0 points (−7.0 to −3.0)."),
         (Estimate(0.02, 0.0, 0.04), "Against Run 1: +2.0 points, within noise."),
     ],
 )

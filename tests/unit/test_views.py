@@ -89,7 +89,7 @@ def test_scores_are_shares_of_the_own_expert_worst_first() -> None:
 def test_pinned_run_is_a_ghost_unless_it_is_the_same() -> None:
     shown = view(record("linear", 80, 50))
     assert shown.mean.pinned.value == pytest.approx(1.0)
-    assert "Against Run 1: -42.5 points (" in shown.sentence
+    assert "Against Run 1: −42.5 points (" in shown.sentence
     assert view(record("ties", 60, 20)).mean.pinned is None
 
 

@@ -23,6 +23,7 @@ from ui.charts.parts import (
 from ui.views.models import MagnitudeCurve, MagnitudesView
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+TICKS = (25, 50, 75, 100)
 HIDDEN_SHARE = 0.02
 STEP_SHARE, STEP_DECADES = 0.005, 0.03
 COLUMNS = ["Expert", "Median |δ|", "Largest |δ|", "Cut at", "Kept, %", "Squared length kept, %"]
@@ -107,7 +108,8 @@ def _layout(limits: tuple[float, float]) -> dict[str, Any]:
             "exponentformat": "power", "tickangle": 0, "title": axis_title("size of a change, |δ|"),
         },
         yaxis={
-            **AXIS, "range": [0, 103], "ticksuffix": " %", "gridcolor": LINE, "dtick": 25,
+            **AXIS, "range": [0, 103], "gridcolor": LINE,
+            "tickvals": list(TICKS), "ticktext": [f"{tick} %" for tick in TICKS],
             "title": axis_title("changes at least this large"),
         },
     )  # fmt: skip
@@ -118,11 +120,16 @@ def _cut(view: MagnitudesView) -> list[tuple[float, float]]:
     return [(c.cut, 100 * c.kept) for c in view.curves if c.cut]
 
 
+def _level(cut: list[tuple[float, float]]) -> float:
+    """The mean kept share, as in the sentences."""
+    return sum(share for _, share in cut) / len(cut)
+
+
 def _cuts(view: MagnitudesView, limits: tuple[float, float]) -> list[dict[str, Any]]:
     cut = _cut(view)
     if not cut:
         return []
-    level = cut[0][1]
+    level = _level(cut)
     dropped = {
         "type": "rect", "x0": 10 ** limits[0], "x1": min(x for x, _ in cut), "y0": 0, "y1": 103,
         "fillcolor": TINT, "line": {"width": 0}, "layer": "below",
@@ -135,8 +142,8 @@ def _kept(view: MagnitudesView) -> list[dict[str, Any]]:
     cut = _cut(view)
     if not cut:
         return []
-    level = cut[0][1]
-    text = f"kept: largest {level:.3g} %"
+    level = _level(cut)
+    text = f"kept: largest {level:.1f} %"
     side = "top" if level > 85 else "bottom"
     return [
         words(1, level, text, ACCENT, xref="paper", xanchor="right", yanchor=side, bgcolor=PANEL),

@@ -15,7 +15,12 @@ def percent(share: float, digits: int = 0) -> str:
 
 def points(gap: float) -> str:
     """Return a difference of shares in points, with its sign."""
-    return f"{100 * gap:+.1f} points"
+    return f"{signed(gap)} points"
+
+
+def signed(gap: float) -> str:
+    """Return a difference of shares times 100, with its sign."""
+    return f"{100 * gap:+.1f}".replace("-", "−")
 
 
 def count_word(count: int) -> str:
@@ -41,6 +46,16 @@ def settings_line(recipe: Recipe) -> str:
     if recipe.spec.random and recipe.seed:
         shown.append(f"draw {recipe.seed}")
     return " · ".join(shown)
+
+
+def unlike_the_paper(recipe: Recipe) -> list[str]:
+    """Return the detailed settings that make a recipe another method than the formula shows."""
+    settings, paper = recipe.settings().common, recipe.spec.defaults("paper")
+    return [
+        f"{p.label.lower()}: {number(settings[p.name])}"
+        for p in recipe.spec.params
+        if p.advanced and settings[p.name] != paper[p.name]
+    ]
 
 
 def number(value: Value) -> str:
@@ -86,7 +101,7 @@ def verdict(
         return text
     if gap.low <= 0 <= gap.high:
         return f"{text} Against {pinned}: {points(gap.value)}, within noise."
-    low, high = (f"{100 * end:+.1f}" for end in (gap.low, gap.high))
+    low, high = (signed(end) for end in (gap.low, gap.high))
     return f"{text} Against {pinned}: {points(gap.value)} ({low} to {high})."
 
 
@@ -105,6 +120,16 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
     if shown.length is None:
         return f"{text} How far the merge moves, only merging tells."
     return f"{text} The merged change is {shown.length:.2f} × as long as one expert's."
+
+
+def live_line(shown: Preview) -> str:
+    """Return kept share, clash and chance in a few words."""
+    kept = sum(e.kept for e in shown.experts) / len(shown.experts)
+    text = f"kept {percent(kept, 1)}"
+    share, chance = shown.whole.share, shown.whole.chance
+    if share is None or chance is None or shown.whole.too_few:
+        return text
+    return f"{text} · signs clash {percent(share, 1)} · coin toss {percent(chance, 1)}"
 
 
 def conflict_sentence(shown: Preview) -> str:
