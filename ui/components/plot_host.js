@@ -2,7 +2,8 @@ const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, s
 const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 const NARROW = 480;
 const PAUSE = 100;
-const AT_LATEST = 300;
+const PATCH_AT_LATEST = 300;
+const DRAW_AT_LATEST = 1500;
 let drawn = null;
 let waiting = false;
 let timer = 0;
@@ -90,18 +91,19 @@ function draw() {
   host.dataset.stamp = value.stamp ?? '';
 }
 
-// Plotly is slow beside the canvas that follows the slider: draw when the slider pauses, and
-// while it does not, every third of a second.
+// Plotly is slow beside the canvas that follows the slider: draw when the slider pauses. While it
+// does not, marks move every third of a second, and whole figures wait longer.
 function drawSoon() {
   if (props.value === shown) return;
   shown = props.value;
   const now = performance.now();
+  const latest = valueNow()?.data ? DRAW_AT_LATEST : PATCH_AT_LATEST;
   waitingSince ||= now;
   clearTimeout(timer);
   timer = setTimeout(() => {
     waitingSince = 0;
     draw();
-  }, Math.max(0, Math.min(PAUSE, waitingSince + AT_LATEST - now)));
+  }, Math.max(0, Math.min(PAUSE, waitingSince + latest - now)));
 }
 
 function redraw() {
