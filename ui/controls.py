@@ -7,10 +7,9 @@ from typing import Any
 import gradio as gr
 
 from merging.methods.params import WEIGHT, Param
-from merging.methods.registry import METHODS
 from merging.methods.spec import MethodSpec
 from merging.sets import ModelSet
-from ui.settings import ControlValues, control_keys
+from ui.settings import SHOWN, ControlValues, control_keys
 from ui.views.magnitudes import letters
 
 
@@ -59,7 +58,7 @@ class Controls:
             weights=dict(zip(experts, weights, strict=False)),
             method=str(method),
             params=dict(zip(control_keys(), rest[kinds:], strict=True)),
-            dialects=dict(zip((s.id for s in METHODS), rest[:kinds], strict=True)),
+            dialects=dict(zip((s.id for s in SHOWN), rest[:kinds], strict=True)),
             seed=int(seed) if isinstance(seed, float) and seed.is_integer() else seed,
         )
 
@@ -75,16 +74,15 @@ class Controls:
             updates[control] = name in values.on
         for control, name in zip(self.weights, experts, strict=False):
             updates[control] = values.weights[name]
-        updates |= dict(zip(self.dialects, (values.dialects[s.id] for s in METHODS), strict=True))
+        updates |= dict(zip(self.dialects, (values.dialects[s.id] for s in SHOWN), strict=True))
         updates |= dict(zip(self.params, (values.params[k] for k in control_keys()), strict=True))
         return updates | self.panels_for(values.method)
 
     def panels_for(self, method: str) -> dict[Any, Any]:
         """Return updates that show only the chosen method's controls."""
-        spec = next((s for s in METHODS if s.id == method), METHODS[0])
+        spec = next((s for s in SHOWN if s.id == method), SHOWN[0])
         shown: dict[Any, Any] = {
-            panel: gr.Column(visible=s is spec)
-            for s, panel in zip(METHODS, self.panels, strict=True)
+            panel: gr.Column(visible=s is spec) for s, panel in zip(SHOWN, self.panels, strict=True)
         }
         return shown | {self.seed_panel: gr.Row(visible=spec.random)}
 
@@ -112,7 +110,7 @@ def method_panels(
 ) -> tuple[tuple[gr.Column, ...], tuple[gr.Radio, ...], tuple[Any, ...]]:
     """Draw the controls of every method; only the chosen one's are visible."""
     panels, dialects, params = [], [], []
-    for spec in METHODS:
+    for spec in SHOWN:
         with gr.Column(
             visible=spec.id == values.method, elem_classes="me-params", elem_id=f"panel-{spec.id}"
         ) as panel:

@@ -5,7 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from merging.methods.registry import METHODS
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.hint import Hint
 from ui.components.jobline import JobLine
@@ -15,7 +14,7 @@ from ui.components.runlist import RunList
 from ui.controls import Controls, expert_rows, method_panels
 from ui.presenter import Presenter, Shown
 from ui.services import Services
-from ui.settings import default_values, from_recipe
+from ui.settings import SHOWN, default_values, from_recipe
 
 OWNER_KEY = "merge-explorer-owner"
 BROWSER_SECRET = "merge-explorer-owner-v1"
@@ -81,7 +80,7 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
     on, weights = expert_rows(opened, values)
     gr.HTML("<h2>2 How to merge?</h2>")
     method = gr.Radio(
-        [(s.label, s.id) for s in METHODS], value=values.method, show_label=False,
+        [(s.label, s.id) for s in SHOWN], value=values.method, show_label=False,
         container=False, elem_id="method", label="Method",
     )  # fmt: skip
     formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 
 from merging.errors import RecipeError
 from merging.methods.params import Value
-from merging.methods.registry import METHODS, method
+from merging.methods.registry import method
 from merging.recipe import Expert, Recipe
+
+# The page has controls for these; the command line and the library merge by all of the registry.
+SHOWN = tuple(method(name) for name in ("linear", "task_arithmetic", "ties", "dare", "dare_ties"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class ControlValues:
 
 def control_keys() -> tuple[tuple[str, str], ...]:
     """Return (method, parameter) of every control, in the order of the page."""
-    return tuple((spec.id, p.name) for spec in METHODS for p in spec.params)
+    return tuple((spec.id, p.name) for spec in SHOWN for p in spec.params)
 
 
 def default_values(set_name: str, experts: Sequence[str]) -> ControlValues:
@@ -46,10 +49,10 @@ def default_values(set_name: str, experts: Sequence[str]) -> ControlValues:
         method="task_arithmetic",
         params={
             (spec.id, name): value
-            for spec in METHODS
+            for spec in SHOWN
             for name, value in spec.defaults("paper").items()
         },
-        dialects={spec.id: "paper" for spec in METHODS},
+        dialects={spec.id: "paper" for spec in SHOWN},
     )
 
 
@@ -81,6 +84,11 @@ def from_recipe(recipe: Recipe, values: ControlValues) -> ControlValues:
     Raises:
         RecipeError: The recipe holds something the page has no control for.
     """
+    if recipe.spec not in SHOWN:
+        raise RecipeError(
+            f"The page has no controls for {recipe.spec.label}. "
+            "Merge this recipe with python -m merging merge."
+        )
     own = [e.id for e in recipe.experts if e.params]
     if own:
         raise RecipeError(

@@ -71,23 +71,31 @@ def _merge(directory: Path, case: Case, stored: Mapping[str, Tensor]) -> Found:
 
 def run_task(task: Task) -> Found:
     """Merge as a task says; return what is compared."""
+    models = {n: MemoryCheckpoint(n, state) for n, state in task.models.items()}
+    base = MemoryCheckpoint("base", task.base) if task.base is not None else None
+    outcome = run(
+        make_plan(recipe_of(task), base, models),
+        masks=_masks(list(task.models), task.stored),
+        device="cpu",
+        statistics=task.statistics,
+        scorer=task.scorer,
+    )
+    return task.finish(outcome, task)
+
+
+def recipe_of(task: Task) -> Recipe:
+    """Return the recipe of a task.
+
+    Raises:
+        RecipeError: An option is unknown or out of range.
+    """
     names = list(task.models)
     weights = task.weights or (1.0,) * len(names)
     experts = tuple(
         Expert(name, float(weight), tuple((p, float(v[i])) for p, v in task.each.items()))
         for i, (name, weight) in enumerate(zip(names, weights, strict=True))
     )
-    recipe = Recipe(task.method, experts, params=tuple(task.common.items()), dialect=task.dialect)
-    models = {n: MemoryCheckpoint(n, state) for n, state in task.models.items()}
-    base = MemoryCheckpoint("base", task.base) if task.base is not None else None
-    outcome = run(
-        make_plan(recipe, base, models),
-        masks=_masks(names, task.stored),
-        device="cpu",
-        statistics=task.statistics,
-        scorer=task.scorer,
-    )
-    return task.finish(outcome, task)
+    return Recipe(task.method, experts, params=tuple(task.common.items()), dialect=task.dialect)
 
 
 def _models(directory: Path, inputs: str | list[str]) -> dict[str, State]:
@@ -114,8 +122,10 @@ def _compare(
 ) -> tuple[float, bool]:
     worst, fits = 0.0, True
     missing = [key for key in want if key.startswith("out/") and key not in got]
-    if missing or not got:
-        raise ValueError(f"nothing to compare with {missing[0] if missing else 'the case'}")
+    if missing:
+        raise ValueError(f"nothing to compare with {missing[0]}")
+    if not got.keys() & want.keys():
+        raise ValueError("the case stores no out/ tensor")
     for key in got.keys() & want.keys():
         a, b = got[key].to(torch.float64), want[key].to(torch.float64)
         if a.shape != b.shape:

@@ -123,7 +123,6 @@ def _mergelm_dare(params: Params, task: Task) -> Task:
 def _mergelm_magnitude(params: Params, task: Task) -> Task:
     common = {
         "density": 1 - float(params.pop("drop_rate")),
-        "trim_rule": "dropped",
         "rescale": _RESCALE[params.pop("rescale")],
         "normalize": params.pop("then") == "average_merging",
     }

@@ -15,7 +15,7 @@ from merging.methods.spec import MethodSpec, Source
 
 RULE = Param(
     name="rule",
-    label="q from",
+    label="Take q from",
     default="given",
     origin="Deng et al. 2024: one q found on validation data, or q per layer from the inputs",
     help="One divisor for all layers, or one per layer from the mean inputs of the layer.",
@@ -30,6 +30,7 @@ Q = Param(
     help="What is kept is divided by q. 1 - p is DARE; larger q is calmer.",
     minimum=0.001,
     maximum=1.0,
+    slider=(0.01, 1.0),
     symbol="q",
 )
 ETA = Param(
@@ -51,6 +52,7 @@ SURE = Param(
     help="For q from the inputs: with which confidence the bound holds.",
     minimum=0.5,
     maximum=0.9999,
+    slider=(0.5, 0.99),
     advanced=True,
 )
 NEVER = Param(

@@ -12,7 +12,7 @@ from torch.nn.functional import hardshrink
 
 from merging.methods.context import Magnitudes
 
-TRIM_RULES = ("authors", "dropped", "exact", "at_least_one")
+TRIM_RULES = ("authors", "dropped", "exact", "at_least_one", "strict")
 L1_FLOOR = 1e-7
 
 
@@ -35,7 +35,8 @@ def trim_rank(count: int, density: float, rule: str) -> int:
 
     ``authors`` keeps everything at or above the (n - int(n d))-th smallest, so one more than
     int(n d); ``dropped`` counts what is dropped, int(n (1 - d)), and also keeps the one at the
-    threshold; ``exact`` keeps int(n d); ``at_least_one`` keeps max(1, int(n d)).
+    threshold; ``exact`` keeps int(n d); ``at_least_one`` keeps max(1, int(n d)); ``strict`` drops
+    the int(n (1 - d)) smallest and what is as small as the last of them.
 
     Args:
         count: Number of elements n.
@@ -57,6 +58,8 @@ def trim_rank(count: int, density: float, rule: str) -> int:
     if rule == "dropped":
         # The references are given a drop rate; 12 digits undo the rounding of 1 - (1 - rate).
         return max(0, int(count * round(1 - density, 12)) - 1)
+    if rule == "strict":
+        return int(count * round(1 - density, 12))
     kept = int(count * density)
     return count - (max(1, kept) if rule == "at_least_one" else kept)
 
@@ -64,9 +67,9 @@ def trim_rank(count: int, density: float, rule: str) -> int:
 def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magnitudes) -> Tensor:
     """Keep the entries of largest magnitude of each expert.
 
-    Under ``authors`` and ``dropped`` every tie at the threshold is kept. Under ``exact`` and
-    ``at_least_one`` exactly as many entries are kept as asked, ties resolved by position; there
-    ``magnitudes`` must describe the stack at hand.
+    Under ``authors`` and ``dropped`` every tie at the threshold is kept, under ``strict`` none.
+    Under ``exact`` and ``at_least_one`` exactly as many entries are kept as asked, ties resolved
+    by position; there ``magnitudes`` must describe the stack at hand.
 
     Args:
         deltas: Shape (experts, *shape).
@@ -94,6 +97,8 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
         elif rule in ("authors", "dropped"):
             threshold = magnitudes.kth_smallest(index, dropped + 1)
             trimmed[index] = _at_least(delta, threshold)
+        elif rule == "strict":
+            trimmed[index] = hardshrink(delta, magnitudes.kth_smallest(index, dropped))
         else:
             threshold = magnitudes.kth_smallest(index, dropped + 1)
             trimmed[index] = delta * _largest(delta.abs(), threshold, count - dropped)

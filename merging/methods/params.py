@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from merging.errors import ParameterError
 
 Value = float | int | bool | str
-LONGEST_TEXT = 200
+LONGEST_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ MAGNITUDE_PRUNE = MethodSpec(
         ties.DENSITY,
         arithmetic.SCALE,
         replace(ties.TRIM_SCOPE, default="tensor", origin="MergeLM, peft: within each tensor"),
-        ties.TRIM_RULE,
+        replace(ties.TRIM_RULE, default="strict", origin="MergeLM, code"),
         ties.RESCALE,
         arithmetic.DIVIDE,
     ),

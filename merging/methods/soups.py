@@ -76,6 +76,7 @@ TARGET = Param(
     help="Share of each tensor that is zero afterwards, smallest weights first; 0 prunes nothing.",
     minimum=0.0,
     maximum=1.0,
+    slider=(0.0, 0.99),
     exclusive=True,
 )
 ACCEPT = Param(

@@ -55,7 +55,7 @@ TRIM_SCOPE = _choice(
 TRIM_RULE = _choice(
     "trim_rule", "Trim rule", TRIM_RULES,
     "How the share is turned into a count: k + 1 and ties, by the count dropped, exactly k, "
-    "or exactly k but never none.", _AUTHORS,
+    "exactly k but never none, or strictly above what is dropped.", _AUTHORS,
 )  # fmt: skip
 ELECTION = _choice(
     "election", "Vote", ("sum", "count"),
@@ -211,7 +211,7 @@ def check_trim(settings: Settings) -> None:
         ParameterError: It names the rule.
     """
     rule = settings.word("trim_rule")
-    if settings.word("trim_scope") == "global" and rule not in ("authors", "dropped"):
+    if settings.word("trim_scope") == "global" and rule not in ("authors", "dropped", "strict"):
         raise ParameterError(
             f"trim_rule {rule} counts within one tensor, but trim_scope is global. "
             "Use trim_rule authors, or trim_scope tensor."

@@ -14,7 +14,7 @@ from merging.methods.context import Context
 from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import HashMasks
 from merging.methods.params import Param
-from merging.methods.registry import METHODS, method
+from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe, make_recipe
 
@@ -92,13 +92,15 @@ def values(param: Param, eighths: bool = False) -> st.SearchStrategy[Any]:
     return st.floats(low, top, exclude_max=param.exclusive).map(lambda v: v + 0.0)
 
 
+# Methods whose preview and merge are also written out in plain Python (naive.py).
+FIRST = ("linear", "task_arithmetic", "ties", "dare", "dare_ties")
 IDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
 
 
 @st.composite
 def recipes(draw: Any, ids: st.SearchStrategy[str] = IDS, eighths: bool = False) -> Recipe:
     """Valid recipes of every method with parameters drawn from their declarations."""
-    spec = method(draw(st.sampled_from([m.id for m in METHODS])))
+    spec = method(draw(st.sampled_from(FIRST)))
     names = draw(st.lists(ids, min_size=spec.needs.experts, max_size=4, unique=True))
     weight = spec.param("weight")
     members = tuple(

@@ -125,7 +125,7 @@ def _kept(sizes: list[float], density: float, rule: str) -> list[bool]:
         return [i in chosen for i in range(count)]
     rank = count - int(count * density) if rule == "authors" else int(count * (1 - density))
     cut = sorted(sizes)[rank - 1] if rank else 0.0
-    return [size >= cut for size in sizes]
+    return [size > cut if rule == "strict" else size >= cut for size in sizes]
 
 
 def _signs(recipe: Recipe, trimmed: list[list[float]]) -> list[list[int]]:

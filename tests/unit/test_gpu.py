@@ -20,7 +20,7 @@ def test_masks_are_the_same_on_every_device() -> None:
     assert torch.equal(here, hash_bits(7, "layer.weight", "digits", 5, 100_000, "cuda").cpu())
 
 
-@pytest.mark.parametrize("method", [spec.id for spec in METHODS])
+@pytest.mark.parametrize("method", [spec.id for spec in METHODS[:5]])
 def test_merges_agree(method: str) -> None:
     opened = open_set("gentle")
     recipe = make_recipe(method, tuple(opened.experts), set="gentle", dtype="float32")

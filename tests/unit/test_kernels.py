@@ -38,21 +38,21 @@ def test_per_expert_multiplies_whole_experts() -> None:
 
 # What each rule drops of ten elements: authors keep int(n d) + 1, dropped int(n (1 - d)) - 1.
 @pytest.mark.parametrize(
-    ("density", "authors", "dropped", "exact", "at_least_one"),
+    ("density", "authors", "dropped", "exact", "at_least_one", "strict"),
     [
-        (0.0, 10, 10, 10, 10),
-        (0.05, 9, 8, 10, 9),
-        (0.1, 8, 8, 9, 9),
-        (0.2, 7, 7, 8, 8),
-        (0.25, 7, 6, 8, 8),
-        (0.5, 4, 4, 5, 5),
-        (0.9, 0, 0, 1, 1),
-        (0.95, 0, 0, 1, 1),
-        (1.0, 0, 0, 0, 0),
+        (0.0, 10, 10, 10, 10, 10),
+        (0.05, 9, 8, 10, 9, 9),
+        (0.1, 8, 8, 9, 9, 9),
+        (0.2, 7, 7, 8, 8, 8),
+        (0.25, 7, 6, 8, 8, 7),
+        (0.5, 4, 4, 5, 5, 5),
+        (0.9, 0, 0, 1, 1, 1),
+        (0.95, 0, 0, 1, 1, 0),
+        (1.0, 0, 0, 0, 0, 0),
     ],
 )
 def test_trim_rank_of_ten(
-    density: float, authors: int, dropped: int, exact: int, at_least_one: int
+    density: float, authors: int, dropped: int, exact: int, at_least_one: int, strict: int
 ) -> None:
     found = {rule: trim_rank(10, density, rule) for rule in TRIM_RULES}
     assert found == {
@@ -60,6 +60,7 @@ def test_trim_rank_of_ten(
         "dropped": dropped,
         "exact": exact,
         "at_least_one": at_least_one,
+        "strict": strict,
     }
 
 
@@ -111,6 +112,7 @@ def test_trim_keeps_the_largest(rule: str, kept: list[bool]) -> None:
         ("dropped", [True, True, True, True]),
         ("exact", [True, True, False, False]),
         ("at_least_one", [True, True, False, False]),
+        ("strict", [False, False, False, False]),
     ],
 )
 def test_ties_at_the_threshold(rule: str, kept: list[bool]) -> None:

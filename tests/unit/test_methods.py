@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from builders import (
+    FIRST,
     checkpoints,
     context,
     experts,
@@ -26,13 +27,13 @@ from merging.methods import registry
 from merging.methods.context import Context
 from merging.methods.dare import drop_and_rescale
 from merging.methods.params import Param
-from merging.methods.registry import METHODS
+from merging.methods.registry import METHODS, method
 from merging.methods.spec import MethodSpec, Source
 from merging.recipe import Recipe, make_recipe, parse_recipe, write_recipe
 
 BASE = state(0)
 MODELS = experts(BASE, 4, seed=1)
-WITH_BASE = [m.id for m in METHODS if m.space == "deltas"]
+WITH_BASE = [name for name in FIRST if method(name).space == "deltas"]
 FOUR = ("e0", "e1", "e2", "e3")
 
 
@@ -123,9 +124,9 @@ def test_weight_zero_is_an_absent_expert(method: str) -> None:
 
 
 def test_one_expert_at_full_strength_is_that_expert() -> None:
-    for method in ("task_arithmetic", "ties"):
-        params = {"scale": 1.0} | ({"density": 1.0} if method == "ties" else {})
-        found = merge(make_recipe(method, ["e0"], params=params), BASE, MODELS)
+    for name in ("task_arithmetic", "ties"):
+        params = {"scale": 1.0} | ({"density": 1.0} if name == "ties" else {})
+        found = merge(make_recipe(name, ["e0"], params=params), BASE, MODELS)
         assert all(torch.allclose(found[n], MODELS["e0"][n], atol=1e-6) for n in found)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from merging.errors import ParameterError, RecipeError, UnknownNameError
 from merging.methods.params import WEIGHT
 from merging.methods.registry import METHODS
+from merging.methods.registry import method as find
 from merging.recipe import Expert, Recipe, make_recipe, parse_recipe, write_recipe
 
 HEAD = "format: merge-explorer/1\n"
@@ -196,7 +197,8 @@ EDGES = [(m.id, p) for m in METHODS for p in m.params if isinstance(p.default, f
 @pytest.mark.parametrize(("method", "param"), EDGES, ids=lambda v: getattr(v, "name", v))
 def test_every_declared_range_holds_in_text(method: str, param: Any) -> None:
     for bad in (param.minimum - 1, param.maximum + 1):
-        text = HEAD + f"experts: [a, b]\nmethod: {method}\nparams: {{{param.name}: {bad}}}"
+        few = "[a]" if find(method).needs.most == 1 else "[a, b]"
+        text = HEAD + f"experts: {few}\nmethod: {method}\nparams: {{{param.name}: {bad}}}"
         message = refusal(text, ParameterError)
         assert f"method {method}: {param.name} is {bad}; it must be at least" in message
 

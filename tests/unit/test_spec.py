@@ -12,7 +12,8 @@ from merging.methods.spec import MethodSpec
 from merging.recipe import make_recipe
 
 EVERY = [(spec, param) for spec in METHODS for param in (WEIGHT, *spec.params)]
-NUMBERS = [(s, p) for s, p in EVERY if not p.choices and not isinstance(p.default, bool)]
+NUMBERS = [(s, p) for s, p in EVERY if not isinstance(p.default, bool | str)]
+TEXTS = [(s, p) for s, p in EVERY if isinstance(p.default, str) and not p.choices]
 WORDS = [(s, p) for s, p in EVERY if p.choices]
 FLAGS = [(s, p) for s, p in EVERY if isinstance(p.default, bool)]
 
@@ -21,8 +22,9 @@ def name(value: object) -> str:
     return str(getattr(value, "id", None) or getattr(value, "name", value))
 
 
-def test_methods_stand_in_the_order_of_the_page() -> None:
-    assert [m.id for m in METHODS] == ["linear", "task_arithmetic", "ties", "dare", "dare_ties"]
+def test_the_methods_of_the_page_come_first() -> None:
+    assert [m.id for m in METHODS[:5]] == ["linear", "task_arithmetic", "ties", "dare", "dare_ties"]
+    assert len({m.id for m in METHODS}) == len(METHODS)
 
 
 @pytest.mark.parametrize(("spec", "param"), EVERY, ids=name)
@@ -89,6 +91,14 @@ def test_words_must_be_known(spec: MethodSpec, param: Param, bad: Any) -> None:
         param.check(bad, "here")
     assert repr(bad) in str(caught.value)
     assert all(choice in str(caught.value) for choice in param.choices)
+
+
+@pytest.mark.parametrize("bad", [0, None, True, ["a"], "a\nb", "x" * 2001, "\0"], ids=repr)
+@pytest.mark.parametrize(("spec", "param"), TEXTS, ids=name)
+def test_texts_are_short_and_printable(spec: MethodSpec, param: Param, bad: Any) -> None:
+    with pytest.raises(ParameterError, match=f"{param.name} is .*must be a text of at most"):
+        param.check(bad, "here")
+    assert param.check("a, b", "here") == "a, b"
 
 
 @pytest.mark.parametrize("bad", [0, 1, "true", None, 1.0], ids=repr)
