@@ -1,7 +1,9 @@
 """Cases that hand in more than models: statistics, a target to score by, masks, task vectors."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -164,6 +166,31 @@ def _greedy(params: Params, task: Task) -> Task:
     return replace(task, method="greedy_soup", base=None, common=common, scorer=score)
 
 
+def _permuted(method: str) -> Reader:
+    def read(params: Params, task: Task) -> Task:
+        groups = params.pop("groups", _chain(task.models["modelA"]))
+        text = "; ".join(" ".join(axes) for axes in groups.values())
+        common = {"groups": text} | ({"ratio": params.pop("ratio")} if "ratio" in params else {})
+        no_more(params, ("perm_from",))
+        return replace(task, method=method, common=common)
+
+    return read
+
+
+def _chain(state: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """Groups of a plain chain of linear layers: each writes what the next one reads."""
+    layers = sorted((n.removesuffix(".weight") for n in state if n.endswith(".weight")), key=_place)
+    return {
+        one: [f"{one}.weight:0", *([f"{one}.bias:0"] if f"{one}.bias" in state else []),
+              f"{two}.weight:1"]
+        for one, two in pairwise(layers)
+    }  # fmt: skip
+
+
+def _place(layer: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", layer)]
+
+
 SPECIAL: Mapping[tuple[str, str], Reader] = {
     ("fusion_bench", "fisher"): _fisher,
     ("model_merging", "fisher"): _fisher,
@@ -176,6 +203,8 @@ SPECIAL: Mapping[tuple[str, str], Reader] = {
     ("darex", "darex_q"): _one("darex_q", {"drop_rate": "drop_rate", "q": "q"}, scale=1.0),
     ("skill-localization-by-grafting", "graft"): _one("graft", {"sparsity": "fraction"}),
     ("della", "della-sparsify"): _della_sparsify,
+    ("pleas-merging", "git_rebasin"): _permuted("git_rebasin"),
+    ("pleas-merging", "pleas_partial"): _permuted("pleas"),
     ("sms", "sparse_soup"): _sparse_soup,
     ("sms", "greedy_soup"): _greedy,
     ("model-soups", "greedy_soup"): _greedy,

@@ -13,6 +13,7 @@ from merging.methods.knots import KNOTS
 from merging.methods.opcm import OPCM
 from merging.methods.pairs import ARCEE_FUSION, GRAFT, NEARSWAP
 from merging.methods.pcb import PCB
+from merging.methods.permutation import PLEAS, REBASIN
 from merging.methods.pruning import BREADCRUMBS, BREADCRUMBS_TIES, MAGNITUDE_PRUNE
 from merging.methods.ram import RAM, RAM_PLUS
 from merging.methods.regmean import REGMEAN
@@ -71,6 +72,8 @@ METHODS: tuple[MethodSpec, ...] = (
     GRAFT,
     NEARSWAP,
     ARCEE_FUSION,
+    REBASIN,
+    PLEAS,
     FISHER,
     REGMEAN,
 )

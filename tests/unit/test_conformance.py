@@ -28,7 +28,7 @@ def test_equal_to_the_reference(case: Any) -> None:
 
 
 def test_all_cases_are_there() -> None:
-    assert len(CASES) == 96
+    assert len(CASES) == 98
     assert {c["source"].get("package") or c["source"]["repo"].split("/")[-1] for c in CASES} >= {
         "mergekit", "peft", "ties-merging", "MergeLM", "MergeLLM",
     }  # fmt: skip
