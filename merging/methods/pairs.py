@@ -54,7 +54,7 @@ def arcee_fusion(models: Tensor, ctx: Context) -> Tensor:
     expert, base = models[0], ctx.base
     p, q = (_row_shares(t) + 1e-8 for t in (expert, base))
     divergence = (p * (p / q).log()).sum(-1, keepdim=True)
-    importance = (expert - base).abs() * divergence
+    importance = ((expert - base).abs() * divergence).reshape(expert.shape)
     flat = importance.flatten()
     ordered = flat[:: 1 + flat.numel() // LIMIT].sort().values
     low, mid, high = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75))

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from merging.errors import CompatibilityError, ParameterError
@@ -134,6 +133,8 @@ def match_weights(one: State, other: State, groups: tuple[Group, ...]) -> dict[s
     Source:
         Ainsworth et al. 2022, arXiv:2209.04836, weight matching.
     """
+    from scipy.optimize import linear_sum_assignment  # costs every start a quarter of a second
+
     orders = {g.name: torch.arange(one[g.axes[0][0]].shape[g.axes[0][1]]) for g in groups}
     for _ in range(SWEEPS):
         improved = False
