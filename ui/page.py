@@ -84,9 +84,7 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
         container=False, elem_id="method", label="Method",
     )  # fmt: skip
     formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")
-    with gr.Row(elem_classes="me-how"):
-        gr.HTML("<h2>3 How hard?</h2>")
-        Hint("Drag λ and watch.", target=f"{values.method}-scale")
+    _how_hard(f"{values.method}-scale")
     panels, dialects, params = method_panels(values)
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
         seed = gr.Number(
@@ -111,6 +109,12 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
         "controls": controls, "formula": formula, "live": live, "go": go, "cancel": cancel,
         "job": job, "draw": draw, "open_recipe": open_recipe, "save_recipe": save_recipe,
     }  # fmt: skip
+
+
+def _how_hard(target: str) -> None:
+    with gr.Row(elem_classes="me-how"):
+        gr.HTML("<h2>3 How hard?</h2>")
+        Hint("Drag λ and watch.", target=target)
 
 
 def _results_column(shown: Shown) -> dict:
