@@ -1,4 +1,4 @@
-"""LiNeS: shallow layers move less than deep ones; alone, or after another method's merge."""
+"""LiNeS: shallow layers move less than deep ones."""
 
 import re
 from dataclasses import replace
@@ -48,14 +48,6 @@ BLOCKS = Param(
     step=1,
     advanced=True,
 )
-BY_DEPTH = Param(
-    name="by_depth",
-    label="LiNeS: scale by depth",
-    default=False,
-    origin="off: not part of the method",
-    help="Scale the merged change by depth afterwards.",
-    advanced=True,
-)
 
 
 def block_of(tensor: str) -> int | None:
@@ -83,29 +75,6 @@ def depth_factor(tensor: str, names: tuple[str, ...], settings: Settings) -> flo
     if block is None or count < 2 or block >= count:
         return shallow
     return shallow + deeper * block / (count - 1)
-
-
-def with_depth(spec: MethodSpec) -> MethodSpec:
-    """Return a method that can scale its merged change by depth afterwards."""
-
-    def merge(stack: Tensor, ctx: Context) -> Tensor:
-        merged = spec.merge(stack, ctx)
-        if not ctx.settings.flag("by_depth"):
-            return merged
-        return merged * depth_factor(ctx.tensor, ctx.names, ctx.settings)
-
-    return replace(
-        spec,
-        merge=merge,
-        params=(
-            *spec.params,
-            BY_DEPTH,
-            replace(SHALLOW, advanced=True),
-            replace(DEEPER, advanced=True),
-            BLOCKS,
-        ),
-        shaped=lambda settings: spec.shaped(settings) or settings.flag("by_depth"),
-    )
 
 
 def lines(deltas: Tensor, ctx: Context) -> Tensor:
