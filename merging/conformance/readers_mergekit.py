@@ -85,9 +85,12 @@ def _pair(method: str) -> Reader:
     def read(params: Params, task: Task) -> Task:
         other = params.pop("other")
         common = {"t": params.pop("t")} if "t" in params else {}
-        no_more(params, ("base",))
+        base = task.models.get(params.pop("base", ""), task.base)
+        no_more(params)
         models = {other: task.models[other]}
-        return replace(task, method=method, dialect="mergekit", models=models, common=common)
+        return replace(
+            task, method=method, dialect="mergekit", models=models, base=base, common=common
+        )
 
     return read
 

@@ -52,10 +52,12 @@ def _fisher_from_data(params: Params, task: Task) -> Task:
     size, used = int(params.pop("batch_size")), int(params.pop("n_examples"))
     diagonals: dict[tuple[str, str, str], Tensor] = {}
     for i, (expert, weights) in enumerate(experts.items()):
-        weight, bias = weights["fc.weight"], weights["fc.bias"]
-        inputs = task.models[f"data{i}"]["x"][:used]
-        found = batch_fisher(weight, bias, inputs, size)
-        diagonals |= {("fisher", expert, f"fc.{n}"): t for n, t in found.items()}
+        # A softmax-linear model: one matrix and one vector, whatever they are called.
+        named = {"weight" if t.dim() == 2 else "bias": n for n, t in weights.items()}
+        (inputs,) = task.models[f"data{i}"].values()
+        weight, bias = weights[named["weight"]], weights[named["bias"]]
+        found = batch_fisher(weight, bias, inputs[:used], size)
+        diagonals |= {("fisher", expert, named[n]): t for n, t in found.items()}
     params.pop("estimator", None)
     task = replace(task, models=experts, statistics=Given(diagonals))
     return _fisher_options(params, task, len(experts))
@@ -76,7 +78,7 @@ def _regmean(params: Params, task: Task) -> Task:
 
 def _lines(params: Params, task: Task) -> Task:
     base = task.base or {}
-    vector = task.models["taskvector"]
+    (vector,) = task.models.values()
     expert = {n: (base[n].double() + vector[n].double()) for n in base}
     common = {
         "shallow": params.pop("alpha"),
@@ -168,7 +170,7 @@ def _greedy(params: Params, task: Task) -> Task:
 
 def _permuted(method: str) -> Reader:
     def read(params: Params, task: Task) -> Task:
-        groups = params.pop("groups", _chain(task.models["modelA"]))
+        groups = params.pop("groups", _chain(next(iter(task.models.values()))))
         text = "; ".join(" ".join(axes) for axes in groups.values())
         common = {"groups": text} | ({"ratio": params.pop("ratio")} if "ratio" in params else {})
         no_more(params, ("perm_from",))
