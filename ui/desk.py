@@ -19,7 +19,16 @@ from ui.page import Page
 from ui.presenter import Presenter
 from ui.runbook import RunList
 from ui.services import Services
-from ui.settings import ControlValues, default_values, from_recipe, to_recipe
+from ui.settings import (
+    ControlValues,
+    default_values,
+    fitted,
+    from_recipe,
+    preset,
+    to_recipe,
+)
+from ui.views.magnitudes import expert_names
+from ui.views.panel import panel_value
 
 log = logging.getLogger(__name__)
 
@@ -63,29 +72,35 @@ class Desk:
         return self._preview(owner, scored, self._recipe(values), moved=True)
 
     def switch(self, owner: Any, scored: Any, *values: Any) -> Updates:
-        """An expert was switched on or off: other curves are drawn."""
-        return self._preview(owner, scored, self._recipe(values))
+        """An expert was switched on or off: other curves, and other values of its own."""
+        read = self._values(values)
+        updates = self._preview(owner, scored, to_recipe(read))
+        return updates | {self._page.controls.panel: self._panel(read)}
 
     def choose_set(self, owner: Any, scored: Any, *values: Any) -> Updates:
-        """Another set was chosen; the other controls stay."""
-        recipe = self._recipe(values)
-        opened = self._services.sets[recipe.set or ""]
-        line = {self._page.controls.set: gr.Radio(info=self._show.set_line(opened))}
-        return self._preview(owner, scored, recipe) | line
+        """Another set was chosen; the settings stay."""
+        read = fitted(self._values(values))
+        opened = self._services.sets[read.set]
+        line = {self._page.controls.set: gr.Radio(read.set, info=self._show.set_line(opened))}
+        return self._write(read) | line | self._preview(owner, scored, to_recipe(read))
 
-    def choose_method(self, owner: Any, scored: Any, *values: Any) -> Updates:
+    def choose_method(self, event: gr.EventData, owner: Any, scored: Any, *values: Any) -> Updates:
         """Another method was chosen: show its controls only."""
-        recipe = self._recipe(values)
-        return self._preview(owner, scored, recipe) | self._page.controls.panels_for(recipe.method)
+        spec = method(str(_sent(event, "method")))
+        before = self._values(values)
+        lacking = self._services.missing(before.set).get(spec.id)
+        if lacking:
+            raise MergeError(f"{spec.label} cannot run here: {lacking}")
+        read = fitted(replace(before, method=spec.id))
+        told = {} if read.on == before.on else {self._page.notice: self._show.fitted(read)}
+        return self._write(read) | self._preview(owner, scored, to_recipe(read)) | told
 
-    def choose_dialect(self, owner: Any, scored: Any, *values: Any) -> Updates:
-        """Another dialect was chosen: its values go into the method's controls."""
+    def choose_dialect(self, event: gr.EventData, owner: Any, scored: Any, *values: Any) -> Updates:
+        """A preset was chosen: its values go into the method's controls."""
         read = self._values(values)
-        spec = method(read.method)
-        filled = spec.defaults(read.dialects[spec.id])
-        params = {**read.params, **{(spec.id, n): v for n, v in filled.items()}}
-        read = replace(read, params=params)
-        return self._page.controls.write(read) | self._preview(owner, scored, to_recipe(read))
+        read = read.having(preset(method(read.method), str(_sent(event, "dialect"))))
+        updates = self._preview(owner, scored, to_recipe(read))
+        return updates | {self._page.controls.panel: self._panel(read)}
 
     def new_draw(self, owner: Any, scored: Any, *values: Any) -> Updates:
         """Take another seed."""
@@ -141,14 +156,13 @@ class Desk:
 
     def touch_run(self, owner: Any, scored: Any, event: gr.EventData) -> Updates:
         """A run of the list was asked for, or pinned."""
-        data = event._data if isinstance(event._data, dict) else {}
-        token, key = _token(owner), str(data.get("key"))
+        token, key = _token(owner), str(_sent(event, "key"))
         listed = self._listed(token)
         record = self._services.record(key)
         if key not in {run.key for run in listed.runs} or record is None:
             raise MergeError("This run was forgotten by the server. Merge it again.")
         first = self._services.first()
-        if data.get("action") == "pin":
+        if _sent(event, "action") == "pin":
             listed = self._services.runs.pin(token, key, first)
             beside = self._services.record(str(scored[0])) or first
             return self._run_updates(beside, listed, bool(scored[1]))
@@ -222,8 +236,15 @@ class Desk:
 
     def _controls_for(self, recipe: Recipe) -> Updates:
         opened = self._services.sets[recipe.set or ""]
-        values = from_recipe(recipe, default_values(opened.id, tuple(opened.experts)))
-        return self._page.controls.write(values)
+        return self._write(from_recipe(recipe, default_values(opened.id, tuple(opened.experts))))
+
+    def _write(self, values: ControlValues) -> Updates:
+        opened = self._services.sets[values.set]
+        missing = self._services.missing(values.set)
+        return self._page.controls.write(values, opened, missing)
+
+    def _panel(self, values: ControlValues) -> dict[str, Any]:
+        return panel_value(values, expert_names(self._services.sets[values.set].card))
 
     def _finished(self, token: str, key: str, values: Sequence[Any]) -> Updates:
         listed = self._services.runs.add(token, key, self._services.first())
@@ -267,6 +288,11 @@ class Desk:
 def _is_shown(listed: RunList, key: str, stale: bool) -> bool:
     """Whether the scores on the page are those of the run that the list calls shown."""
     return key == listed.shown and not stale
+
+
+def _sent(event: gr.EventData, name: str) -> object:
+    """Return one entry of what a component sent with its event, or None."""
+    return event._data.get(name) if isinstance(event._data, dict) else None
 
 
 def _token(owner: Any) -> str:

@@ -44,26 +44,21 @@ def _results(page: Page) -> list[Any]:
 
 
 def _everything(page: Page) -> list[Any]:
-    controls = page.controls
-    panels = [*controls.panels, controls.seed_panel]
     job = [page.owner, page.job, page.seen, page.timer, page.go, page.cancel]
-    return [*_results(page), *controls.inputs(), *panels, *job]
+    return [*_results(page), *page.controls.outputs(), *job]
 
 
 def _wire_settings(page: Page, desk: Desk) -> None:
     controls = page.controls
     inputs = [page.owner, page.scored, *controls.inputs()]
-    moved = [c.input for c in (*controls.weights, *controls.params, controls.seed)]
+    moved = [c.input for c in (*controls.weights, controls.panel, controls.seed)]
+    all_of_it = controls.outputs()
     for triggers, handler, extra in (
         (moved, desk.tick, []),
-        ([c.input for c in controls.on], desk.switch, []),
-        ([controls.set.input], desk.choose_set, [controls.set]),
-        ([controls.method.input], desk.choose_method, [*controls.panels, controls.seed_panel]),
-        (
-            [d.input for d in controls.dialects],
-            desk.choose_dialect,
-            [*controls.inputs(), *controls.panels, controls.seed_panel],
-        ),
+        ([c.input for c in controls.on], desk.switch, [controls.panel]),
+        ([controls.set.input], desk.choose_set, all_of_it),
+        ([controls.chooser.select], desk.choose_method, all_of_it),
+        ([controls.panel.select], desk.choose_dialect, [controls.panel]),
         ([page.draw.click], desk.new_draw, [controls.seed]),
     ):
         gr.on(

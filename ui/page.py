@@ -8,13 +8,18 @@ import gradio as gr
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.hint import Hint
 from ui.components.jobline import JobLine
+from ui.components.method_chooser import MethodChooser
 from ui.components.notice import Notice
+from ui.components.param_panel import ParamPanel
 from ui.components.plot_host import PlotHost
 from ui.components.runlist import RunList
-from ui.controls import Controls, expert_rows, method_panels
+from ui.controls import Controls, expert_rows
 from ui.presenter import Presenter, Shown
 from ui.services import Services
-from ui.settings import SHOWN, default_values, from_recipe
+from ui.settings import ControlValues, default_values, from_recipe
+from ui.views.chooser import chooser_value
+from ui.views.magnitudes import expert_names
+from ui.views.panel import panel_value
 
 OWNER_KEY = "merge-explorer-owner"
 BROWSER_SECRET = "merge-explorer-owner-v1"
@@ -70,28 +75,38 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
     return Page(notice=notice, **hidden, **recipe, **results)
 
 
-def _recipe_column(services: Services, presenter: Presenter, values: Any, shown: Shown) -> dict:
+def _recipe_column(
+    services: Services, presenter: Presenter, values: ControlValues, shown: Shown
+) -> dict[str, Any]:
     opened = services.sets[values.set]
     gr.HTML("<h2>1 Which models?</h2>")
     choices = [(s.card["label"], s.id) for s in services.sets.values()]
     set_choice = gr.Radio(
         choices, value=values.set, label="Set", info=presenter.set_line(opened), elem_id="set"
     )
-    on, weights = expert_rows(opened, values)
+    rows, on, weights = expert_rows(opened, values)
     gr.HTML("<h2>2 How to merge?</h2>")
-    method = gr.Radio(
-        [(s.label, s.id) for s in SHOWN], value=values.method, show_label=False,
-        container=False, elem_id="method", label="Method",
-    )  # fmt: skip
+    chooser = MethodChooser(
+        chooser_value(values.method, services.missing(opened.id)), elem_id="method"
+    )
     formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")
     _how_hard(f"{values.method}-scale")
-    panels, dialects, params = method_panels(values)
+    panel = ParamPanel(panel_value(values, expert_names(opened.card)), elem_id="panel")
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
         seed = gr.Number(
             values.seed, label="Seed", minimum=None, elem_id="seed",
             info="Which random draw. Same seed, same result.",
         )  # fmt: skip
         draw = gr.Button("New draw", size="sm", elem_id="new-draw")
+    return {
+        "controls": Controls(set_choice, rows, on, weights, chooser, panel, seed, seed_panel),
+        "formula": formula,
+        "draw": draw,
+        **_actions(shown),
+    }
+
+
+def _actions(shown: Shown) -> dict[str, Any]:
     with gr.Column(elem_classes="me-actions"):
         live = gr.HTML(shown.live, elem_id="live")
         with gr.Row(elem_classes="me-go"):
@@ -104,10 +119,9 @@ def _recipe_column(services: Services, presenter: Presenter, values: Any, shown:
             elem_id="open-recipe",
         )  # fmt: skip
         save_recipe = gr.Button("Save recipe", size="sm", elem_id="save-recipe")
-    controls = Controls(set_choice, on, weights, method, seed, dialects, params, panels, seed_panel)
     return {
-        "controls": controls, "formula": formula, "live": live, "go": go, "cancel": cancel,
-        "job": job, "draw": draw, "open_recipe": open_recipe, "save_recipe": save_recipe,
+        "live": live, "go": go, "cancel": cancel, "job": job, "open_recipe": open_recipe,
+        "save_recipe": save_recipe,
     }  # fmt: skip
 
 
@@ -117,7 +131,7 @@ def _how_hard(target: str) -> None:
         Hint("Drag λ and watch.", target=target)
 
 
-def _results_column(shown: Shown) -> dict:
+def _results_column(shown: Shown) -> dict[str, Any]:
     with gr.Column(elem_classes="me-section", elem_id="section-scores"):
         gr.HTML("<h2>Did it keep the skills?</h2>")
         verdict = gr.HTML(shown.verdict, elem_classes="me-verdict", elem_id="verdict")

@@ -7,6 +7,8 @@ from typing import Any
 
 from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
+from merging.methods.registry import method
+from merging.methods.spec import Source
 from merging.recipe import Recipe
 from merging.sets import ModelSet, references, sketch
 from merging.sketch import Preview
@@ -15,8 +17,9 @@ from ui.charts.scores import scores_figure
 from ui.components.heatmap import heatmap_value
 from ui.runbook import ListedRun, RunList
 from ui.services import Services
+from ui.settings import ControlValues
 from ui.views.conflict import heatmap_view
-from ui.views.magnitudes import letters, magnitudes_view
+from ui.views.magnitudes import expert_names, letters, magnitudes_view
 from ui.views.models import JobView, RunRow, ScoresView
 from ui.views.scores import scores_view, worst_task
 from ui.views.sentences import (
@@ -86,13 +89,19 @@ class Presenter:
             if p.symbol and not p.advanced
         ]
         values = f"<span>{html.escape(', '.join(shown))}</span>" if shown else ""
-        source = html.escape(recipe.spec.source.citation)
         otherwise = [_prose(text) for text in unlike_the_paper(recipe)]
         note = f"<p>Unlike the formula: {'; '.join(otherwise)}.</p>" if otherwise else ""
         return (
             f"<code>{html.escape(recipe.spec.formula)}</code>{values}{note}"
-            f"<p>{html.escape(recipe.spec.summary)} <cite>{source}</cite></p>"
+            f"<p>{html.escape(recipe.spec.summary)} {_cited(recipe.spec.source)}</p>"
         )
+
+    def fitted(self, values: ControlValues) -> str:
+        """Return which experts were left on for a method that takes a certain number."""
+        names = expert_names(self._services.sets[values.set].card)
+        on = " and ".join(names[e] for e in values.weights if e in values.on)
+        label = method(values.method).label
+        return f"{label} takes {len(values.on)} of the experts: {on} stay on. Choose others above."
 
     def effect(self, recipe: Recipe, preview: Preview) -> str:
         """Return what a recipe does to the weights, as HTML."""
@@ -184,6 +193,14 @@ class Presenter:
 def _prose(text: str) -> str:
     """Return text as HTML, with numbers kept on the line of their unit."""
     return html.escape(text).replace(" %", "&nbsp;%")
+
+
+def _cited(source: Source) -> str:
+    cited = f"<cite>{html.escape(source.citation)}</cite>"
+    if not source.arxiv:
+        return cited
+    link = f"https://arxiv.org/abs/{html.escape(source.arxiv)}"
+    return f'<a href="{link}" target="_blank" rel="noopener">{cited}</a>'
 
 
 def job_view(snapshot: Snapshot | None) -> JobView:

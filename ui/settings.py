@@ -1,15 +1,30 @@
 """What the controls hold, as one frozen value, and its way to and from a recipe. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from merging.errors import RecipeError
 from merging.methods.params import Value
 from merging.methods.registry import method
+from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe
 
-# The page has controls for these; the command line and the library merge by all of the registry.
-SHOWN = tuple(method(name) for name in ("linear", "task_arithmetic", "ties", "dare", "dare_ties"))
+Own = Mapping[str, Mapping[str, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodValues:
+    """Settings of one method.
+
+    Attributes:
+        dialect: Whose reading fills in what is not set.
+        params: One value for all experts, by parameter.
+        own: Values of single experts, by parameter and expert.
+    """
+
+    dialect: str
+    params: Mapping[str, Value]
+    own: Own = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,95 +36,119 @@ class ControlValues:
         on: Expert ids that are switched on.
         weights: Weight of every expert of the set, switched on or not.
         method: Id of the method.
-        params: Values of the controls of every method, by (method, parameter).
-        dialects: Chosen dialect of every method.
+        methods: Settings of the methods that were touched, by id.
         seed: Random draw.
+        order: Experts in the order of merging, for methods that mind it; those not named follow
+            in the order of the set.
     """
 
     set: str
     on: frozenset[str]
     weights: Mapping[str, float]
     method: str
-    params: Mapping[tuple[str, str], Value]
-    dialects: Mapping[str, str]
+    methods: Mapping[str, MethodValues] = field(default_factory=dict)
     seed: int = 0
+    order: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> MethodValues:
+        """Settings of the chosen method; its presets when it was never touched."""
+        return self.methods.get(self.method) or preset(method(self.method))
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        """Experts that are on, in the order of merging."""
+        named = list(dict.fromkeys(e for e in self.order if e in self.weights))
+        everyone = [*named, *(e for e in self.weights if e not in named)]
+        ordered = self.weights if method(self.method).symmetric else everyone
+        return tuple(e for e in ordered if e in self.on)
+
+    def having(self, values: MethodValues) -> "ControlValues":
+        """Return a copy with other settings of the chosen method."""
+        return replace(self, methods={**self.methods, self.method: values})
 
 
-def control_keys() -> tuple[tuple[str, str], ...]:
-    """Return (method, parameter) of every control, in the order of the page."""
-    return tuple((spec.id, p.name) for spec in SHOWN for p in spec.params)
+def preset(spec: MethodSpec, dialect: str = "paper") -> MethodValues:
+    """Return a method's settings as a dialect has them.
+
+    Raises:
+        UnknownNameError: The method is not defined in that dialect.
+    """
+    return MethodValues(dialect, spec.defaults(dialect))
 
 
 def default_values(set_name: str, experts: Sequence[str]) -> ControlValues:
-    """Return the controls of a set when nothing has been touched: every preset of every method."""
+    """Return the controls of a set when nothing has been touched."""
     return ControlValues(
         set=set_name,
         on=frozenset(experts),
         weights=dict.fromkeys(experts, 1.0),
         method="task_arithmetic",
-        params={
-            (spec.id, name): value
-            for spec in SHOWN
-            for name, value in spec.defaults("paper").items()
-        },
-        dialects={spec.id: "paper" for spec in SHOWN},
     )
+
+
+def fitted(values: ControlValues) -> ControlValues:
+    """Return a copy with as many experts on as the chosen method takes, in the set's order."""
+    needs = method(values.method).needs
+    on = [e for e in values.weights if e in values.on]
+    spare = [e for e in values.weights if e not in values.on]
+    on += spare[: max(0, needs.experts - len(on))]
+    kept = [e for e in values.weights if e in on][: needs.most]
+    return replace(values, on=frozenset(kept))
 
 
 def to_recipe(values: ControlValues) -> Recipe:
     """Build the recipe that the controls describe.
 
     Raises:
-        RecipeError: Something is out of range, or no expert is on.
+        RecipeError: Something is unknown or out of range, or no expert is on.
     """
-    spec = method(values.method)
+    spec, chosen = method(values.method), values.chosen
+    defaults = spec.defaults(chosen.dialect)
+    common = {n: v for n, v in chosen.params.items() if n not in defaults or v != defaults[n]}
     experts = tuple(
-        Expert(name, weight) for name, weight in values.weights.items() if name in values.on
+        Expert(name, values.weights[name] if spec.weighted else 1.0, _own(chosen, name))
+        for name in values.sequence
     )
-    defaults = spec.defaults(values.dialects.get(spec.id, "paper"))
-    chosen = {p.name: values.params[spec.id, p.name] for p in spec.params}
     return Recipe(
         method=spec.id,
         experts=experts,
         set=values.set,
-        params=tuple((n, v) for n, v in chosen.items() if v != defaults[n]),
-        dialect=values.dialects.get(spec.id, "paper"),
+        params=tuple(common.items()),
+        dialect=chosen.dialect,
         seed=values.seed,
     )
+
+
+def _own(chosen: MethodValues, expert: str) -> tuple[tuple[str, Value], ...]:
+    return tuple((name, by[expert]) for name, by in chosen.own.items() if expert in by)
 
 
 def from_recipe(recipe: Recipe, values: ControlValues) -> ControlValues:
     """Set the controls to a recipe, leaving the other methods' controls as they are.
 
     Raises:
-        RecipeError: The recipe holds something the page has no control for.
+        RecipeError: The recipe names a type of its own, for which there is no control.
     """
-    if recipe.spec not in SHOWN:
-        raise RecipeError(
-            f"The page has no controls for {recipe.spec.label}. "
-            "Merge this recipe with python -m merging merge."
-        )
-    own = [e.id for e in recipe.experts if e.params]
-    if own:
-        raise RecipeError(
-            f"The recipe gives {own[0]} values of its own. The page has one value for all experts: "
-            "move them to params, or use python -m merging merge."
-        )
     if recipe.dtype is not None:
         raise RecipeError(
             f"The recipe asks for dtype {recipe.dtype}. The page writes the set's own type: "
             "remove that line, or use python -m merging merge."
         )
     spec = recipe.spec
-    filled = spec.defaults(recipe.dialect) | dict(recipe.params)
+    own: dict[str, dict[str, Value]] = {}
+    for expert in recipe.experts:
+        for name, value in expert.params:
+            own.setdefault(name, {})[expert.id] = value
     weights = dict.fromkeys(values.weights, 1.0)
+    chosen = MethodValues(recipe.dialect, preset(spec, recipe.dialect).params, own)
+    chosen = replace(chosen, params={**chosen.params, **dict(recipe.params)})
     return replace(
         values,
         set=recipe.set or values.set,
         on=frozenset(e.id for e in recipe.experts),
         weights=weights | {e.id: e.weight for e in recipe.experts},
         method=spec.id,
-        params={**values.params, **{(spec.id, n): v for n, v in filled.items()}},
-        dialects={**values.dialects, spec.id: recipe.dialect},
         seed=recipe.seed,
-    )
+        order=tuple(e.id for e in recipe.experts),
+    ).having(chosen)

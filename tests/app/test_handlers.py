@@ -1,5 +1,6 @@
 """Handlers as plain functions: values in, updates out."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,22 +13,31 @@ from ui.desk import APOLOGY, Desk, told
 from ui.page import Page
 from ui.services import Services
 from ui.settings import ControlValues, default_values, from_recipe, to_recipe
+from ui.views.panel import panel_value
 
 OWNER = "a" * 24
 OTHER = "b" * 24
 
 
-class Pin:
-    """The event of a click on Pin."""
+class Sent:
+    """An event of one of our components, with what it carries."""
 
-    def __init__(self, key: str) -> None:
-        self._data = {"key": key, "action": "pin"}
+    def __init__(self, **data: object) -> None:
+        self._data = data
+
+
+def moved(values: ControlValues, **params: object) -> ControlValues:
+    """Return the controls with some settings of the chosen method dragged."""
+    return values.having(replace(values.chosen, params={**values.chosen.params, **params}))
 
 
 def plain(values: ControlValues, page: Page) -> list[Any]:
     """Return what the page's controls would send."""
-    written = page.controls.write(values)
-    return [written[control] for control in page.controls.inputs()]
+    count = len(page.controls.rows)
+    ids = [*values.weights, *[None] * count][:count]
+    on = [i in values.on for i in ids]
+    weights = [values.weights.get(i, 1.0) for i in ids]
+    return [values.set, values.seed, *on, *weights, json.dumps(panel_value(values, {}))]
 
 
 @pytest.fixture
@@ -48,28 +58,28 @@ def test_controls_round_trip(values: ControlValues, page: Page, services: Servic
 
 
 def test_tick_answers_for_the_new_recipe(desk, page, values, services) -> None:
-    moved = replace(values, params={**values.params, ("task_arithmetic", "scale"): 0.5})
-    updates = desk.tick(OWNER, scored(services), *plain(moved, page))
-    assert updates[page.heatmap]["stamp"] == to_recipe(moved).key()
+    dragged = moved(values, scale=0.5)
+    updates = desk.tick(OWNER, scored(services), *plain(dragged, page))
+    assert updates[page.heatmap]["stamp"] == to_recipe(dragged).key()
     assert "λ = 0.5" in updates[page.formula]
-    assert updates[page.scored] == (to_recipe(moved).key(), False)
+    assert updates[page.scored] == (to_recipe(dragged).key(), False)
 
 
 def test_unscored_settings_are_marked_stale_once(desk, page, values, services) -> None:
-    moved = replace(values, params={**values.params, ("task_arithmetic", "scale"): 0.51})
-    updates = desk.tick(OWNER, scored(services), *plain(moved, page))
+    dragged = moved(values, scale=0.51)
+    updates = desk.tick(OWNER, scored(services), *plain(dragged, page))
     assert updates[page.scored] == (services.first().key, True)
-    again = desk.tick(OWNER, updates[page.scored], *plain(moved, page))
+    again = desk.tick(OWNER, updates[page.scored], *plain(dragged, page))
     assert page.scores not in again and page.scored not in again
 
 
 def test_leaving_the_shown_run_and_coming_back_is_told_to_the_list(
     desk, page, values, services
 ) -> None:
-    moved = replace(values, params={**values.params, ("task_arithmetic", "scale"): 0.51})
-    left = desk.tick(OWNER, scored(services), *plain(moved, page))
+    dragged = moved(values, scale=0.51)
+    left = desk.tick(OWNER, scored(services), *plain(dragged, page))
     assert [row["current"] for row in left[page.runs]["rows"]] == [False]
-    further = desk.tick(OWNER, left[page.scored], *plain(moved, page))
+    further = desk.tick(OWNER, left[page.scored], *plain(dragged, page))
     assert page.runs not in further
     back = desk.tick(OWNER, left[page.scored], *plain(values, page))
     assert [row["current"] for row in back[page.runs]["rows"]] == [True]
@@ -77,7 +87,9 @@ def test_leaving_the_shown_run_and_coming_back_is_told_to_the_list(
 
 def test_pinning_leaves_the_scores_as_they_stand(desk, page, services) -> None:
     """The sliders have left run 1: unpinning it must not make its scores look like theirs."""
-    updates = desk.touch_run(OWNER, (services.first().key, True), Pin(services.first().key))
+    updates = desk.touch_run(
+        OWNER, (services.first().key, True), Sent(key=services.first().key, action="pin")
+    )
     assert updates[page.scored] == (services.first().key, True)
     assert "me-stale" in updates[page.verdict]
     assert [(r["pinned"], r["current"]) for r in updates[page.runs]["rows"]] == [(False, False)]
@@ -107,27 +119,27 @@ def test_a_strange_owner_gets_a_new_token(desk: Desk, page: Page, junk: object) 
 
 
 def test_runs_of_one_visitor_are_not_seen_by_another(desk, page, values, services) -> None:
-    moved = replace(values, params={**values.params, ("task_arithmetic", "scale"): 0.25})
-    mine = desk.start(OWNER, scored(services), *plain(moved, page))
+    dragged = moved(values, scale=0.25)
+    mine = desk.start(OWNER, scored(services), *plain(dragged, page))
     assert [row["name"] for row in mine[page.runs]["rows"]] == ["Run 2", "Run 1"]
     theirs = desk.restore(OTHER)
     assert [row["name"] for row in theirs[page.runs]["rows"]] == ["Run 1"]
 
 
 def test_known_results_are_shown_without_a_job(desk, page, values, services) -> None:
-    moved = replace(values, params={**values.params, ("task_arithmetic", "scale"): 0.35})
-    updates = desk.start("c" * 24, scored(services), *plain(moved, page))
-    assert updates[page.scored] == (to_recipe(moved).key(), False)
+    dragged = moved(values, scale=0.35)
+    updates = desk.start("c" * 24, scored(services), *plain(dragged, page))
+    assert updates[page.scored] == (to_recipe(dragged).key(), False)
     assert page.job not in updates
 
 
 def test_job_from_start_to_listed_run(desk, page, values, services) -> None:
-    moved = replace(values, method="linear", on=frozenset({"digits", "fashion"}))
+    dragged = replace(values, method="linear", on=frozenset({"digits", "fashion"}))
     owner = "d" * 24
-    queued = desk.start(owner, scored(services), *plain(moved, page))
+    queued = desk.start(owner, scored(services), *plain(dragged, page))
     assert queued[page.timer].active and not queued[page.go].interactive
     assert services.jobs.wait(owner, 60).status == "done"
-    updates = desk.poll(owner, -1, *plain(moved, page))
+    updates = desk.poll(owner, -1, *plain(dragged, page))
     assert not updates[page.timer].active and updates[page.go].interactive
     assert updates[page.job]["state"] == "done"
     assert updates[page.runs]["rows"][0]["settings"].endswith("Average · 2 experts")
@@ -137,14 +149,66 @@ def test_poll_without_a_job_stops_the_timer(desk: Desk, page: Page) -> None:
     assert not desk.poll("e" * 24, -1)[page.timer].active
 
 
-def test_dialect_fills_in_its_options(desk, page, values, services) -> None:
-    chosen = replace(values, method="ties", dialects={**values.dialects, "ties": "mergekit"})
-    updates = desk.choose_dialect(OWNER, scored(services), *plain(chosen, page))
-    keys = list(values.params)
-    shown = dict(zip(keys, (updates[c] for c in page.controls.params), strict=True))
-    assert shown["ties", "combine"] == "weighted_mean"
-    assert shown["ties", "voters"] == "weighted"
-    assert shown["ties", "density"] == 1.0
+def test_preset_fills_in_its_options(desk, page, values, services) -> None:
+    sent = plain(replace(values, method="ties"), page)
+    updates = desk.choose_dialect(Sent(dialect="mergekit"), OWNER, scored(services), *sent)
+    shown = updates[page.controls.panel]["values"]
+    assert shown["dialect"] == "mergekit"
+    assert shown["params"]["combine"] == "weighted_mean"
+    assert shown["params"]["voters"] == "weighted"
+    assert shown["params"]["density"] == 1.0
+
+
+def test_chosen_method_brings_its_controls_and_takes_its_experts(
+    desk, page, values, services
+) -> None:
+    sent = plain(values, page)
+    updates = desk.choose_method(Sent(method="slerp"), OWNER, scored(services), *sent)
+    controls = page.controls
+    assert updates[controls.panel]["method"] == "slerp"
+    assert [updates[c].value for c in controls.on] == [True, True, False, False, False]
+    assert {updates[c].visible for c in controls.weights} == {False}
+    assert updates[page.notice].startswith("SLERP takes 2 of the experts: A Digits and B Clothing")
+    back = desk.choose_method(Sent(method="ties"), OWNER, scored(services), *sent)
+    assert page.notice not in back
+    assert {back[c].visible for c in controls.weights} == {True}
+
+
+@pytest.mark.parametrize("name", ["tise", None, 7, {"a": 1}])
+def test_a_method_that_does_not_exist(desk, page, values, services, name: object) -> None:
+    with pytest.raises(MergeError, match="Unknown method"):
+        desk.choose_method(Sent(method=name), OWNER, scored(services), *plain(values, page))
+
+
+def test_a_method_without_its_data_says_what_is_missing(desk, page, values, services) -> None:
+    sent = plain(values, page)
+    with pytest.raises(MergeError, match=r"Fisher averaging cannot run here: .*Fisher"):
+        desk.choose_method(Sent(method="fisher"), OWNER, scored(services), *sent)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None, 3, "", "null", "[]", "{}", "[" * 5000, "x" * 200_000,
+        '{"method": "tise", "values": {}, "kept": {}, "order": []}',
+        '{"method": "ties", "values": {"params": [], "own": {}}, "kept": {}, "order": []}',
+        '{"method": "emr", "values": {"params": 3, "own": {}}, "kept": {}, "order": []}',
+        '{"method": "emr", "values": {"dialect": "paper", "params": {}, "own": {}}, "kept": {}}',
+        '{"method": ["ties"], "values": {}, "kept": {}, "order": []}',
+        '{"method": "ties", "values": {"params": {}, "own": {}}, "kept": 5, "order": []}',
+    ],
+)  # fmt: skip
+def test_a_panel_that_is_not_ours_is_refused_in_words(desk, page, values, services, sent) -> None:
+    whole = [*plain(values, page)[:-1], sent]
+    updates = told(page.notice, desk.tick)(OWNER, scored(services), *whole)
+    assert updates == {page.notice: "The page sent settings that cannot be read. Reload the page."}
+
+
+def test_a_panel_with_a_wrong_value_names_it(desk, page, values, services) -> None:
+    wrong = {"dialect": "paper", "params": {"scale": None, "unknown": 1}, "own": {}}
+    whole = [*plain(values, page)[:-1], json.dumps({**panel_value(values, {}), "values": wrong})]
+    updates = told(page.notice, desk.tick)(OWNER, scored(services), *whole)
+    assert updates == {page.notice: "method task_arithmetic: scale is empty; it must be a number."}
 
 
 def test_recipe_of_the_other_set_is_opened_there(desk, page, services) -> None:
@@ -171,13 +235,16 @@ def test_the_sets_own_dtype_changes_nothing(desk, page, services) -> None:
         desk.open_recipe(OWNER, scored(services), text.format("float32").encode())
 
 
-def test_per_expert_values_have_no_control(desk, services) -> None:
+def test_values_of_single_experts_come_to_the_panel(desk, page, services) -> None:
     text = (
         "format: merge-explorer/1\nset: gentle\nmethod: ties\n"
         "experts: [{id: digits, density: 0.3}, {id: fashion}]\n"
     )
-    with pytest.raises(RecipeError, match="gives digits values of its own"):
-        desk.open_recipe(OWNER, scored(services), text.encode())
+    updates = desk.open_recipe(OWNER, scored(services), text.encode())
+    assert updates[page.controls.panel]["values"]["own"] == {"density": {"digits": 0.3}}
+    assert updates[page.controls.panel]["experts"] == [
+        ["digits", "A Digits"], ["fashion", "B Clothing"],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("data", [None, {}, {"key": "0" * 16, "action": "show"}, "x", 3])

@@ -16,12 +16,9 @@ def listeners(demo: gr.Blocks, component: gr.components.Component, event: str) -
 
 def test_every_slider_listens_to_input_and_never_drops_the_last(built) -> None:
     demo, page, _ = built
-    sliders = [
-        *page.controls.weights,
-        *(p for p in page.controls.params if isinstance(p, gr.Slider)),
-    ]
-    assert len(sliders) >= 10
-    for slider in sliders:
+    moving = [*page.controls.weights, page.controls.panel, page.controls.seed]
+    assert len(moving) >= 7
+    for slider in moving:
         found = listeners(demo, slider, "input")
         assert [(d["trigger_mode"], d["queue"]) for d in found] == [("always_last", False)]
         assert not listeners(demo, slider, "release") and not listeners(demo, slider, "change")

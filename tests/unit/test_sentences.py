@@ -1,11 +1,13 @@
 """Sentences against the numbers they are made from."""
 
+from dataclasses import replace
+
 import pytest
 
 from merging.analysis import ConflictCount
 from merging.checkpoints import Bucket
 from merging.evaluation import Estimate
-from merging.recipe import make_recipe
+from merging.recipe import Expert, Recipe, make_recipe
 from merging.sketch import ExpertPreview, Preview
 from ui.views import sentences as s
 
@@ -32,6 +34,25 @@ def test_what_a_dialect_changes_is_named() -> None:
     assert s.unlike_the_paper(make_recipe("ties", FIVE, dialect="peft")) == [
         "trim over: tensor", "trim rule: exact", "tied votes: plus",
     ]  # fmt: skip
+
+
+def test_a_run_says_all_that_makes_it_different() -> None:
+    lone = make_recipe("ties", ["a"], params={"density": 0.3}, seed=4)
+    assert s.settings_line(lone) == "TIES · d 0.3 · λ 1 · 1 expert"
+    own = Recipe("ties", (Expert("a", params=(("density", 0.5),)), Expert("b", 0.5)))
+    assert s.settings_line(own) == (
+        "TIES · d 0.2 · λ 1 · 2 experts · weights b 0.5 · density of a 0.5"
+    )
+    ordered = make_recipe("checkpoint_ema", ["b", "a"])
+    assert s.settings_line(ordered) == "Checkpoint EMA · β 0.5 · b → a"
+
+
+def test_methods_on_whole_models_promise_nothing_beforehand() -> None:
+    shown = replace(preview((0, 0, 100), 40, 1.0, 1.0), length=None)
+    assert s.weights_sentence(make_recipe("emr", FIVE), shown).startswith(
+        "EMR-Merging works on whole models: what it keeps, only merging tells. Where two or more"
+    )
+    assert s.live_line(shown).startswith("kept: after merging ·")
 
 
 def test_the_line_of_narrow_pages() -> None:

@@ -7,7 +7,10 @@ import gradio as gr
 import plotly
 
 HERE = Path(__file__).parent
-STYLES = ("page.css", "plot_host.css", "heatmap.css", "runlist.css", "jobline.css")
+STYLES = (
+    "page.css", "panel.css", "chooser.css", "plot_host.css", "heatmap.css", "runlist.css",
+    "jobline.css",
+)  # fmt: skip
 
 
 @cache

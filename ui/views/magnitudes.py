@@ -1,6 +1,7 @@
 """Sketch and preview to magnitude curves: how large the experts' changes are. Pure."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from merging.sketch import Preview, Sketch
 from ui.views.models import LETTERS, SHAPES, MagnitudeCurve, MagnitudesView
@@ -10,6 +11,12 @@ from ui.views.sentences import percent
 def letters(experts: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     """Return letter and marker shape of every expert of a set, by its place in the set."""
     return {e: (LETTERS[i], SHAPES[i % len(SHAPES)]) for i, e in enumerate(experts)}
+
+
+def expert_names(card: Mapping[str, Any]) -> dict[str, str]:
+    """Return letter and word of every expert of a set, by id, from the set's card."""
+    words = {e["id"]: e["label"] for e in card["experts"]}
+    return {e: f"{letter} {words[e]}" for e, (letter, _) in letters(tuple(words)).items()}
 
 
 def magnitudes_view(
@@ -61,8 +68,10 @@ def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) ->
             "of the squared length of an expert's task vector."
         )
     kept = [e.kept for e in shown.experts]
+    if shown.length is None:
+        return "The changes that the experts bring; what becomes of them, only merging tells."
     if min(kept) > 0.9999:
-        return "Nothing is cut: every change goes into the merge, large or small."
+        return "Nothing is cut off by its size before the merge."
     return (
         f"No size is cut off: {percent(sum(kept) / len(kept), 1)} of the changes are kept, "
         "whatever their size."

@@ -39,13 +39,24 @@ def settings_line(recipe: Recipe) -> str:
             shown.append(f"{param.symbol or param.label} {number(value)}")
         elif value != defaults[param.name]:
             shown.append(f"{param.label.lower()} {number(value)}")
+    shown.append(experts_words(recipe))
     weights = [f"{e.id} {number(e.weight)}" for e in recipe.experts if e.weight != 1]
-    shown.append(f"{len(recipe.experts)} experts" if len(recipe.experts) > 1 else "1 expert")
     if weights:
         shown.append("weights " + ", ".join(weights))
+    for expert in recipe.experts:
+        for name, value in expert.params:
+            shown.append(f"{spec.param(name).label.lower()} of {expert.id} {number(value)}")
     if recipe.spec.random and recipe.seed:
         shown.append(f"draw {recipe.seed}")
     return " · ".join(shown)
+
+
+def experts_words(recipe: Recipe) -> str:
+    """Return how many experts a recipe has, and their order where the method minds it."""
+    ids = [e.id for e in recipe.experts]
+    if len(ids) == 1:
+        return "1 expert"
+    return f"{len(ids)} experts" if recipe.spec.symmetric else " → ".join(ids)
 
 
 def unlike_the_paper(recipe: Recipe) -> list[str]:
@@ -109,7 +120,12 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
     """Return what a recipe does to the weights: what is kept, what clashes, how far it moves."""
     kept = sum(e.kept for e in shown.experts) / len(shown.experts)
     energy = sum(e.energy for e in shown.experts) / len(shown.experts)
-    if kept > 0.9999:
+    spec = recipe.spec
+    if spec.whole:
+        text = f"{spec.label} works on whole models: what it keeps, only merging tells. "
+    elif spec.sparsify is None and spec.trim is None:
+        text = "No change is trimmed or dropped before the merge. "
+    elif kept > 0.9999:
         text = "Every change of every expert is kept. "
     else:
         text = (
@@ -118,14 +134,14 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
         )
     text += conflict_sentence(shown)
     if shown.length is None:
-        return f"{text} How far the merge moves, only merging tells."
+        return text
     return f"{text} The merged change is {shown.length:.2f} × as long as one expert's."
 
 
 def live_line(shown: Preview) -> str:
     """Return kept share, clash and chance in a few words."""
     kept = sum(e.kept for e in shown.experts) / len(shown.experts)
-    text = f"kept {percent(kept, 1)}"
+    text = "kept: after merging" if shown.length is None else f"kept {percent(kept, 1)}"
     share, chance = shown.whole.share, shown.whole.chance
     if share is None or chance is None or shown.whole.too_few:
         return text
