@@ -10,6 +10,7 @@ from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.page import draw_page
 from ui.presenter import Presenter
+from ui.reference import add_reference
 from ui.services import Services
 from ui.theme import page_css, theme
 
@@ -25,6 +26,7 @@ def build_app(services: Services) -> gr.Blocks:
         wire(page, desk)
         wire_load(demo, page, desk)
         _publish(services)
+    add_reference(demo)
     demo.queue(max_size=64, default_concurrency_limit=16)
     return demo
 

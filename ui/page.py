@@ -158,4 +158,5 @@ def _results_column(shown: Shown) -> dict[str, Any]:
 
 
 _HEADER = """<h1>Merge explorer</h1>
-<p>See what merging fine-tuned models does to them, while you drag.</p>"""
+<p>See what merging fine-tuned models does to them, while you drag.</p>
+<p class="me-more"><a href="methods">Method reference</a></p>"""

@@ -7,6 +7,7 @@ from typing import Any
 
 from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
+from merging.methods.context import Settings
 from merging.methods.registry import method
 from merging.methods.spec import Source
 from merging.recipe import Recipe
@@ -84,7 +85,7 @@ class Presenter:
         """Return the formula with the settings that stand in it, as HTML."""
         settings = recipe.settings()
         shown = [
-            f"{p.symbol} = {number(settings.common[p.name])}"
+            f"{p.symbol} = {_spread(settings, p.name)}"
             for p in recipe.spec.params
             if p.symbol and not p.advanced
         ]
@@ -193,6 +194,13 @@ class Presenter:
 def _prose(text: str) -> str:
     """Return text as HTML, with numbers kept on the line of their unit."""
     return html.escape(text).replace(" %", "&nbsp;%")
+
+
+def _spread(settings: Settings, name: str) -> str:
+    """Return a setting, from the smallest to the largest where experts have their own."""
+    values = settings.each.get(name) or (settings.common[name],)
+    low, high = min(values), max(values)
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
 
 
 def _cited(source: Source) -> str:
