@@ -22,16 +22,9 @@ from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods.registry import METHODS
 from merging.recipe import Recipe
-from merging.sets import ModelSet, open_set, set_names, shipped_runs, sketch, tables, tasks
+from merging.sets import ModelSet, missing, open_set, set_names, shipped_runs, sketch, tables, tasks
 from merging.sketch import Preview, preview
 from ui.runbook import RunBook
-
-LACKING = {
-    "fisher": "no Fisher diagonals were measured for this set.",
-    "gram": "no inputs of the layers were measured for this set.",
-    "inputs": "no inputs of the layers were measured for this set.",
-}
-
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +87,8 @@ class Services:
 
     def missing(self, set_name: str) -> dict[str, str]:
         """Return what a set lacks for the methods that cannot run on it, by method."""
-        return {s.id: LACKING[s.needs.data] for s in METHODS if s.needs.data in LACKING}
+        found = {spec.id: missing(spec, self.sets[set_name]) for spec in METHODS}
+        return {name: lack for name, lack in found.items() if lack}
 
     def check(self, recipe: Recipe) -> None:
         """Make sure that a recipe is for a bundled set.

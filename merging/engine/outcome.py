@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from merging.checkpoints.base import Checkpoint
 from merging.engine.plan import Action
 from merging.methods.context import PerTask
 from merging.recipe import Recipe
@@ -43,3 +44,19 @@ class Outcome:
     folder: Path | None = None
     per_task: PerTask | None = None
     config: Mapping[str, object] = field(default_factory=dict)
+
+    def weights_of(self, expert: str, base: Checkpoint) -> dict[str, Tensor]:
+        """Return the weights of the model for one expert's task, in the output type.
+
+        Args:
+            expert: Its id; without a model of its own the merged weights are returned.
+            base: The model that was merged upon.
+        """
+        parts = self.per_task
+        if parts is None or expert not in parts.masks:
+            return dict(self.tensors)
+        own = {}
+        for name in parts.shared:
+            delta = parts.delta(expert, name).cpu()
+            own[name] = (base.load(name).to(delta.dtype) + delta).to(self.tensors[name].dtype)
+        return {**self.tensors, **own}

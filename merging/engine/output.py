@@ -13,10 +13,12 @@ from safetensors.torch import save_file
 
 from merging.engine.outcome import Outcome
 from merging.errors import ResourceError, SourceError
+from merging.methods.context import PerTask
 from merging.recipe import write_recipe
 
 RECIPE_FILE = "recipe.yaml"
 REPORT_FILE = "merge_report.json"
+PER_TASK_FILE = "per_task.safetensors"
 
 
 def write_model(
@@ -85,6 +87,18 @@ def _write(outcome: Outcome, config: dict[str, Any], folder: Path, relative_to: 
         "tensors": [asdict(entry) for entry in outcome.report],
     }
     _write_json(folder / REPORT_FILE, report)
+    if outcome.per_task is not None:
+        _write_per_task(outcome.per_task, folder / PER_TASK_FILE)
+
+
+def _write_per_task(parts: PerTask, path: Path) -> None:
+    """Write shared task vector, masks and factors: a task's model is base + shared·mask·factor."""
+    tensors = {f"shared/{name}": tensor for name, tensor in parts.shared.items()}
+    for expert, masks in parts.masks.items():
+        tensors |= {f"mask/{expert}/{name}": mask for name, mask in masks.items()}
+    factors = json.dumps(dict(parts.factors))
+    save_file({n: t.cpu().contiguous() for n, t in tensors.items()}, path, {"factors": factors})
+    path.chmod(0o644)
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ class RunRecord:
         report: What was done to every tensor.
         merge_seconds, score_seconds: Wall times.
         device: Where it ran.
+        per_task: Whether each task was scored with its own model.
     """
 
     key: str
@@ -38,6 +39,7 @@ class RunRecord:
     merge_seconds: float
     score_seconds: float
     device: str
+    per_task: bool = False
 
 
 def save_runs(records: Iterable[RunRecord], path: Path) -> None:
@@ -50,6 +52,7 @@ def save_runs(records: Iterable[RunRecord], path: Path) -> None:
                 "merge_seconds": record.merge_seconds,
                 "score_seconds": record.score_seconds,
                 "device": record.device,
+                **({"per_task": True} if record.per_task else {}),
             }
         )
         for task, bits in record.correct.items():
@@ -92,4 +95,5 @@ def _record(index: int, entry: Mapping[str, object], arrays: Mapping[str, Bits])
         merge_seconds=float(str(entry["merge_seconds"])),
         score_seconds=float(str(entry["score_seconds"])),
         device=str(entry["device"]),
+        per_task=entry.get("per_task") is True,
     )

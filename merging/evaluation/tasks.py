@@ -1,7 +1,7 @@
 """Image tasks: batches of pixels, labels, and a frozen linear head per task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -36,6 +36,12 @@ class Task:
     def count(self) -> int:
         """Number of items."""
         return len(self.labels)
+
+
+def every_nth(task: Task, step: int) -> Task:
+    """Return a task with every ``step``-th of its items, the first included."""
+    images, labels = torch.cat(task.batches)[::step], task.labels[::step]
+    return replace(task, batches=torch.split(images, BATCH), labels=labels)
 
 
 def load_task(

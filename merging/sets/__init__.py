@@ -13,11 +13,13 @@ from merging.sets.bundled import (
     tasks,
     zoo_root,
 )
+from merging.sets.needs import missing
 
 __all__ = [
     "CARD_FORMAT",
     "ModelSet",
     "References",
+    "missing",
     "open_set",
     "references",
     "set_names",

@@ -1,11 +1,16 @@
 """Tiny real models in folders, made once per test run."""
 
+import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+from merging.sets import bundled
 
 
 def _quiet() -> None:
@@ -64,3 +69,37 @@ def save_family(kind: str, root: Path) -> Path:
         config = (root / "base" / "config.json").read_text()
         (root / name / "config.json").write_text(config)
     return root
+
+
+CARD: dict[str, Any] = {
+    "format": "merge-explorer-card/1",
+    "order": 1,
+    "base": "base",
+    "experts": [{"id": "one", "task": "first"}, {"id": "two", "task": "second"}],
+    "tasks": [{"id": "first"}, {"id": "second"}],
+    "preprocess": {"mean": 0.5, "std": 0.5},
+}
+
+
+@pytest.fixture
+def zoo(vit_family: Path, tmp_path: Path) -> Iterator[Path]:
+    """A set ``tiny`` with two experts and two tasks of random images."""
+    shutil.copytree(vit_family / "base", tmp_path / "base")
+    for name in ("one", "two"):
+        shutil.copytree(vit_family / name, tmp_path / "tiny" / name)
+    (tmp_path / "tiny" / "card.json").write_text(json.dumps(CARD))
+    for seed, name in enumerate(("first", "second")):
+        source = torch.Generator().manual_seed(seed)
+        halves = {}
+        for half in ("tuning", "reporting"):
+            pixels = torch.randint(0, 256, (30, 28, 28), generator=source)
+            halves[f"{half}/images"] = pixels.to(torch.uint8)
+            halves[f"{half}/labels"] = torch.randint(0, 3, (30,), generator=source)
+        for folder in ("eval", "heads"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        save_file(halves, tmp_path / "eval" / f"{name}.safetensors")
+        head = {"weight": torch.randn(3, 8, generator=source), "bias": torch.zeros(3)}
+        save_file(head, tmp_path / "heads" / f"{name}.safetensors")
+    yield tmp_path
+    for cached in (bundled.tables, bundled.tasks, bundled.references):
+        cached.cache_clear()

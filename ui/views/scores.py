@@ -49,7 +49,7 @@ def scores_view(
     own, raw = _mean(rows, "own"), _mean(rows, "raw")
     mean = ScoreRow("mean", "Mean", "", True, own, base_mean, mean_merged, ghost_mean, raw)
     gap = compare(record.correct, ghost.correct, references.own).mean[1] if ghost else None
-    sentence = verdict(record.recipe, mean_merged, base_mean, gap, pinned_name)
+    sentence = verdict(record.recipe, mean_merged, base_mean, gap, pinned_name, record.per_task)
     return ScoresView(tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "")
 
 

@@ -92,7 +92,12 @@ def what_was_done(recipe: Recipe) -> str:
 
 
 def verdict(
-    recipe: Recipe, mean: Estimate, base: Estimate, gap: Estimate | None, pinned: str = ""
+    recipe: Recipe,
+    mean: Estimate,
+    base: Estimate,
+    gap: Estimate | None,
+    pinned: str = "",
+    per_task: bool = False,
 ) -> str:
     """Return what a scored merge keeps, against the base and the pinned run.
 
@@ -102,9 +107,11 @@ def verdict(
         base: The same of the untouched base.
         gap: Merge minus pinned run, or None when nothing else is pinned.
         pinned: Name of the pinned run.
+        per_task: Each task was scored with its own model.
     """
+    own = ", each task with a model of its own," if per_task else ""
     text = (
-        f"{what_was_done(recipe)} keeps {percent(mean.value)} of what its experts can do "
+        f"{what_was_done(recipe)}{own} keeps {percent(mean.value)} of what its experts can do "
         f"(95 % interval {100 * mean.low:.0f} to {percent(mean.high)}); "
         f"the untouched base keeps {percent(base.value)}."
     )
