@@ -1,20 +1,18 @@
 """Recipe and checkpoints to a plan: what will be done to every tensor, or why it cannot be."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from merging.checkpoints.base import Checkpoint, TensorInfo
+from merging.engine.fit import HEAD, STATISTICS, copy_reason, mismatch
+from merging.engine.tied import tied_names, tied_to
 from merging.errors import CompatibilityError, RecipeError
 from merging.recipe import Recipe
 
-Action = Literal["merge", "copy", "leave_out"]
-
-# Tensors of task heads: they may differ between experts and are never merged then.
-HEAD = re.compile(r"^(classifier|score|head|fc|lm_head|qa_outputs)\b")
+Action = Literal["merge", "copy", "tie", "leave_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +22,17 @@ class Step:
     Attributes:
         tensor: Its name.
         info: Its shape and type in the reference model.
-        action: merge, copy (from the reference) or leave_out.
+        action: merge, copy (from the reference), tie (take the result of another tensor) or
+            leave_out.
         reason: In words.
+        source: For tie: the other tensor.
     """
 
     tensor: str
     info: TensorInfo
     action: Action
     reason: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Plan:
         base: The shared starting point, or None where the method needs none.
         experts: In the order of the recipe.
         steps: One for every tensor of any model, sorted by name.
+        wide: Names of tensors that some model stores as float64; they are computed so.
     """
 
     recipe: Recipe
     base: Checkpoint | None
     experts: tuple[Checkpoint, ...]
     steps: tuple[Step, ...]
+    wide: frozenset[str] = frozenset()
 
     @property
     def reference(self) -> Checkpoint:
@@ -79,7 +82,7 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
     experts = tuple(models[e.id] for e in recipe.experts)
     reference = base or experts[0]
     infos = reference.tensors()
-    steps = [_step(name, info, reference, experts) for name, info in infos.items()]
+    steps = list(_steps(reference, experts))
     for expert in experts:
         steps.extend(_extra(expert, name, infos) for name in expert.tensors() if name not in infos)
     unique = {step.tensor: step for step in reversed(steps)}
@@ -88,72 +91,62 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
             f"{reference.name} and the experts share no tensor to merge. "
             "Are they of the same architecture?"
         )
-    return Plan(recipe, base, experts, tuple(unique[n] for n in sorted(unique)))
+    ordered = tuple(unique[n] for n in sorted(unique))
+    return Plan(recipe, base, experts, ordered, _wide(reference, experts))
 
 
-def _step(
+def _steps(reference: Checkpoint, experts: tuple[Checkpoint, ...]) -> Iterator[Step]:
+    infos = reference.tensors()
+    theirs = [(expert.name, expert.tensors()) for expert in experts]
+    floating = {n for n, i in infos.items() if i.dtype.is_floating_point}
+    tied = tied_names(reference, experts, {n for n in floating if not STATISTICS.search(n)})
+    for name, info in infos.items():
+        if name in tied:
+            reason = f"tied to {tied[name]}: the same values in all models, counted once"
+            yield Step(name, info, "tie", reason, tied[name])
+            continue
+        for expert, known in theirs:
+            problem = mismatch(name, info, known.get(name), reference.name, expert)
+            if problem and not HEAD.match(name):
+                raise CompatibilityError(problem)
+            if problem:
+                reason = f"a task head that differs in {expert}; {reference.name}'s is kept"
+                yield Step(name, info, "copy", reason)
+                break
+        else:
+            yield _fitting(name, info, reference, experts)
+
+
+def _fitting(
     name: str, info: TensorInfo, reference: Checkpoint, experts: tuple[Checkpoint, ...]
 ) -> Step:
-    for expert in experts:
-        other = expert.tensors().get(name)
-        problem = _mismatch(name, info, other, reference.name, expert.name)
-        if problem and HEAD.match(name):
-            reason = f"a task head that differs in {expert.name}; {reference.name}'s is kept"
-            return Step(name, info, "copy", reason)
-        if problem:
-            raise CompatibilityError(problem)
-    if not info.dtype.is_floating_point:
-        return _copy_integer(name, info, reference, experts)
-    return Step(name, info, "merge", f"over {len(experts)} expert(s)")
+    reason = copy_reason(name, info, reference, experts)
+    if reason:
+        return Step(name, info, "copy", reason)
+    reason = f"over {len(experts)} expert(s)"
+    if HEAD.match(name):
+        reason += "; a task head: right only where its labels mean the same in all models"
+    return Step(name, info, "merge", reason)
 
 
-def _mismatch(
-    name: str, info: TensorInfo, other: TensorInfo | None, reference: str, expert: str
-) -> str:
-    if other is None:
-        return (
-            f"{expert} has no tensor {name!r}, which {reference} has. "
-            f"{expert} was not made from {reference}."
-        )
-    if other.shape != info.shape:
-        return (
-            f"{name!r} is {_size(info)} in {reference} and {_size(other)} in {expert}. "
-            f"{expert} was not made from {reference}."
-        )
-    if other.dtype.is_floating_point != info.dtype.is_floating_point:
-        return (
-            f"{name!r} is {_kind(info.dtype)} in {reference} and {_kind(other.dtype)} in {expert}. "
-            "Convert one of them."
-        )
-    return ""
-
-
-def _copy_integer(
-    name: str, info: TensorInfo, reference: Checkpoint, experts: tuple[Checkpoint, ...]
-) -> Step:
-    value = reference.load(name)
-    for expert in experts:
-        if not torch.equal(value, expert.load(name)):
-            raise CompatibilityError(
-                f"{name!r} holds {_kind(info.dtype)} and differs between {reference.name} and "
-                f"{expert.name}. Such tensors are never averaged: make them equal first."
-            )
-    return Step(name, info, "copy", f"{_kind(info.dtype)}, equal in all models")
+def _wide(reference: Checkpoint, experts: tuple[Checkpoint, ...]) -> frozenset[str]:
+    return frozenset(
+        name
+        for model in (reference, *experts)
+        for name, info in model.tensors().items()
+        if info.dtype == torch.float64
+    )
 
 
 def _extra(expert: Checkpoint, name: str, infos: Mapping[str, TensorInfo]) -> Step:
+    info = expert.tensors()[name]
+    first = tied_to(expert, name, infos)
+    if first is not None:
+        return Step(name, info, "leave_out", f"tied to {first} in {expert.name}")
     if not HEAD.match(name):
         raise CompatibilityError(
             f"{expert.name} has a tensor {name!r} that the others lack. "
             "It was not made from the same base."
         )
-    reason = f"a task head of {expert.name}; heads are not merged"
-    return Step(name, expert.tensors()[name], "leave_out", reason)
-
-
-def _size(info: TensorInfo) -> str:
-    return "x".join(map(str, info.shape)) or "a single number"
-
-
-def _kind(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+    reason = f"a task head of {expert.name}; heads are not merged, it stays with {expert.name}"
+    return Step(name, info, "leave_out", reason)

@@ -15,29 +15,26 @@ Progress = Callable[[float, str], None]
 Scorer = Callable[[Mapping[str, Tensor]], float]
 
 
-def read(model: Checkpoint, name: str, device: str) -> Tensor:
-    """Return one tensor of a model as float32, or float64 where it is stored so.
+def read(plan: Plan, model: Checkpoint, name: str, device: str) -> Tensor:
+    """Return one tensor of a model as float32, or float64 where any model of the plan has that.
 
     Raises:
         CompatibilityError: It holds a number that is infinite or not a number.
     """
-    tensor = model.load(name).to(device)
-    wide = tensor if tensor.dtype == torch.float64 else tensor.to(torch.float32)
-    if not torch.isfinite(wide).all():
+    wide = torch.float64 if name in plan.wide else torch.float32
+    tensor = model.load(name).to(device, wide)
+    if not torch.isfinite(tensor).all():
         raise CompatibilityError(
             f"{model.name} holds a number in {name!r} that is infinite or not a number. "
             "The file is damaged or its training diverged."
         )
-    return wide
+    return tensor
 
 
 def delta(plan: Plan, model: Checkpoint, name: str, device: str) -> Tensor:
-    """Return a model's difference from the base, in the wider of both types."""
-    weights = read(model, name, device)
-    if plan.base is None:
-        return weights
-    base = read(plan.base, name, device)
-    return weights.to(torch.promote_types(weights.dtype, base.dtype)) - base
+    """Return a model's difference from the base; its weights where there is none."""
+    weights = read(plan, model, name, device)
+    return weights if plan.base is None else weights - read(plan, plan.base, name, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,11 @@ class PlannedModels:
         """
         if self.plan.base is None:
             raise RecipeError(f"{self.plan.recipe.spec.label} needs a base model.")
-        return read(self.plan.base, name, self.device)
+        return read(self.plan, self.plan.base, name, self.device)
 
     def weights(self, expert: int, name: str) -> Tensor:
         """Return a tensor of one expert."""
-        return read(self.plan.experts[expert], name, self.device)
+        return read(self.plan, self.plan.experts[expert], name, self.device)
 
     def delta(self, expert: int, name: str) -> Tensor:
         """Return expert minus base."""

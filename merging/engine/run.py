@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +16,8 @@ from merging.methods.context import Context, Masks, Merged, Piece, Statistics
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes
 from merging.methods.masks import HashMasks
 
+FROZEN = "equal in all models, so there is no change to merge"
+
 
 @dataclass(frozen=True, slots=True)
 class _Work:
@@ -26,6 +27,7 @@ class _Work:
     device: str
     masks: Masks
     statistics: Statistics | None
+    frozen: set[str] = field(default_factory=set)  # equal in all models
 
 
 def run(
@@ -63,7 +65,8 @@ def run(
             if plan.recipe.spec.whole is not None:
                 found = plan.recipe.spec.whole(PlannedModels(plan, where, progress, scorer))
             else:
-                found = Merged(_merged(work, progress))
+                merged = _merged(work, progress)
+                found = Merged(merged, notes=dict.fromkeys(sorted(work.frozen), FROZEN))
             tensors = _finished(work, found)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(_no_memory(plan, where)) from error
@@ -90,7 +93,10 @@ def _merged(work: _Work, progress: Progress) -> dict[str, Tensor]:
     for index, step in enumerate(steps):
         progress(index / len(steps), f"merge {step.tensor}")
         context, stack = known.pop(step.tensor) if known else _trim(plan, _sparse(work, step))
-        merged = spec.merge(stack, context)
+        if step.tensor in work.frozen and spec.keeps_equal(plan.recipe.settings()):
+            merged = stack[0]
+        else:
+            merged = spec.merge(stack, context)
         if _on_deltas(plan) and context.base is not None:
             merged = context.base + merged
         done[step.tensor] = merged
@@ -108,9 +114,12 @@ def _looks_at_all(plan: Plan) -> bool:
 def _sparse(work: _Work, step: Step) -> Piece:
     """Read one tensor of all models and drop from it what the method drops."""
     plan, name, device = work.plan, step.tensor, work.device
-    pick = partial(delta, plan) if _on_deltas(plan) else read
-    stack = torch.stack([pick(model, name, device) for model in plan.experts])
-    base = None if plan.base is None else read(plan.base, name, device)
+    pick = delta if _on_deltas(plan) else read
+    stack = torch.stack([pick(plan, model, name, device) for model in plan.experts])
+    base = None if plan.base is None else read(plan, plan.base, name, device)
+    still = 0 if _on_deltas(plan) else stack[0] if base is None else base
+    if bool((stack == still).all()):
+        work.frozen.add(name)
     context = Context(
         tensor=name,
         experts=tuple(e.id for e in plan.recipe.experts),
@@ -168,8 +177,18 @@ def _finished(work: _Work, found: Merged) -> dict[str, Tensor]:
         done[name] = _cast(name, tensor, getattr(torch, named) if named else own)
     for step in plan.steps:
         if step.action == "copy":
-            done[step.tensor] = plan.reference.load(step.tensor)
+            done[step.tensor] = _copied(plan, step)
+    for step in plan.steps:
+        if step.action == "tie":
+            done[step.tensor] = done[step.source].clone()  # files refuse shared memory
     return dict(sorted(done.items()))
+
+
+def _copied(plan: Plan, step: Step) -> Tensor:
+    tensor = plan.reference.load(step.tensor).clone()
+    if plan.recipe.dtype is None or not step.info.dtype.is_floating_point:
+        return tensor
+    return _cast(step.tensor, tensor, getattr(torch, plan.recipe.dtype))
 
 
 def _cast(name: str, merged: Tensor, dtype: torch.dtype) -> Tensor:

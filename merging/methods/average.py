@@ -72,4 +72,6 @@ LINEAR = MethodSpec(
     space="weights",
     check=check_sum,
     dialects={"paper": {}, "mergekit": {}},
+    idempotent=True,
+    unit={"normalize": True},
 )

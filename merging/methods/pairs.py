@@ -74,14 +74,15 @@ def nearswap(models: Tensor, ctx: Context) -> Tensor:
         ctx: ``base`` and setting ``t``, at least 0.
 
     Returns:
-        w θ + (1 - w) θ₀ with w = clip(t / max(|θ - θ₀|, 1e-6), 0, 1); shape (*shape).
+        θ₀ + w (θ - θ₀) with w = clip(t / max(|θ - θ₀|, 1e-6), 0, 1); shape (*shape).
 
     Source:
         mergekit, nearswap.
     """
     assert ctx.base is not None
-    weight = (ctx.settings.number("t") / (models[0] - ctx.base).abs().clamp_min(1e-6)).clamp(0, 1)
-    return weight * models[0] + (1 - weight) * ctx.base
+    change = models[0] - ctx.base
+    weight = (ctx.settings.number("t") / change.abs().clamp_min(1e-6)).clamp(0, 1)
+    return torch.where(weight == 1, models[0], ctx.base + weight * change)
 
 
 def graft_threshold(pieces: Pieces) -> float:

@@ -95,6 +95,7 @@ REGMEAN = MethodSpec(
     scope=lambda settings: "tensor",
     weighted=False,
     idempotent=True,
+    unit={"ridge": 0.0},
     cost="one forward pass over unlabelled data, before merging",
     differs="The paper sums over tokens, MergeLM averages, which changes the weight of experts "
     "with different token counts.",

@@ -318,6 +318,7 @@ SPARSE_SOUP = replace(
     params=(TARGET,),
     scope=lambda settings: "tensor",
     weighted=True,
+    unit={"sparsity": 0.0},
 )
 WISE_FT = MethodSpec(
     id="wise_ft",

@@ -148,6 +148,10 @@ class MethodSpec:
         """Return what the kernels work on under these settings."""
         return self.space(settings) if callable(self.space) else self.space
 
+    def keeps_equal(self, settings: Settings) -> bool:
+        """Return whether identical experts give exactly that expert under these settings."""
+        return self.idempotent and all(settings.common[n] == v for n, v in self.unit.items())
+
     def needs_base(self, settings: Settings) -> bool:
         """Return whether a base is needed under these settings."""
         return self.needs.base or (self.whole is None and self.space_of(settings) == "deltas")
