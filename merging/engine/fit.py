@@ -60,6 +60,8 @@ def copy_reason(
             f"BatchNorm statistics; {reference.name}'s are kept: measure them anew, by passing "
             "data through the merged model"
         )
+    if 0 in info.shape:
+        return "holds no number"
     if info.dtype.is_floating_point:
         return ""
     value = reference.load(name)

@@ -59,6 +59,21 @@ def check_sum_always(settings: Settings, remedy: str = " the method needs their 
         )
 
 
+def check_shares(settings: Settings) -> None:
+    """Refuse weights that a method divides by together with numbers of its own.
+
+    Raises:
+        ParameterError: A weight is negative, or all are zero.
+    """
+    negative = [w for w in settings.each["weight"] if w < 0]
+    if negative:
+        raise ParameterError(
+            f"A weight is {negative[0]:g}, and the method divides by a sum of weights that it "
+            "could bring to zero anywhere. Use weights of at least 0."
+        )
+    check_sum_always(settings)
+
+
 LINEAR = MethodSpec(
     id="linear",
     label="Average",

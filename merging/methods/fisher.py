@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from merging.errors import CompatibilityError, RecipeError
+from merging.methods.average import check_shares
 from merging.methods.context import Context, Pieces
 from merging.methods.kernels import per_expert
 from merging.methods.params import Param
@@ -133,6 +134,7 @@ FISHER = MethodSpec(
     space="weights",
     scope=lambda settings: "model",
     survey=totals,
+    check=check_shares,
     dialects={"paper": {}, "fusion_bench": {"floor_rule": "add"}},
     symmetric=False,
     idempotent=True,

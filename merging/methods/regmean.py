@@ -42,7 +42,7 @@ def regmean(models: Tensor, ctx: Context) -> Tensor:
 
     Returns:
         W^T = (Σ G_i)^-1 Σ G_i W_i^T with off-diagonals of G shrunk; by the pseudo-inverse where
-        the sum is singular. Shape (*shape).
+        the sum is singular, the average where all Grams are zero. Shape (*shape).
 
     Raises:
         CompatibilityError: A Gram matrix does not fit, or only some experts have one.
@@ -51,7 +51,7 @@ def regmean(models: Tensor, ctx: Context) -> Tensor:
         Jin et al. 2023, arXiv:2212.09849, equation 2 and section 3.2.
     """
     grams = _grams(models, ctx)
-    if grams is None:
+    if grams is None or not bool(grams.any()):
         return models.mean(0)
     shrink, size = ctx.settings.number("shrink"), grams.shape[-1]
     eye = torch.eye(size, dtype=grams.dtype, device=grams.device)

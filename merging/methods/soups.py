@@ -7,6 +7,7 @@ from torch import Tensor
 
 from merging.errors import CompatibilityError, ParameterError
 from merging.methods.arithmetic import SCALE
+from merging.methods.average import check_sum_always
 from merging.methods.context import Context, Merged, Models, Settings
 from merging.methods.kernels import per_expert
 from merging.methods.params import Param
@@ -319,6 +320,7 @@ SPARSE_SOUP = replace(
     scope=lambda settings: "tensor",
     weighted=True,
     unit={"sparsity": 0.0},
+    check=check_sum_always,
 )
 WISE_FT = MethodSpec(
     id="wise_ft",

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from merging.errors import CompatibilityError
-from merging.methods.average import check_sum_always
+from merging.methods.average import check_shares, check_sum_always
 from merging.methods.context import Context, Settings
 from merging.methods.kernels import per_expert
 from merging.methods.params import Param
@@ -91,7 +91,8 @@ def slerp(models: Tensor, ctx: Context) -> Tensor:
 
     Returns:
         sin((1-t)φ)/sin φ · v₀ + sin(tφ)/sin φ · v₁ with φ the angle between the flattened
-        tensors; (1-t) v₀ + t v₁ where |cos φ| is above ``linear_above``. Shape (*shape).
+        tensors; (1-t) v₀ + t v₁ where |cos φ| is above ``linear_above`` or nearly 1, so that there
+        is no arc or no single one. Shape (*shape).
 
     Source:
         Shoemake 1985; the fallback as in mergekit and MergeLLM.
@@ -99,7 +100,7 @@ def slerp(models: Tensor, ctx: Context) -> Tensor:
     t = ctx.settings.number("t")
     first, second = (m.flatten().double() for m in models)
     cosine = float(torch.dot(_unit(first), _unit(second)).clamp(-1, 1))
-    if abs(cosine) > ctx.settings.number("linear_above"):
+    if abs(cosine) > ctx.settings.number("linear_above") or 1 - cosine**2 <= 1e-16:
         return (1 - t) * models[0] + t * models[1]
     angle = math.acos(cosine)
     parts = math.sin((1 - t) * angle), math.sin(t * angle)
@@ -212,7 +213,7 @@ def karcher(models: Tensor, ctx: Context) -> Tensor:
     shares = torch.tensor([w / sum(raw) for w in raw], dtype=torch.float64, device=models.device)
     rows = models.reshape(len(models), -1).double()
     norms = vector_norm(rows, dim=1)
-    used = norms > tolerance
+    used = (norms > tolerance) & (shares > 0)
     if not bool(used.any()):
         return torch.zeros_like(models[0])
     units, alphas = rows[used] / norms[used].unsqueeze(1), shares[used]
@@ -296,7 +297,7 @@ KARCHER = MethodSpec(
     needs=Needs(base=False),
     space="weights",
     scope=lambda settings: "tensor",
-    check=check_sum_always,
+    check=check_shares,
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,
     differs="mergekit gives every model the same weight; here weights may differ.",
