@@ -53,8 +53,19 @@ def _clamped(deltas: Tensor, sizes: tuple[tuple[float, float], ...]) -> Tensor:
     )
 
 
-def _scores(deltas: Tensor, sizes: tuple[tuple[float, float], ...]) -> Tensor:
-    """Importance within the task times agreement with the others, shape as ``deltas``."""
+def scores(deltas: Tensor, sizes: tuple[tuple[float, float], ...]) -> Tensor:
+    """Return importance within the task times agreement with the others.
+
+    Args:
+        deltas: Shape (experts, *shape).
+        sizes: Clamp of |τ| per expert.
+
+    Returns:
+        exp(n s²) tanh(τ Σ τ), s the clamped |τ| brought to 0 to 1; same shape.
+
+    Source:
+        Du et al. 2024, arXiv:2410.02396, intra- and inter-balancing, in the authors' code.
+    """
     lows = per_expert([low for low, _ in sizes], deltas)
     widths = per_expert([max(high - low, LEAST) for low, high in sizes], deltas)
     share = (_clamped(deltas, sizes) - lows) / widths
@@ -82,12 +93,12 @@ def bounds(pieces: Pieces) -> Bounds:
 
     def flat(expert: int) -> Iterator[Tensor]:
         for _, deltas in pieces():
-            yield _scores(deltas, sizes)[expert].flatten()
+            yield scores(deltas, sizes)[expert].flatten()
 
     ends = []
     for i in range(len(first)):
-        scores = torch.cat(list(flat(i)))
-        ends.append((float(scores.kthvalue(rank + 1).values), float(scores.max())))
+        own = torch.cat(list(flat(i)))
+        ends.append((float(own.kthvalue(rank + 1).values), float(own.max())))
     return Bounds(sizes, tuple(ends))
 
 
@@ -109,10 +120,10 @@ def pcb(deltas: Tensor, ctx: Context) -> Tensor:
     assert isinstance(found, Bounds)
     lows = per_expert([low for low, _ in found.scores], deltas)
     widths = per_expert([max(high - low, LEAST) for low, high in found.scores], deltas)
-    scores = ((_scores(deltas, found.sizes) - lows) / widths).clamp_(0, 1)
+    shares = ((scores(deltas, found.sizes) - lows) / widths).clamp_(0, 1)
     values = deltas.sign() * _clamped(deltas, found.sizes)
     values = values * per_expert(ctx.settings.each["weight"], deltas)
-    merged = (scores * values).sum(0) / scores.sum(0).clamp_min(LEAST)
+    merged = (shares * values).sum(0) / shares.sum(0).clamp_min(LEAST)
     return merged * ctx.settings.number("scale")
 
 
