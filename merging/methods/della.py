@@ -51,14 +51,15 @@ def keep_chances(delta: Tensor, density: float, epsilon: float) -> Tensor:
         epsilon: Half the range of chances.
 
     Returns:
-        (d - ε) + 2 ε (r - 1)/(L - 1), r = 1 for the smallest |δ|; shape (*shape).
+        (d - ε) + 2 ε (r - 1)/(L - 1), r = 1 for the smallest |δ|; shape (*shape). At a density of
+        0 or 1 every chance is that, whatever ε.
 
     Source:
         Deep et al. 2024, arXiv:2406.11617, MagPrune.
     """
     axis = 1 if delta.dim() > 1 else 0
     length = delta.shape[axis] if delta.dim() else 1
-    if length == 1:
+    if length == 1 or density in (0, 1):
         return torch.full_like(delta, density)
     order = delta.abs().argsort(dim=axis, stable=True)
     ranks = torch.empty_like(order)
@@ -91,7 +92,7 @@ def magprune(deltas: Tensor, ctx: Context) -> Tensor:
         drop = (1 - chances).flatten()
         mask = ctx.masks.keep(ctx.tensor, expert, ctx.start, count, drop)
         sparse = delta * mask.to(delta.device).reshape(delta.shape)
-        done.append(sparse / chances if how == "inverse" else sparse)
+        done.append(sparse / torch.where(chances > 0, chances, 1) if how == "inverse" else sparse)
     stack = torch.stack(done)
     return rescale(stack, deltas, how, settings.each["density"]) if how == "l1" else stack
 
@@ -100,10 +101,11 @@ def check(settings: Settings) -> None:
     """Refuse chances outside 0 to 1.
 
     Raises:
-        ParameterError: density - ε is not above 0, or density + ε not below 1.
+        ParameterError: density - ε is not above 0, or density + ε not below 1; a density of 0 or
+            1 stands for itself.
     """
     for density, epsilon in zip(settings.each["density"], settings.each["epsilon"], strict=True):
-        if density <= epsilon or density + epsilon >= 1:
+        if 0 < density < 1 and (density <= epsilon or density + epsilon >= 1):
             raise ParameterError(
                 f"density {density:g} ± epsilon {epsilon:g} leaves the range of chances, 0 to 1. "
                 f"Lower epsilon below {min(density, 1 - density):g}."

@@ -356,9 +356,6 @@ KEPT_NOTHING = [
 def test_keeping_nothing_gives_exactly_the_base(name: str, param: str, value: float) -> None:
     spec = method(name)
     found = finite_or_refused(spec, BASE, TRIO, **{param: value})
-    if spec.id in ("della", "della_linear") and param == "density":
-        assert found is None  # chances of being kept would be below zero
-        return
     assert found is not None
     assert same_bits(found, BASE)
 
@@ -373,6 +370,25 @@ def test_density_one_trims_nothing(name: str) -> None:
     for key in (n for n, shape in SHAPES.items() if 0 not in shape):
         stack = torch.stack([t[key] - BASE[key] for t in TRIO])
         assert torch.equal(spec.trim(stack, context(recipe, stack, key)), stack)
+
+
+@pytest.mark.parametrize("name", ["della", "della_linear"])
+@pytest.mark.parametrize("how", ["inverse", "l1", "none"])
+def test_della_at_density_one_keeps_all_and_at_zero_none(name: str, how: str) -> None:
+    spec = method(name)
+    assert spec.sparsify is not None
+    stack = torch.stack([t["embed.weight"] - BASE["embed.weight"] for t in TRIO])
+    for density, want in ((1.0, stack), (0.0, torch.zeros_like(stack))):
+        told = context(recipe_for(spec, density=density, rescale=how), stack)
+        torch.testing.assert_close(spec.sparsify(stack, told), want, rtol=1e-6, atol=0)
+
+
+def test_della_refuses_chances_outside_0_to_1() -> None:
+    with pytest.raises(ParameterError) as caught:
+        recipe_for(method("della"), density=0.9, epsilon=0.2)
+    assert str(caught.value) == (
+        "density 0.9 ± epsilon 0.2 leaves the range of chances, 0 to 1. Lower epsilon below 0.1."
+    )
 
 
 @pytest.mark.parametrize("name", ["dare", "dare_ties"])
