@@ -50,10 +50,17 @@ class Statistics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Values of all parameters of one method, checked and complete."""
+    """Values of all parameters of one method, checked and complete.
+
+    Attributes:
+        common: Values that hold for all experts, by name.
+        each: Values per expert, by name.
+        dialect: Whose reading they follow; some refusals depend on it, no result does.
+    """
 
     common: Mapping[str, Value]
     each: Mapping[str, tuple[float, ...]]
+    dialect: str = "paper"
 
     def number(self, name: str) -> float:
         """Return a common number."""

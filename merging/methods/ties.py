@@ -182,22 +182,25 @@ def check(settings: Settings) -> None:
     """Refuse options that contradict each other.
 
     Raises:
-        ParameterError: A negative weight where the election does not see it but the divisor does,
-            or a global trim by a rule that counts ties within one tensor.
+        ParameterError: A negative weight where the divisor is a sum of weights, or a global trim
+            by a rule that counts ties within one tensor.
     """
     check_divisor(settings)
     check_trim(settings)
 
 
 def check_divisor(settings: Settings) -> None:
-    """Refuse a negative weight that the election does not see but the divisor does.
+    """Refuse negative weights where their sum is the divisor: it may come near zero anywhere.
+
+    mergekit divides by the signed sum of the weights that vote; its dialect does too.
 
     Raises:
         ParameterError: It names the weight.
     """
     combine, voters = settings.word("combine"), settings.word("voters")
+    as_mergekit = settings.dialect == "mergekit" and voters == "weighted"
     negative = [w for w in settings.each["weight"] if w < 0]
-    if combine == "weighted_mean" and voters == "unweighted" and negative:
+    if combine == "weighted_mean" and negative and not as_mergekit:
         raise ParameterError(
             f"A weight is {negative[0]:g}, and combine weighted_mean divides by the sum of "
             "weights. Use weights of at least 0, or combine mean."

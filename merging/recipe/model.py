@@ -102,7 +102,7 @@ class Recipe:
                 each[param.name] = tuple(
                     float(dict(e.params).get(param.name, common[param.name])) for e in self.experts
                 )
-        return Settings(common, each)
+        return Settings(common, each, self.dialect)
 
     def canonical(self) -> dict[str, Any]:
         """Return what decides the result, in one order, with all defaults written out."""

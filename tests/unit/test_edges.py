@@ -281,6 +281,28 @@ def test_refused_weights_are_named(
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("name", ["ties", "dare_ties", "della", "breadcrumbs_ties", "knots_ties"])
+@pytest.mark.parametrize("voters", ["weighted", "unweighted"])
+def test_a_sum_of_weights_as_divisor_refuses_negative_ones(name: str, voters: str) -> None:
+    """Only mergekit's dialect keeps its signed divisor, under its own vote."""
+    params = {"combine": "weighted_mean", "voters": voters}
+    weights = WEIGHTS["one negative"]
+    with pytest.raises(ParameterError) as caught:
+        recipe_for(method(name), weights=weights, **params)
+    assert str(caught.value) == (
+        "A weight is -0.5, and combine weighted_mean divides by the sum of weights. Use weights "
+        "of at least 0, or combine mean."
+    )
+
+
+def test_mergekits_divisor_is_signed() -> None:
+    """Both vote plus with 2 · 0.5 and (-1) · (-0.25): (1 + 0.25) / (0.5 - 0.25) = 5."""
+    experts = (Expert("e0", 0.5), Expert("e1", -0.25))
+    recipe = Recipe("ties", experts, dialect="mergekit")
+    zero, models = {"w": torch.zeros(1)}, [{"w": torch.tensor([2.0])}, {"w": torch.tensor([-1.0])}]
+    assert merged(recipe, zero, models)["w"].tolist() == [5.0]
+
+
 def test_slerp_of_opposite_models_takes_the_straight_line() -> None:
     """Infinitely many arcs join them; a quarter of the way straight is half of the first."""
     one = {"w": torch.tensor([2.0, 0.0])}

@@ -216,7 +216,10 @@ def test_negative_weights_and_a_sum_of_weights(method: str) -> None:
     weights, params = {"a": 1.0, "b": -0.5}, {"combine": "weighted_mean"}
     with pytest.raises(ParameterError, match=r"A weight is -0\.5"):
         make_recipe(method, weights, params=params)
-    make_recipe(method, weights, params={**params, "voters": "weighted"})
+    with pytest.raises(ParameterError, match=r"A weight is -0\.5"):
+        make_recipe(method, weights, params={**params, "voters": "weighted"})
+    signed = {**params, "voters": "weighted"}
+    make_recipe(method, weights, params=signed, dialect="mergekit")
     make_recipe(method, weights)
 
 
