@@ -1,9 +1,9 @@
 """What a checkpoint is: named tensors that are read one at a time, and a content identity."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -39,13 +39,18 @@ class Checkpoint(Protocol):
         """Return a hash of the content, 16 hexadecimal digits."""
         ...
 
+    def config(self) -> Mapping[str, Any]:
+        """Return what ``config.json`` says; empty where there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryCheckpoint:
-    """A model held in memory."""
+    """A model held in memory; ``about`` is what its ``config.json`` would say."""
 
     name: str
     state: Mapping[str, Tensor]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor."""
@@ -69,3 +74,7 @@ class MemoryCheckpoint:
             digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
             digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def config(self) -> Mapping[str, Any]:
+        """Return what is known besides the weights."""
+        return self.about

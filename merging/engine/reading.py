@@ -64,6 +64,16 @@ class PlannedModels:
         """Values of all parameters."""
         return self.plan.recipe.settings()
 
+    @property
+    def seed(self) -> int:
+        """The recipe's seed."""
+        return self.plan.recipe.seed
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """What ``config.json`` says of the base or first expert."""
+        return self.plan.reference.config()
+
     def base(self, name: str) -> Tensor:
         """Return a tensor of the base.
 

@@ -130,6 +130,16 @@ class Models(Protocol):
         """Values of all parameters."""
         ...
 
+    @property
+    def seed(self) -> int:
+        """The recipe's seed, for methods that draw."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """What ``config.json`` says of the base or first expert; empty where there is none."""
+        ...
+
     def base(self, name: str) -> Tensor:
         """Return a tensor of the base."""
         ...

@@ -1,6 +1,5 @@
-"""Git Re-Basin: permute the hidden units of one model to match another's, then average."""
+"""Git Re-Basin and PLeaS: reorder the units of one model to match another's, then merge."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,168 +8,20 @@ from torch import Tensor
 
 from merging.errors import CompatibilityError, ParameterError
 from merging.methods.context import Merged, Models
+from merging.methods.matching import Orders, State, match_weights, permuted, similarity
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Needs, Source
+from merging.methods.symmetries import Axis, Group, Shapes, Symmetries, find_symmetries, plain_group
 
-SWEEPS = 100
-LEAST_GAIN = 1e-12
-State = Mapping[str, Tensor]
 GROUPS = Param(
     name="groups",
     label="Groups of axes",
     default="",
-    origin="ours: the hidden units of every feed-forward block are found by name",
+    origin="ours: residual stream, heads and hidden units as declared for the architecture",
     help="Axes that are permuted together, as tensor:axis with blanks between, groups separated "
-    "by semicolons; empty for the feed-forward blocks of a transformer.",
+    "by semicolons; empty for what is known of the architecture.",
     advanced=True,
 )
-# (writes the hidden units along axis 0), (reads them along axis 1)
-_BLOCKS = (
-    (r"(.*)\bfc1\.weight$", ("fc1.weight:0", "fc1.bias:0"), "fc2.weight:1"),
-    (r"(.*)\bintermediate\.dense\.weight$", ("intermediate.dense.weight:0",
-     "intermediate.dense.bias:0"), "output.dense.weight:1"),
-    (r"(.*)\bup_proj\.weight$", ("up_proj.weight:0", "gate_proj.weight:0"), "down_proj.weight:1"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Axes of tensors that are permuted together; its name is its first tensor's."""
-
-    axes: tuple[tuple[str, int], ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the first tensor."""
-        return self.axes[0][0]
-
-
-def read_groups(text: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Group, ...]:
-    """Read groups of axes, or find the feed-forward blocks where the text is empty.
-
-    Raises:
-        ParameterError: A group is not tensor:axis, or names what is not there.
-        CompatibilityError: Axes of a group differ in length, or none is found.
-    """
-    if text.strip():
-        groups = tuple(_read_group(part, shapes) for part in text.split(";") if part.strip())
-    else:
-        groups = _feed_forward(shapes)
-    for group in groups:
-        lengths = {shapes[name][axis] for name, axis in group.axes}
-        if len(lengths) > 1:
-            raise CompatibilityError(
-                f"The axes of group {group.name!r} have lengths {sorted(lengths)}. "
-                "Only axes over the same units belong together."
-            )
-    if not groups:
-        raise CompatibilityError(
-            "No feed-forward block was found by name. Say in groups which axes belong together, "
-            "for example 0.weight:0 0.bias:0 2.weight:1"
-        )
-    return groups
-
-
-def _read_group(text: str, shapes: Mapping[str, tuple[int, ...]]) -> Group:
-    axes = []
-    for part in text.split():
-        name, _, axis = part.rpartition(":")
-        if name not in shapes or not axis.isdigit() or int(axis) >= len(shapes[name]):
-            raise ParameterError(f"groups: {part!r:.80} names no axis of a tensor that is merged.")
-        axes.append((name, int(axis)))
-    return Group(tuple(axes))
-
-
-def _feed_forward(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Group, ...]:
-    found = []
-    for name in shapes:
-        for pattern, written, reads in _BLOCKS:
-            match = re.match(pattern, name)
-            if match is None or match[1] + reads.rpartition(":")[0] not in shapes:
-                continue
-            parts = [p for p in (*written, reads) if match[1] + p.rpartition(":")[0] in shapes]
-            found.append(_read_group(" ".join(match[1] + p for p in parts), shapes))
-    return tuple(found)
-
-
-def similarity(group: Group, one: State, other: State) -> Tensor:
-    """Return inner products of the weights of every pair of units, shape (units, units).
-
-    Args:
-        group: Axes over the units.
-        one: Model A.
-        other: Model B, already permuted along the other groups.
-    """
-    size = one[group.axes[0][0]].shape[group.axes[0][1]]
-    total = torch.zeros(size, size, dtype=torch.float64)
-    for name, axis in group.axes:
-        a, b = (m[name].double().movedim(axis, 0).reshape(size, -1).cpu() for m in (one, other))
-        total += a @ b.T
-    return total
-
-
-def permuted(
-    state: State, groups: tuple[Group, ...], orders: Mapping[str, Tensor], without: str = ""
-) -> dict[str, Tensor]:
-    """Return a model with its units reordered in every group but one."""
-    done = dict(state)
-    for group in groups:
-        if group.name == without:
-            continue
-        for name, axis in group.axes:
-            done[name] = done[name].index_select(axis, orders[group.name].to(done[name].device))
-    return done
-
-
-def match_weights(one: State, other: State, groups: tuple[Group, ...]) -> dict[str, Tensor]:
-    """Find the order of the other model's units that is most like the first model's.
-
-    Groups are visited in turn until none improves, or 100 times.
-
-    Returns:
-        Per group the order for ``index_select``.
-
-    Source:
-        Ainsworth et al. 2022, arXiv:2209.04836, weight matching.
-    """
-    from scipy.optimize import linear_sum_assignment  # costs every start a quarter of a second
-
-    orders = {g.name: torch.arange(one[g.axes[0][0]].shape[g.axes[0][1]]) for g in groups}
-    for _ in range(SWEEPS):
-        improved = False
-        for group in groups:
-            gains = similarity(group, one, permuted(other, groups, orders, without=group.name))
-            rows = torch.arange(len(gains))
-            _, chosen = linear_sum_assignment(gains.numpy(), maximize=True)
-            order = torch.from_numpy(chosen)
-            gain = gains[rows, order].sum() - gains[rows, orders[group.name]].sum()
-            if float(gain) > LEAST_GAIN:
-                orders[group.name], improved = order, True
-        if not improved:
-            break
-    return orders
-
-
-def _aligned(models: Models) -> tuple[State, State, tuple[Group, ...], dict[str, Tensor]]:
-    models.tell(0.0, "read both models")
-    one, other = ({n: models.weights(i, n) for n in models.names} for i in (0, 1))
-    shapes = {n: tuple(t.shape) for n, t in one.items()}
-    groups = read_groups(models.settings.word("groups"), shapes)
-    models.tell(0.2, "match hidden units")
-    return one, other, groups, match_weights(one, other, groups)
-
-
-def rebasin(models: Models) -> Merged:
-    """Average two models after aligning the second one's hidden units to the first's."""
-    one, other, groups, orders = _aligned(models)
-    moved = permuted(other, groups, orders)
-    changed = sum(int((o != torch.arange(len(o))).sum()) for o in orders.values())
-    note = f"averaged after moving {changed} hidden units of {models.experts[1]}"
-    return Merged(
-        {n: (one[n] + moved[n]) / 2 for n in models.names}, notes=dict.fromkeys(models.names, note)
-    )
-
-
 RATIO = Param(
     name="ratio",
     label="Kept separate ρ",
@@ -183,38 +34,140 @@ RATIO = Param(
 )
 
 
+def read_groups(text: str, shapes: Shapes) -> tuple[Group, ...]:
+    """Read groups of axes.
+
+    Raises:
+        ParameterError: A group is not tensor:axis, names what is not there, or an axis is in two.
+        CompatibilityError: Axes of a group differ in length.
+    """
+    groups = tuple(_read_group(part, shapes) for part in text.split(";") if part.strip())
+    axes = [axis for group in groups for axis in group.strands[0].axes]
+    twice = next((axis for axis in axes if axes.count(axis) > 1), None)
+    if twice is not None:
+        raise ParameterError(f"groups: {twice[0]}:{twice[1]} is named twice. Keep one of them.")
+    return groups
+
+
+def _read_group(text: str, shapes: Shapes) -> Group:
+    axes = []
+    for part in text.split():
+        name, _, axis = part.rpartition(":")
+        if name not in shapes or not axis.isdecimal() or int(axis) >= len(shapes[name]):
+            raise ParameterError(f"groups: {part!r:.80} names no axis of a tensor that is merged.")
+        axes.append((name, int(axis)))
+    return plain_group(tuple(axes), shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """Two models, the second one in the coordinates of the first."""
+
+    one: State
+    moved: State
+    symmetries: Symmetries
+    orders: Orders
+    note: str
+
+
+def _aligned(models: Models) -> _Aligned:
+    models.tell(0.0, "read both models")
+    one, other = ({n: models.weights(i, n) for n in models.names} for i in (0, 1))
+    shapes = {n: tuple(t.shape) for n, t in one.items()}
+    text = models.settings.word("groups")
+    if text.strip():
+        found = Symmetries("groups as given", read_groups(text, shapes))
+    else:
+        found = find_symmetries(shapes, models.config)
+    orders = match_weights(
+        one, other, found.groups, models.seed, lambda done, word: models.tell(0.9 * done, word)
+    )
+    note = f"{models.experts[1]} aligned to {models.experts[0]} ({found.architecture}): "
+    note += ", ".join(_moves(found.groups, orders)) + (
+        f"; {found.missing}" if found.missing else ""
+    )
+    return _Aligned(one, permuted(other, orders), found, orders, note)
+
+
+def _moves(groups: tuple[Group, ...], orders: Orders) -> list[str]:
+    """How many units of each kind changed their place, in words."""
+    words = {"stream": "channels of the stream", "heads": "heads", "hidden": "hidden units"}
+    told = []
+    for kind, word in words.items():
+        moved = total = 0
+        for group in groups:
+            if group.kind == kind:
+                order = orders[group.strands[0].axes[0]]
+                size = len(order) // group.blocks
+                at = order.reshape(group.blocks, size)[:, 0] // size
+                moved += int((at != torch.arange(group.blocks)).sum())
+                total += group.blocks
+        if total:
+            told.append(f"{moved} of {total} {word} moved")
+    return told
+
+
+def rebasin(models: Models) -> Merged:
+    """Average two models after aligning the second one's units to the first's.
+
+    The first model keeps its coordinates: what reads its features reads the merged model too.
+    """
+    done = _aligned(models)
+    tensors = {n: (done.one[n] + done.moved[n]) / 2 for n in models.names}
+    return Merged(tensors, notes=dict.fromkeys(models.names, done.note))
+
+
 def pleas(models: Models) -> Merged:
     """Merge the hidden units that match well and keep the others of both models side by side.
 
-    Along an axis of a group stand first the merged units, then the first model's own, then the
-    second's. Tensors without a group come from the first model where they have one axis.
+    Along an axis of hidden units stand first the merged ones, then the first model's own, then the
+    second's. The residual stream and heads keep their width and are merged whole, since shortcuts
+    and the size of a head fix it. Tensors without a group come from the first model where they
+    have one axis.
 
     Source:
         Nasery et al. 2024, arXiv:2407.02447, steps 1 and 2; without the layer-wise refit.
     """
-    one, other, groups, orders = _aligned(models)
+    done = _aligned(models)
     ratio = models.settings.number("ratio")
-    moved = permuted(other, groups, orders)
-    shared = {}
-    for group in groups:
-        fit = similarity(group, one, moved).diagonal()
-        shared[group.name] = fit >= fit.quantile(ratio) if ratio < 1 else torch.zeros_like(fit) > 0
-    axes: dict[str, dict[int, Tensor]] = {name: {} for name in models.names}
-    for group in groups:
-        for name, axis in group.axes:
-            axes[name][axis] = shared[group.name]
-    tensors = {n: _widened(one[n], moved[n], axes[n]) for n in models.names}
-    widths = {int((2 - s.long()).sum()) for s in shared.values()}
+    wide: dict[str, dict[int, Tensor]] = {name: {} for name in models.names}
+    whole: set[Axis] = set()
+    widths = set()
+    for group in done.symmetries.groups:
+        if group.kind != "hidden":
+            whole |= {axis for strand in group.strands for axis in strand.axes}
+            continue
+        shared = _best_matched(group, done, ratio)
+        widths.add(int((2 - shared.long()).sum()))
+        for name, axis in group.strands[0].axes:
+            wide[name][axis] = shared
+    merged = {name for name, _ in whole}
+    tensors = {}
+    for name in models.names:
+        one, moved = done.one[name], done.moved[name]
+        if not wide[name]:
+            tensors[name] = one if one.dim() == 1 and name not in merged else (one + moved) / 2
+        else:
+            tensors[name] = _widened(one, moved, wide[name], (name, 0) in whole)
     config: dict[str, object] = {}
-    if not models.settings.word("groups").strip() and len(widths) == 1:
-        config["intermediate_size"] = widths.pop()
-    return Merged(tensors, config=config)
+    if done.symmetries.width and len(widths) == 1:
+        config[done.symmetries.width] = widths.pop()
+    return Merged(tensors, config=config, notes=dict.fromkeys(models.names, done.note))
 
 
-def _widened(one: Tensor, other: Tensor, axes: Mapping[int, Tensor]) -> Tensor:
-    if not axes:
-        return one if one.dim() == 1 else (one + other) / 2
-    if len(axes) == 1 and 0 in axes:
+def _best_matched(group: Group, done: _Aligned, ratio: float) -> Tensor:
+    """Which units are merged: the most similar ones, of equal ones those that stand first."""
+    if ratio >= 1:
+        return torch.zeros(group.blocks, dtype=torch.bool)
+    fit = similarity(group.strands[0].axes, done.one, done.moved, {}).diagonal()
+    apart = -int(-(ratio * (group.blocks - 1) - 1e-9) // 1)  # rounded up
+    best = torch.argsort(-fit, stable=True)[: group.blocks - max(apart, 0)]
+    return torch.zeros(group.blocks, dtype=torch.bool).index_fill(0, best, True)
+
+
+def _widened(one: Tensor, other: Tensor, axes: Mapping[int, Tensor], halved: bool) -> Tensor:
+    """Put merged, own and other units side by side; ``halved``: rows are merged of both models."""
+    if set(axes) == {0}:
         both, own = _split(axes[0])
         return torch.cat([(one[both] + other[both]) / 2, one[own], other[own]])
     if one.dim() < 2 or not set(axes) <= {0, 1}:
@@ -222,7 +175,7 @@ def _widened(one: Tensor, other: Tensor, axes: Mapping[int, Tensor]) -> Tensor:
     everything = torch.ones(one.shape[0], dtype=torch.bool)
     rows, own_rows = _split(axes.get(0, everything))
     columns, own = _split(axes[1])
-    mean, part = (one + other) / 2, 2 if 0 in axes else 1
+    mean, part = (one + other) / 2, 2 if halved or 0 in axes else 1
     top = [mean[rows][:, columns], one[rows][:, own] / part, other[rows][:, own] / part]
     blank = torch.zeros_like(one[own_rows][:, own])
     middle = [one[own_rows][:, columns], one[own_rows][:, own], blank]
@@ -238,7 +191,7 @@ REBASIN = MethodSpec(
     id="git_rebasin",
     label="Git Re-Basin",
     family="Aligned",
-    summary="Reorder one model's hidden units to match the other's, then average both.",
+    summary="Reorder one model's units to match the other's, then average both.",
     formula="θ = (θ₁ + π(θ₂)) / 2,  π = argmax ⟨θ₁, π(θ₂)⟩",
     source=Source("Ainsworth et al. 2022, Git Re-Basin", "2209.04836"),
     whole=rebasin,
@@ -246,11 +199,13 @@ REBASIN = MethodSpec(
     needs=Needs(base=False, experts=2, most=2),
     scope=lambda settings: "model",
     weighted=False,
+    random=True,
     symmetric=False,
     idempotent=True,
-    cost="an assignment problem per group of hidden units, several times",
-    differs="The order in which groups are visited decides which local optimum is found; the "
-    "authors draw it at random, here it is the order of the model.",
+    cost="an assignment problem per group of units, several times",
+    differs="The order in which groups are visited decides which local optimum is found; here it "
+    "is drawn from the seed. The authors align convolutional networks and MLPs; residual stream "
+    "and heads of transformers are ours, and inside a head places are assigned as well.",
 )
 PLEAS = replace(
     REBASIN,
@@ -262,7 +217,8 @@ PLEAS = replace(
     whole=pleas,
     params=(RATIO, GROUPS),
     idempotent=False,
-    differs="The last step of the paper, refitting each layer on data, is not done. As in "
-    "the authors' code, vectors outside every group come from the first model, and a layer whose "
+    differs="The last step of the paper, refitting each layer on data, is not done. Residual "
+    "stream and heads of a transformer are merged whole; only hidden units widen. As in the "
+    "authors' code, vectors outside every group come from the first model, and a layer whose "
     "outputs have no group reads both models' own units in full, not halved.",
 )
