@@ -52,7 +52,7 @@ class ModelSet:
         return replace(recipe, dtype=None) if recipe.dtype == own else recipe
 
     def task_of(self, expert: str) -> str:
-        """Return the task an expert was trained on."""
+        """Return the task an expert was trained on, "" for one that knows a little of all."""
         return next(str(e["task"]) for e in self.card["experts"] if e["id"] == expert)
 
     def check(self, recipe: Recipe) -> None:
@@ -83,6 +83,9 @@ def zoo_root() -> Path:
 def open_set(name: str, root: Path | None = None) -> ModelSet:
     """Open a bundled set without reading weights.
 
+    An expert lies in the set's own folder, or where its ``folder`` in the card says, counted from
+    the folder of all sets.
+
     Raises:
         UnknownNameError: There is no such set.
         SourceError: Its files cannot be read.
@@ -94,7 +97,10 @@ def open_set(name: str, root: Path | None = None) -> ModelSet:
     if card.get("format") != CARD_FORMAT:
         raise SourceError(f"The card of {name} is not of format {CARD_FORMAT}.")
     base = open_folder(folder / card["base"], "base")
-    experts = {e["id"]: open_folder(folder / name / e["id"], e["id"]) for e in card["experts"]}
+    experts = {
+        e["id"]: open_folder(folder / e.get("folder", f"{name}/{e['id']}"), e["id"])
+        for e in card["experts"]
+    }
     return ModelSet(name, card, base, experts, folder)
 
 

@@ -30,6 +30,15 @@ SHAPES = {
 }
 
 
+def quiet() -> None:
+    """Keep transformers from printing while models are made and loaded."""
+    from transformers.utils import logging
+
+    said: Any = logging
+    said.set_verbosity_error()
+    said.disable_progress_bar()
+
+
 def row(*values: float) -> Tensor:
     """One tensor written out by hand."""
     return tensor(values, dtype=torch.float32)

@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from builders import quiet
 from safetensors.torch import load_file, save_file
 
 from merging.sets import bundled
-
-
-def _quiet() -> None:
-    from transformers.utils import logging
-
-    quiet: Any = logging
-    quiet.set_verbosity_error()
-    quiet.disable_progress_bar()
 
 
 def _vit() -> Any:
@@ -55,7 +48,7 @@ def vit_family(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def save_family(kind: str, root: Path) -> Path:
     """Write three models whose weights differ by small random changes."""
-    _quiet()
+    quiet()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = {"vit": _vit, "llama": _llama}[kind]()

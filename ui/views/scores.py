@@ -34,12 +34,12 @@ def scores_view(
     base, base_mean = normalised(references.base, references.own)
     ghosts, ghost_mean = normalised(ghost.correct, references.own) if ghost else ({}, None)
     held_in = {tasks_of[e.id] for e in record.recipe.experts}
-    letter_of = {task: letters[expert][0] for expert, task in tasks_of.items()}
+    letter_of = {task: letters[expert][0] for expert, task in reversed(tasks_of.items())}
 
     def row(task: str, merged: Estimate) -> ScoreRow:
         own, raw = _accuracy(references.own[task]), _accuracy(record.correct[task])
         return ScoreRow(
-            task, names[task], letter_of[task], task in held_in, own, base[task], merged,
+            task, names[task], letter_of.get(task, ""), task in held_in, own, base[task], merged,
             ghosts.get(task), raw,
         )  # fmt: skip
 
