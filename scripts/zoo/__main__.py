@@ -2,9 +2,10 @@
 
 Without options everything is built in a temporary folder beside ``assets/zoo`` and takes its place
 when complete. ``--experts`` trains the experts of one family again from the base that is there,
-``--sketch`` rebuilds sketches, ``--finish`` everything that is computed from weights
-(references, sketches, shipped runs, cards). ``--check`` scores the committed weights again and
-exits 1 where they differ from the card.
+``--only stranger`` the second base and its expert beside what is there. ``--sketch`` rebuilds
+sketches, ``--finish`` everything that is computed from weights (references, sketches, shipped runs,
+cards), with ``--only stranger`` that of this set. ``--check`` scores the committed weights again
+and exits 1 where they differ from the card.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import shutil
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +24,18 @@ from torch import nn
 from transformers import ViTModel
 
 from merging.sets.bundled import ROOT
-from scripts.zoo import finish, table
+from scripts.zoo import finish, stranger, table
 from scripts.zoo.sources import Data
 
 FAMILIES = ("gentle", "bold")
+SETS = (*FAMILIES, stranger.NAME)
 
 
 def main() -> int:
     """Run what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/build_zoo", description=__doc__)
     parser.add_argument("--experts", choices=FAMILIES, help="train one family again")
+    parser.add_argument("--only", choices=(stranger.NAME,), help="train and finish one set alone")
     parser.add_argument("--sketch", action="store_true", help="rebuild sketches only")
     parser.add_argument("--finish", action="store_true", help="recompute all but the weights")
     parser.add_argument("--check", action="store_true", help="score again, compare with the card")
@@ -42,12 +46,14 @@ def main() -> int:
     if options.check:
         return check()
     if options.sketch:
-        for name in FAMILIES:
+        for name in SETS:
             finish.write_sketch(ROOT, name)
     elif options.finish:
-        finish_all(ROOT)
+        finish_all(ROOT, (options.only,) if options.only else SETS)
     elif options.experts:
         again(options.experts)
+    elif options.only:
+        again(options.only)
     else:
         build()
     print(f"done in {(time.perf_counter() - begin) / 60:.1f} min")
@@ -70,20 +76,27 @@ def build() -> None:
         save_task(task, heads[task.id], work)
     for family in FAMILIES:
         seconds |= train_family(family, tasks, extra, work)
+    seconds |= stranger.train(tasks, extra, work)
     write_facts(work, describe(tasks, base, seconds))
     finish_all(work)
     shutil.rmtree(ROOT, ignore_errors=True)
     work.rename(ROOT)
 
 
-def again(family: str) -> None:
-    """Train one family's experts again from the base and heads that are there."""
+def again(name: str) -> None:
+    """Train one family's experts again from the base and heads that are there, or the strangers.
+
+    What is computed from weights is computed for that set only, or for all after a family, since
+    the strangers are measured by an expert of another set.
+    """
     tasks, extra = collect()
-    seconds = train_family(family, tasks, extra, ROOT)
+    alone = name == stranger.NAME
+    train_set = stranger.train if alone else partial(train_family, name)
+    seconds = train_set(tasks, extra, ROOT)
     base = ViTModel.from_pretrained(ROOT / "base", add_pooling_layer=False)
     known = json.loads((ROOT / "facts.json").read_text())["training"]["seconds"]
     write_facts(ROOT, describe(tasks, base, known | seconds))
-    finish_all(ROOT)
+    finish_all(ROOT, (name,) if alone else SETS)
 
 
 def write_facts(root: Path, facts: dict) -> None:
@@ -127,11 +140,14 @@ def collect() -> tuple[list[Data], tuple[np.ndarray, np.ndarray]]:
     return [*tasks, glyphs.scripts(), glyphs.pictograms()], glyphs.other_scripts()
 
 
-def finish_all(root: Path) -> None:
+def finish_all(root: Path, names: tuple[str, ...] = SETS) -> None:
     """Compute references, sketches, shipped runs and cards from the weights."""
     facts = json.loads((root / "facts.json").read_text())
-    for name in FAMILIES:
+    for name in names:
         print(f"finish {name}", flush=True)
+        if name == stranger.NAME:
+            stranger.complete(root, facts)
+            continue
         finish.write_stub(root, name, facts)
         finish.write_references(root, name)
         finish.write_sketch(root, name)
@@ -145,6 +161,7 @@ def finish_all(root: Path) -> None:
 def check() -> int:
     """Compare the committed weights with their cards."""
     problems = [p for name in FAMILIES for p in finish.check_set(ROOT, name)]
+    problems += stranger.check(ROOT)
     print("\n".join(problems) or "all scores agree with the cards")
     return 1 if problems else 0
 
@@ -202,6 +219,7 @@ def describe(tasks: list[Data], base: nn.Module, seconds: dict[str, float]) -> d
             "base": asdict(train.BASE) | {"labels_per_task": train.BASE_LABELS},
             "gentle": asdict(train.GENTLE),
             "bold": asdict(train.BOLD),
+            "stranger": asdict(train.STRANGER) | {"labels_per_task": train.BASE_LABELS},
             "seconds": {name: round(value) for name, value in seconds.items()},
         },
     }

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from merging.evaluation import Bits, compare, normalised, score, vision_model
 from merging.evaluation.intervals import Comparison, wilson
 from merging.evaluation.record import RunRecord, save_runs
+from merging.evaluation.tasks import HALVES
 from merging.experiment import merge_and_evaluate
 from merging.recipe import Recipe, make_recipe, parse_recipe, write_recipe
 from merging.sets import CARD_FORMAT, open_set
@@ -23,15 +24,28 @@ from merging.sketch import build_sketch, save_sketch
 WORDS = {
     "gentle": ("Glyphs, gentle", "Smaller changes; experts rehearsed little."),
     "bold": ("Glyphs, bold", "Larger changes; experts rehearsed more."),
+    "stranger": (
+        "Glyphs, stranger",
+        "A digits expert, and a base and a digits expert that began with other random weights.",
+    ),
 }
 FIRST_SCALES = tuple(round(0.05 * i, 2) for i in range(41))
 TOLERANCE = 0.01  # 5 of 500 items: other processors round sums differently
 
 
-def write_stub(root: Path, name: str, facts: dict) -> None:
-    """Write a card without scores, so that the library can open the set."""
+def write_stub(root: Path, name: str, facts: dict, experts: list[dict] | None = None) -> None:
+    """Write a card without scores, so that the library can open the set.
+
+    Args:
+        root: Folder of all sets.
+        name: The set.
+        facts: What the weights do not know.
+        experts: Their entries in the card; one for every task by default.
+    """
     label, summary = WORDS[name]
-    experts = [{"id": t["id"], "label": t["label"], "task": t["id"]} for t in facts["tasks"]]
+    experts = experts or [
+        {"id": t["id"], "label": t["label"], "task": t["id"]} for t in facts["tasks"]
+    ]
     card = {
         "format": CARD_FORMAT,
         "id": name,
@@ -46,18 +60,22 @@ def write_stub(root: Path, name: str, facts: dict) -> None:
         "tasks": facts["tasks"],
         "training": {"base": facts["training"]["base"], "experts": facts["training"][name]},
     }
-    _write_json(root / name / "card.json", card)
+    write_json(root / name / "card.json", card)
 
 
 def score_references(root: Path, name: str, half: str) -> dict[str, dict[str, Bits]]:
-    """Score the base on all tasks and every expert on its own."""
+    """Score the base on all tasks and every expert on its own.
+
+    A card may name another set in ``own``, whose experts are the measure then.
+    """
     opened = open_set(name, root)
+    measure = open_set(opened.card.get("own", name), root)
     every = {t.id: t for t in tasks(name, half, root)}
     config = opened.base.config()
     base = load_file(opened.base.path / "model.safetensors")
     found = {"base": score(vision_model(config, base), every.values()), "own": {}}
-    for expert, folder in opened.experts.items():
-        task = every[opened.task_of(expert)]
+    for expert, folder in measure.experts.items():
+        task = every[measure.task_of(expert)]
         model = vision_model(config, load_file(folder.path / "model.safetensors"))
         found["own"] |= score(model, [task])
     return found
@@ -91,7 +109,7 @@ def write_runs(root: Path, name: str) -> None:
     """Measure the first experiment at every step of its slider: strength 1 comes first."""
     experts = tuple(open_set(name, root).experts)
     scales = (1.0, *(s for s in FIRST_SCALES if s != 1.0))
-    runs = [_run(root, _sum(name, experts, scale)) for scale in scales]
+    runs = [run_recipe(root, _sum(name, experts, scale)) for scale in scales]
     save_runs(runs, root / name / "runs.safetensors")
 
 
@@ -100,26 +118,31 @@ def write_scores(root: Path, name: str) -> dict:
     path = root / name / "card.json"
     card = json.loads(path.read_text())
     experts = tuple(e["id"] for e in card["experts"])
-    halves = {half: score_references(root, name, half) for half in ("tuning", "reporting")}
-    card["scores"] = {
+    halves = {half: score_references(root, name, half) for half in HALVES}
+    card["scores"] = scores(halves)
+    card["claims"] = _claims(root, name, experts, halves)
+    card["single"] = _single_dare(root, name, experts, halves["reporting"])
+    write_json(path, card)
+    return card
+
+
+def scores(halves: dict[str, dict[str, dict[str, Bits]]]) -> dict:
+    """Return what a card says of base and own experts, by half."""
+    return {
         half: {
-            "base": _accuracies(found["base"]),
-            "own": _accuracies(found["own"]),
+            "base": accuracies(found["base"]),
+            "own": accuracies(found["own"]),
             "base_normalised": asdict(normalised(found["base"], found["own"])[1]),
         }
         for half, found in halves.items()
     }
-    card["claims"] = _claims(root, name, experts, halves)
-    card["single"] = _single_dare(root, name, experts, halves["reporting"])
-    _write_json(path, card)
-    return card
 
 
 def check_set(root: Path, name: str) -> list[str]:
     """Score the committed weights again and compare with the card; return what differs."""
     card = open_set(name, root).card
     problems = []
-    for half in ("tuning", "reporting"):
+    for half in HALVES:
         found = score_references(root, name, half)
         for who in ("base", "own"):
             for task, bits in found[who].items():
@@ -129,11 +152,11 @@ def check_set(root: Path, name: str) -> list[str]:
                         f"{name} {half} {who} {task}: card {said:.4f}, now {bits.mean():.4f}"
                     )
     own = score_references(root, name, "reporting")["own"]
-    for claim, said in card["claims"].items():
+    for title, said in card["claims"].items():
         record = merge_and_evaluate(parse_recipe(said["recipe"]), root=root)
         now = normalised(record.correct, own)[1].value
         if abs(now - said["mean"]["value"]) > TOLERANCE:
-            problems.append(f"{name} {claim}: card {said['mean']['value']:.4f}, now {now:.4f}")
+            problems.append(f"{name} {title}: card {said['mean']['value']:.4f}, now {now:.4f}")
     return problems
 
 
@@ -149,29 +172,29 @@ def _claims(root: Path, name: str, experts: tuple[str, ...], halves: dict) -> di
         "average": make_recipe("linear", experts, set=name),
     }
     for method, scales in grid.items():
-        recipes[method] = _best(root, name, experts, method, scales, halves["tuning"]["own"])
+        tries = [make_recipe(method, experts, set=name, params={"scale": s}) for s in scales]
+        recipes[method] = best(root, tries, halves["tuning"]["own"])
     found = halves["reporting"]
-    return {claim: _claim(root, recipe, found) for claim, recipe in recipes.items()}
+    return {title: claim(root, recipe, found) for title, recipe in recipes.items()}
 
 
-def _best(
-    root: Path, name: str, experts: tuple[str, ...], method: str, scales: list[float], own: dict
-) -> Recipe:
-    def tuning_score(scale: float) -> float:
-        recipe = make_recipe(method, experts, set=name, params={"scale": scale})
+def best(root: Path, recipes: list[Recipe], own: dict) -> Recipe:
+    """Return the recipe with the best mean share on the tuning half, of equal ones the first."""
+
+    def tuning_score(recipe: Recipe) -> float:
         record = merge_and_evaluate(recipe, root=root, half="tuning")
         return normalised(record.correct, own)[1].value
 
-    scale = max(scales, key=tuning_score)
-    return make_recipe(method, experts, set=name, params={"scale": scale})
+    return max(recipes, key=tuning_score)
 
 
-def _claim(root: Path, recipe: Recipe, found: dict) -> dict:
-    record = _run(root, recipe)
+def claim(root: Path, recipe: Recipe, found: dict) -> dict:
+    """Measure one merge on the reporting half, as shares of the own experts' accuracy."""
+    record = run_recipe(root, recipe)
     against_base: Comparison = compare(record.correct, found["base"], found["own"])
     return {
         "recipe": write_recipe(recipe),
-        "accuracy": _accuracies(record.correct),
+        "accuracy": accuracies(record.correct),
         "mean": asdict(normalised(record.correct, found["own"])[1]),
         "above_base": asdict(against_base.mean[1]),
     }
@@ -186,12 +209,13 @@ def _single_dare(root: Path, name: str, experts: tuple[str, ...], found: dict) -
             recipe = make_recipe(
                 "dare", [expert], set=name, params={"drop_rate": rate, "scale": 1.0}
             )
-            runs[expert] = _run(root, recipe).correct[expert]
+            runs[expert] = run_recipe(root, recipe).correct[expert]
         kept[str(rate)] = asdict(normalised(runs, found["own"])[1])
     return kept
 
 
-def _run(root: Path, recipe: Recipe) -> RunRecord:
+def run_recipe(root: Path, recipe: Recipe) -> RunRecord:
+    """Merge and score on the reporting half."""
     return merge_and_evaluate(recipe, root=root, device="cpu")
 
 
@@ -199,11 +223,13 @@ def _sum(name: str, experts: tuple[str, ...], scale: float) -> Recipe:
     return make_recipe("task_arithmetic", experts, set=name, params={"scale": scale})
 
 
-def _accuracies(bits: dict[str, Bits]) -> dict[str, dict]:
+def accuracies(bits: dict[str, Bits]) -> dict[str, dict]:
+    """Return accuracies with their intervals, by task."""
     return {t: asdict(wilson(int(b.sum()), len(b))) for t, b in sorted(bits.items())}
 
 
-def _write_json(path: Path, data: dict) -> None:
+def write_json(path: Path, data: dict) -> None:
+    """Write a JSON object; the file appears under its name only when complete."""
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     partial.rename(path)

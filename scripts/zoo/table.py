@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 
 START, END = "<!-- zoo table -->", "<!-- end of zoo table -->"
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -12,6 +13,13 @@ CLAIMS = {
     "ties": "TIES, density 0.2",
     "dare": "DARE, drop rate 0.9",
     "dare_ties": "DARE + TIES, drop rate 0.9",
+}
+STRANGER_CLAIMS = {
+    "average_of_bases": "Average of digits expert and stranger base",
+    "average": "Average of digits expert and stranger digits",
+    "task_arithmetic": "Task arithmetic of both",
+    "git_rebasin": "Git Re-Basin of both",
+    "pleas": "PLeaS of both",
 }
 
 
@@ -26,7 +34,8 @@ def update(root: Path) -> None:
 def tables(root: Path) -> str:
     """Return the tables as Markdown."""
     cards = [json.loads((root / name / "card.json").read_text()) for name in ("gentle", "bold")]
-    parts = [_tasks(cards), _merges(cards), _single(cards)]
+    stranger = json.loads((root / "stranger" / "card.json").read_text())
+    parts = [_tasks(cards), _merges(cards), _single(cards), _strangers(stranger)]
     return "\n\n".join(parts)
 
 
@@ -75,10 +84,57 @@ def _single(cards: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def _strangers(card: dict) -> str:
+    known, far = card["strangers"]["reporting"], card["distances"]
+    lines = [
+        "Strangers: a base and a digits expert that began with other first weights. Digits and the",
+        "mean over all tasks, reporting half; λ and ρ were chosen on the tuning half.",
+        "",
+        "| model | digits | mean of tasks |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        _two(f"{label}, {heads}", known[name][key])
+        for name, label in (("stranger_base", "Stranger base"), ("stranger", "Stranger digits"))
+        for key, heads in (("own_heads", "heads of its own"), ("first_heads", "the set's heads"))
+    ]
+    lines += [
+        _two(label + _chosen(card["claims"][key]), card["claims"][key]["accuracy"])
+        for key, label in STRANGER_CLAIMS.items()
+    ]
+    digits = sorted(seed["digits"] for seed in card["seeds"])
+    better = sum(d > card["claims"]["average"]["accuracy"]["digits"]["value"] for d in digits)
+    lines += [
+        "",
+        f"Over {len(digits)} seeds, which draw the order of matching, Git Re-Basin gets "
+        f"{100 * digits[0]:.1f} to {100 * digits[-1]:.1f} %",
+        f"of the digits right, with a median of {100 * median(digits):.1f} %; {better} of them are "
+        "above the plain average,",
+        "and all are far below either model.",
+        "",
+        "Aligning brings the stranger's weights from a distance of "
+        f"{far['digits_before']:.1f} to {far['digits_after']:.1f} of the digits",
+        f"expert's, and from {far['base_before']:.1f} to {far['base_after']:.1f} of the base's.",
+    ]
+    return "\n".join(lines)
+
+
+def _two(label: str, accuracy: dict) -> str:
+    mean = sum(a["value"] for a in accuracy.values()) / len(accuracy)
+    return f"| {label} | {_percent(accuracy['digits'])} | {100 * mean:.1f} |"
+
+
+def _chosen(claim: dict) -> str:
+    """The strength or ratio of a merge, where it was chosen."""
+    for line in claim["recipe"].split("\n"):
+        key, _, value = line.strip().partition(": ")
+        if key in ("scale", "ratio"):
+            return f", {'λ' if key == 'scale' else 'ρ'} = {float(value):g}"
+    return ""
+
+
 def _claim(claim: dict, name: str) -> str:
-    scale = next((x for x in claim["recipe"].split("\n") if x.strip().startswith("scale:")), "")
-    chosen = f", λ = {float(scale.split(':')[1]):g}" if scale and name != "sum" else ""
-    return _percent(claim["mean"]) + chosen
+    return _percent(claim["mean"]) + (_chosen(claim) if name != "sum" else "")
 
 
 def _percent(estimate: dict) -> str:

@@ -1,0 +1,130 @@
+"""The set of strangers: another initialisation, how it scores, and what aligning it is worth."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from merging.experiment import merge_recipe
+from merging.recipe import make_recipe
+from merging.sets import (
+    open_set,
+    references,
+    set_names,
+    shipped_runs,
+    sketch,
+    tables,
+    tasks,
+)
+from merging.sets.bundled import ROOT
+from scripts.zoo import stranger, table
+
+CARD = json.loads((ROOT / "stranger" / "card.json").read_text())
+CHANCE = 0.1
+
+
+def weights(expert: str) -> dict[str, Tensor]:
+    path = open_set("stranger").experts[expert].path / "model.safetensors"
+    return {n: t.double() for n, t in load_file(path).items()}
+
+
+def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    return sum(float((one[n] - other[n].double()).square().sum()) for n in one) ** 0.5
+
+
+def accuracy(half: str, expert: str, heads: str) -> dict[str, float]:
+    found = CARD["strangers"][half][expert][heads]
+    return {task: estimate["value"] for task, estimate in found.items()}
+
+
+def test_the_set_stands_last_and_shares_base_tasks_and_an_expert() -> None:
+    assert set_names()[-1] == "stranger"
+    opened, gentle = open_set("stranger"), open_set("gentle")
+    assert tuple(opened.experts) == ("digits", "stranger_base", "stranger")
+    assert opened.base.path == gentle.base.path
+    assert opened.experts["digits"].path == gentle.experts["digits"].path
+    assert opened.card["tasks"] == gentle.card["tasks"]
+    assert [opened.task_of(e) for e in opened.experts] == ["digits", "", "digits"]
+
+
+def test_committed_weights_score_as_the_card_says() -> None:
+    assert stranger.check(ROOT) == []
+
+
+def test_strangers_know_as_much_but_in_other_coordinates() -> None:
+    """With heads of their own they score as the first base does; with its heads, by chance."""
+    own = accuracy("reporting", "stranger_base", "own_heads")
+    first = {t: e["value"] for t, e in CARD["scores"]["reporting"]["base"].items()}
+    assert all(abs(own[task] - first[task]) < 0.06 for task in first)
+    assert accuracy("reporting", "stranger", "own_heads")["digits"] > own["digits"] + 0.04
+    for name in stranger.STRANGERS:
+        foreign = accuracy("reporting", name, "first_heads")
+        assert sum(foreign.values()) / len(foreign) < CHANCE + 0.02
+
+
+def test_the_measure_are_the_gentle_experts() -> None:
+    mine, gentle = references("stranger"), references("gentle")
+    for task in gentle.own:
+        assert (mine.own[task] == gentle.own[task]).all()
+        assert (mine.base[task] == gentle.base[task]).all()
+    assert {t.id for t in tasks("stranger", "reporting")} == set(gentle.own)
+
+
+def test_sketch_is_of_these_weights() -> None:
+    held, shipped = tables("stranger"), sketch("stranger")
+    assert shipped.experts == held.experts == ("digits", "stranger", "stranger_base")
+    assert torch.allclose(shipped.norms(), held.norms(held.rows(held.experts)), rtol=1e-9)
+    far = dict(zip(shipped.experts, shipped.norms().tolist(), strict=True))
+    assert min(far["stranger"], far["stranger_base"]) > 4 * far["digits"]
+
+
+def test_first_experiment_is_the_plain_average_with_its_whole_slider() -> None:
+    """At λ = 0.5 two task vectors add up to the average; at 0 to the base."""
+    runs = shipped_runs("stranger")
+    plain = [r for r in runs if r.recipe.method == "task_arithmetic"]
+    scales = [r.recipe.settings().number("scale") for r in plain]
+    assert runs[0] is plain[0] and scales[0] == 0.5
+    assert sorted(scales) == [round(0.05 * i, 2) for i in range(41)]
+    known = references("stranger").base
+    zero = plain[scales.index(0.0)]
+    assert all((zero.correct[task] == known[task]).all() for task in known)
+    assert {r.recipe.method for r in runs} == {"task_arithmetic", "git_rebasin", "pleas"}
+    assert runs[0].correct["digits"].mean() < 0.25
+    assert all(tuple(e.id for e in r.recipe.experts) == ("digits", "stranger") for r in runs[:1])
+
+
+def test_aligning_brings_the_stranger_nearer() -> None:
+    """Measured: 8.7 % nearer to the digits expert it is aligned to, 6 % or more to the base."""
+    recipe = make_recipe("git_rebasin", ["digits", "stranger"], set="stranger", dtype="float32")
+    opened, outcome = merge_recipe(recipe, device="cpu")
+    digits, other = weights("digits"), weights("stranger")
+    moved = {n: 2 * t.double() - digits[n] for n, t in outcome.tensors.items()}
+    base = {n: opened.base.load(n).double() for n in other}
+    assert apart(digits, moved) < 0.93 * apart(digits, other)
+    assert apart(base, moved) < 0.94 * apart(base, other)
+    for name in ("layernorm.weight", "encoder.layer.2.intermediate.dense.bias"):
+        torch.testing.assert_close(
+            moved[name].sort().values, other[name].sort().values, atol=1e-5, rtol=1e-5
+        )
+
+
+def test_siblings_align_to_themselves() -> None:
+    """An expert of a base already has its coordinates: nothing moves."""
+    recipe = make_recipe("git_rebasin", ["stranger_base", "stranger"], set="stranger")
+    report = merge_recipe(recipe, device="cpu")[1].report
+    assert "0 of 128 channels of the stream moved, 0 of 16 heads moved" in report[0].reason
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+def test_pleas_is_scored_at_its_own_width(ratio: float) -> None:
+    from merging.experiment import merge_and_evaluate
+
+    recipe = make_recipe("pleas", ["digits", "stranger"], set="stranger", params={"ratio": ratio})
+    record = merge_and_evaluate(recipe, device="cpu")
+    assert set(record.correct) == {t["id"] for t in CARD["tasks"]}
+
+
+def test_readme_has_the_strangers() -> None:
+    assert "Stranger base, heads of its own" in table.tables(ROOT)
