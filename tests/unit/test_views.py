@@ -70,6 +70,17 @@ def view(pinned: RunRecord | None):
     return scores_view(record("ties", 60, 20), pinned, known, names, marks, tasks, "Run 1")
 
 
+def test_letters_of_tasks_that_two_experts_or_none_were_trained_on() -> None:
+    """The first expert of a task names its row; a task without one has no letter."""
+    known = References({"t1": bits(60), "t2": bits(50)}, {"t1": bits(80), "t2": bits(50)})
+    found = scores_view(
+        record("ties", 60, 20), None, known, {"t1": "Task one", "t2": "Task two"},
+        letters(("first", "second", "base")), {"first": "t1", "second": "t1", "base": ""},
+    )  # fmt: skip
+    assert {row.task: row.letter for row in found.rows} == {"t1": "A", "t2": ""}
+    assert {row.task: row.held_in for row in found.rows} == {"t1": True, "t2": False}
+
+
 def test_scores_are_shares_of_the_own_expert_worst_first() -> None:
     shown = view(None)
     assert [(r.task, r.letter, r.held_in) for r in shown.rows] == [
