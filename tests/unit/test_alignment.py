@@ -257,8 +257,8 @@ def test_a_seed_gives_one_answer(tiny: Callable[[str], Tiny]) -> None:
 
 
 def test_the_report_says_what_moved() -> None:
-    one = {"0.weight": torch.eye(3), "1.weight": torch.eye(3)}
-    two = {"0.weight": torch.eye(3)[[1, 0, 2]], "1.weight": torch.eye(3)[:, [1, 0, 2]]}
+    one = {"0.weight": torch.eye(3), "1.weight": 2 * torch.eye(3)}
+    two = {"0.weight": torch.eye(3)[[1, 0, 2]], "1.weight": 2 * torch.eye(3)[:, [1, 0, 2]]}
     outcome = merged("git_rebasin", one, two)
     assert outcome.report[0].reason == (
         "two aligned to one (plain stack of linear layers): 2 of 3 hidden units moved"
