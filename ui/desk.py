@@ -81,7 +81,7 @@ class Desk:
         """Another set was chosen; the settings stay."""
         read = fitted(self._values(values))
         opened = self._services.sets[read.set]
-        line = {self._page.controls.set: gr.Radio(read.set, info=self._show.set_line(opened))}
+        line = {self._page.controls.set: gr.Radio(value=read.set, info=self._show.set_line(opened))}
         return self._write(read) | line | self._preview(owner, scored, to_recipe(read))
 
     def choose_method(self, event: gr.EventData, owner: Any, scored: Any, *values: Any) -> Updates:

@@ -50,7 +50,7 @@ def _tasks(cards: list[dict]) -> str:
     for task in cards[0]["tasks"]:
         name = task["id"]
         cells = [scores[0]["base"][name], scores[0]["own"][name], scores[1]["own"][name]]
-        figures = " | ".join(_percent(cell) for cell in cells)
+        figures = " | ".join(percent_cell(cell) for cell in cells)
         lines.append(f"| {task['label']} | {figures} | {task['source']} | {task['licence']} |")
     return "\n".join(lines)
 
@@ -63,7 +63,7 @@ def _merges(cards: list[dict]) -> str:
         "| merge | gentle | bold |",
         "| --- | --- | --- |",
     ]
-    base = " | ".join(_percent(c["scores"]["reporting"]["base_normalised"]) for c in cards)
+    base = " | ".join(percent_cell(c["scores"]["reporting"]["base_normalised"]) for c in cards)
     lines.append(f"| Untouched base | {base} |")
     for claim, label in CLAIMS.items():
         cells = " | ".join(_claim(card["claims"][claim], claim) for card in cards)
@@ -79,7 +79,7 @@ def _single(cards: list[dict]) -> str:
         "| --- | --- | --- |",
     ]
     for rate in cards[0]["single"]:
-        cells = " | ".join(_percent(card["single"][rate]) for card in cards)
+        cells = " | ".join(percent_cell(card["single"][rate]) for card in cards)
         lines.append(f"| {rate} | {cells} |")
     return "\n".join(lines)
 
@@ -121,7 +121,7 @@ def _strangers(card: dict) -> str:
 
 def _two(label: str, accuracy: dict) -> str:
     mean = sum(a["value"] for a in accuracy.values()) / len(accuracy)
-    return f"| {label} | {_percent(accuracy['digits'])} | {100 * mean:.1f} |"
+    return f"| {label} | {percent_cell(accuracy['digits'])} | {100 * mean:.1f} |"
 
 
 def _chosen(claim: dict) -> str:
@@ -134,9 +134,10 @@ def _chosen(claim: dict) -> str:
 
 
 def _claim(claim: dict, name: str) -> str:
-    return _percent(claim["mean"]) + (_chosen(claim) if name != "sum" else "")
+    return percent_cell(claim["mean"]) + (_chosen(claim) if name != "sum" else "")
 
 
-def _percent(estimate: dict) -> str:
+def percent_cell(estimate: dict) -> str:
+    """Return a share in per cent with its interval."""
     value, low, high = (100 * estimate[k] for k in ("value", "low", "high"))
     return f"{value:.1f} ({low:.1f} to {high:.1f})"

@@ -148,7 +148,7 @@ function orderControl(experts) {
     );
     list.append(item);
   });
-  block.append(make('b', 'Order'), make('p', 'The first expert comes first.', 'me-help'), list);
+  block.append(make('b', 'Order'), make('p', 'Experts are merged in this order.', 'me-help'), list);
   return block;
 }
 

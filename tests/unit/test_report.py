@@ -1,0 +1,47 @@
+"""The README's table of all methods is what was measured."""
+
+import json
+
+from merging.evaluation import Estimate
+from merging.methods.registry import METHODS
+from scripts import report
+
+SHARE = {"value": 0.9, "low": 0.88, "high": 0.921}
+
+
+def entry(**more: object) -> dict:
+    preset = {"mean": SHARE, "per_task": False}
+    return {"label": "Name", "family": "Family", "experts": ["a", "b", "c"],
+            "gentle": {"preset": preset}, "bold": {"preset": preset}} | more  # fmt: skip
+
+
+def test_a_row_by_hand() -> None:
+    chosen = {"preset": {"mean": SHARE, "per_task": True}, "chosen": {"scale": 0.3, "mean": SHARE}}
+    made = report.table({"grid": [0.1, 1.0], "methods": [entry(gentle=chosen, experts=["a"])]})
+    assert made.splitlines()[-2:] == [
+        "| *Family* | | | | |",
+        "| Name ² ³ | 90.0 (88.0 to 92.1) | 90.0 (88.0 to 92.1), λ = 0.3 | 90.0 (88.0 to 92.1) |  |",
+    ]
+    assert "the tuning half among 0.1, 1." in made
+
+
+def test_what_cannot_run_says_why() -> None:
+    made = report.table({"grid": [], "methods": [entry(missing="no data.")]})
+    assert made.splitlines()[-1] == "| Name | no data. | | | |"
+
+
+def test_the_readme_holds_the_measured_table() -> None:
+    scores = json.loads(report.SCORES.read_text("utf-8"))
+    assert report.table(scores) in (report.ROOT / "README.md").read_text("utf-8")
+    assert [e["id"] for e in scores["methods"]] == [spec.id for spec in METHODS]
+
+
+def test_every_figure_has_its_interval_and_its_time() -> None:
+    scores = json.loads(report.SCORES.read_text("utf-8"))
+    for found in scores["methods"]:
+        for family in report.FAMILIES if "missing" not in found else ():
+            for figures in (v for v in found[family].values()):
+                mean = Estimate(**figures["mean"])
+                assert 0 <= mean.low <= mean.value <= mean.high <= 1.2
+                limit = 20 if found["family"] in ("Spectral", "Aligned") else 5
+                assert figures["seconds"] < limit
