@@ -32,7 +32,7 @@ MAGNITUDE_PRUNE = MethodSpec(
     ),
     scope=ties.scope,
     check=together(check_sum, ties.check_trim),
-    dialects={"paper": {}, "mergekit": {}, "peft": {"trim_rule": "exact"}},
+    dialects={"paper": {}, "peft": {"trim_rule": "exact"}},
     homogeneous=True,
 )
 
@@ -136,11 +136,8 @@ def check_middle(settings: Settings) -> None:
     """Refuse thresholds that cross, and weights that sum to zero where they are divided by.
 
     Raises:
-        ParameterError: More is dropped than there is.
+        ParameterError: With thresholds, more small changes are dropped than changes in all.
     """
-    for density, gamma in zip(settings.each["density"], settings.each["gamma"], strict=True):
-        if settings.word("form") == "tensor" and density + gamma > 2:
-            raise ParameterError(f"density {density:g} and gamma {gamma:g} leave nothing.")
     low = settings.number("small")
     thin = [d for d in settings.each["density"] if 1 - d < low]
     if settings.word("form") == "thresholds" and thin:
