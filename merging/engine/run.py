@@ -85,6 +85,7 @@ def run(
 def _merged(work: _Work, progress: Progress) -> dict[str, Tensor]:
     """Merge tensor by tensor; weights, in the type they were computed in."""
     plan, spec = work.plan, work.plan.recipe.spec
+    assert spec.merge is not None
     known = dict(_whole_model(work, progress)) if _looks_at_all(plan) else None
     if known is not None:
         known = _surveyed(plan, known)

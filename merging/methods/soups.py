@@ -1,6 +1,7 @@
 """Soups and checkpoint averages: whose weights count how much, and which are let in."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ DECAY = Param(
     name="decay",
     label="Decay β",
     default=0.5,
-    origin="Measured nowhere: halfway; 0 takes the last checkpoint alone",
+    origin="ours: halfway; 0 takes the last checkpoint alone",
     help="Each checkpoint counts β times as much as the one after it; 1 gives the plain mean.",
     minimum=0.0,
     maximum=1.0,
@@ -247,20 +248,15 @@ def interpolate(deltas: Tensor, ctx: Context) -> Tensor:
     return deltas[0] * ctx.settings.number("scale")
 
 
-_AVERAGE = MethodSpec(
-    id="",
-    label="",
+_average = partial(
+    MethodSpec,
     family="Averages",
-    summary="",
-    formula="",
-    source=Source(""),
     needs=Needs(base=False),
     space="weights",
     idempotent=True,
     weighted=False,
 )
-CHECKPOINT_EMA = replace(
-    _AVERAGE,
+CHECKPOINT_EMA = _average(
     id="checkpoint_ema",
     label="Checkpoint EMA",
     summary="Average the checkpoints of one run, in the order of the list, later ones more.",
@@ -270,8 +266,7 @@ CHECKPOINT_EMA = replace(
     params=(DECAY,),
     symmetric=False,
 )
-FEDAVG = replace(
-    _AVERAGE,
+FEDAVG = _average(
     id="fedavg",
     label="FedAvg",
     summary="Average by the number of examples each expert has seen.",
@@ -280,8 +275,7 @@ FEDAVG = replace(
     merge=federated,
     params=(SAMPLES,),
 )
-METRIC_WEIGHTED = replace(
-    _AVERAGE,
+METRIC_WEIGHTED = _average(
     id="metric_weighted",
     label="Metric-weighted average",
     summary="Average checkpoints by training loss or step, in our form of the idea.",
@@ -293,8 +287,7 @@ METRIC_WEIGHTED = replace(
     differs="The paper's formula is not known to us. Ours has its limits: p = 0 is the plain mean, "
     "a large p takes the best checkpoint alone.",
 )
-GREEDY_SOUP = replace(
-    _AVERAGE,
+GREEDY_SOUP = _average(
     id="greedy_soup",
     label="Greedy soup",
     summary="Add experts to the average, best first, and keep each only if held-out scores agree.",
@@ -308,8 +301,7 @@ GREEDY_SOUP = replace(
     cost="2n - 1 evaluations on held-out data",
     differs="model-soups lets in what is strictly better, SMS also what is as good.",
 )
-SPARSE_SOUP = replace(
-    _AVERAGE,
+SPARSE_SOUP = _average(
     id="sparse_soup",
     label="Sparse soup",
     summary="Average models retrained from one pruned parent, so that what is pruned stays pruned.",

@@ -54,10 +54,6 @@ def together(*checks: Callable[[Settings], None]) -> Callable[[Settings], None]:
     return check
 
 
-def _no_merge(stack: Tensor, ctx: Context) -> Tensor:
-    raise NotImplementedError(f"{ctx.tensor}: this method works on whole models")
-
-
 @dataclass(frozen=True, slots=True)
 class MethodSpec:
     """One merge method: everything the rest of the house needs to know about it.
@@ -65,7 +61,8 @@ class MethodSpec:
     Attributes:
         id, label, family, summary, formula: Names and words; the formula may name settings.
         source: The paper.
-        merge: Last step of a method that works tensor by tensor. (experts, *shape) -> (*shape).
+        merge: Last step of a method that works tensor by tensor, None for others.
+            (experts, *shape) -> (*shape).
         params: Parameters besides the weight, in the order of the controls.
         needs: Base, number of experts, data.
         space: "deltas": kernels get task vectors and return the merged delta. "weights": they
@@ -88,6 +85,9 @@ class MethodSpec:
         unit: Settings under which ``idempotent`` holds, where the defaults are others.
         cost: Work beyond reading every weight once, in words.
         differs: Where implementations of the method differ, in words.
+
+    Raises:
+        ValueError: The declaration has both ``merge`` and ``whole``, or neither.
     """
 
     id: str
@@ -96,7 +96,7 @@ class MethodSpec:
     summary: str
     formula: str
     source: Source
-    merge: Callable[[Tensor, Context], Tensor] = _no_merge
+    merge: Callable[[Tensor, Context], Tensor] | None = None
     params: tuple[Param, ...] = ()
     needs: Needs = Needs()
     space: Space | Callable[[Settings], Space] = "deltas"
@@ -116,6 +116,10 @@ class MethodSpec:
     unit: Mapping[str, Value] = field(default_factory=dict)
     cost: str = "one pass over the weights"
     differs: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.merge is None) == (self.whole is None):
+            raise ValueError(f"{self.id}: declare either merge or whole, and not both.")
 
     def param(self, name: str) -> Param:
         """Return the declaration of a parameter, the weight included.

@@ -185,11 +185,13 @@ def _votes(settings: Settings) -> Tensor:
 
 def _moved(recipe: Recipe, trimmed: Tensor, context: Context) -> float:
     """Squared length of the merged delta of one span."""
+    last = recipe.spec.merge
+    assert last is not None
     if recipe.spec.space_of(recipe.settings()) == "deltas":
-        merged = recipe.spec.merge(trimmed, context)
+        merged = last(trimmed, context)
     else:
         assert context.base is not None
-        merged = recipe.spec.merge(trimmed + context.base, context) - context.base
+        merged = last(trimmed + context.base, context) - context.base
     return float(merged.square().sum())
 
 

@@ -1,6 +1,7 @@
 """Declarations: every parameter of every method guards itself and can be shown."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -194,6 +195,14 @@ def test_defaults_of_the_references(spec: str, dialect: str, option: str, value:
 def test_over_what_a_result_depends(spec: str, params: Any, scope: str) -> None:
     settings = make_recipe(spec, ["a", "b"], params=params).settings()
     assert method(spec).scope(settings) == scope
+
+
+def test_a_method_has_one_way_to_merge() -> None:
+    ties, opcm = method("ties"), method("opcm")
+    with pytest.raises(ValueError, match="ties: declare either merge or whole"):
+        replace(ties, merge=None)
+    with pytest.raises(ValueError, match="opcm: declare either merge or whole"):
+        replace(opcm, merge=ties.merge)
 
 
 def test_unknown_dialect_is_named() -> None:
