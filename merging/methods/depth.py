@@ -1,15 +1,17 @@
-"""LiNeS: shallow layers move less than deep ones."""
+"""LiNeS: shallow layers move less than deep ones, as a method and on top of every other."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
 
+from merging.errors import ParameterError
 from merging.methods import arithmetic
 from merging.methods.average import check_sum
-from merging.methods.context import Context, Settings
+from merging.methods.context import Context, Merged, Models, Settings
 from merging.methods.params import Param
-from merging.methods.spec import MethodSpec, Source
+from merging.methods.spec import MethodSpec, Source, together
 
 _BLOCK = re.compile(r"(?:^|\.)(\d+)\.")
 SHALLOW = Param(
@@ -47,6 +49,23 @@ BLOCKS = Param(
     slider=(0, 64),
     step=1,
     advanced=True,
+)
+
+DEPTH_SCALING = Param(
+    name="depth_scaling",
+    label="Scale by depth (LiNeS)",
+    default=False,
+    origin="Wang et al. 2024: a step after any merge",
+    help="Scale the merged change block by block: less in the first blocks than in the last.",
+    advanced=True,
+    later=True,
+)
+ON_TOP = (
+    DEPTH_SCALING,
+    *(
+        replace(param, advanced=True, later=True, when=DEPTH_SCALING.name)
+        for param in (SHALLOW, DEEPER, BLOCKS)
+    ),
 )
 
 
@@ -108,3 +127,66 @@ LINES = MethodSpec(
     differs="The authors look for the block's number anywhere in the name, so a digit elsewhere "
     "may hit the wrong block; here the first number counts.",
 )
+
+
+def with_depth(spec: MethodSpec) -> MethodSpec:
+    """Return a method with LiNeS as an option: its merged delta times ``depth_factor``.
+
+    Args:
+        spec: A method. One that always works on whole weights has no merged delta and comes back
+            as it is, and so does one on whole models that needs no base.
+
+    Returns:
+        The method with the parameters ``ON_TOP``; at their defaults nothing changes.
+
+    Source:
+        Wang et al. 2024, arXiv:2410.17146, section on model merging.
+    """
+    if spec.space == "weights" or (spec.whole is not None and not spec.needs.base):
+        return spec
+    checks = (spec.check,) if spec.check else ()
+    return replace(
+        spec,
+        params=(*spec.params, *ON_TOP),
+        merge=_scaled(spec.merge) if spec.merge else None,
+        whole=_scaled_whole(spec.whole) if spec.whole else None,
+        shaped=lambda settings: settings.flag(DEPTH_SCALING.name) or spec.shaped(settings),
+        check=together(*checks, _on_deltas(spec)),
+    )
+
+
+def _scaled(merge: Callable[[Tensor, Context], Tensor]) -> Callable[[Tensor, Context], Tensor]:
+    def scaled(stack: Tensor, ctx: Context) -> Tensor:
+        merged = merge(stack, ctx)
+        if not ctx.settings.flag(DEPTH_SCALING.name):
+            return merged
+        return merged * depth_factor(ctx.tensor, ctx.names, ctx.settings)
+
+    return scaled
+
+
+def _scaled_whole(whole: Callable[[Models], Merged]) -> Callable[[Models], Merged]:
+    def scaled(models: Models) -> Merged:
+        found = whole(models)
+        if not models.settings.flag(DEPTH_SCALING.name):
+            return found
+        tensors = dict(found.tensors)
+        for name, tensor in tensors.items():
+            factor = depth_factor(name, models.names, models.settings)
+            if factor != 1:
+                base = models.base(name)
+                tensors[name] = base + (tensor - base) * factor
+        return replace(found, tensors=tensors)
+
+    return scaled
+
+
+def _on_deltas(spec: MethodSpec) -> Callable[[Settings], None]:
+    def check(settings: Settings) -> None:
+        if settings.flag(DEPTH_SCALING.name) and spec.space_of(settings) == "weights":
+            raise ParameterError(
+                f"depth_scaling scales a change from the base, but {spec.label} merges whole "
+                "weights under these settings. Switch depth_scaling off, or merge around the base."
+            )
+
+    return check

@@ -32,6 +32,9 @@ class Param:
         advanced: Folded away in the page.
         exclusive: The maximum itself is refused.
         aliases: Words other tools use for it; only for "did you mean".
+        later: Declared after the first release: a recipe's key does not hold it at its default,
+            so that the keys of older recipes stay.
+        when: Name of a flag of the same method that must be true for it to mean anything, or "".
     """
 
     name: str
@@ -50,6 +53,8 @@ class Param:
     advanced: bool = False
     exclusive: bool = False
     aliases: tuple[str, ...] = ()
+    later: bool = False
+    when: str = ""
 
     def check(self, value: object, where: str) -> Value:
         """Return ``value`` in the parameter's type, or say what is wrong with it.

@@ -6,7 +6,7 @@ from merging.methods.average import LINEAR
 from merging.methods.dare import DARE, DARE_TIES
 from merging.methods.darex import DAREX
 from merging.methods.della import DELLA, DELLA_LINEAR
-from merging.methods.depth import LINES
+from merging.methods.depth import LINES, with_depth
 from merging.methods.energy import MODEL_STOCK, SCE
 from merging.methods.fisher import FISHER
 from merging.methods.knots import KNOTS
@@ -32,7 +32,7 @@ from merging.methods.tall import CONSENSUS_TA, EMR, TALL
 from merging.methods.ties import TIES
 from merging.methods.widen import WIDEN
 
-METHODS: tuple[MethodSpec, ...] = (
+_DECLARED: tuple[MethodSpec, ...] = (
     LINEAR,
     TASK_ARITHMETIC,
     TIES,
@@ -76,6 +76,11 @@ METHODS: tuple[MethodSpec, ...] = (
     PLEAS,
     FISHER,
     REGMEAN,
+)
+# LiNeS itself, and methods whose result is one model per task.
+_WITHOUT_DEPTH = (LINES.id, TALL.id, EMR.id)
+METHODS: tuple[MethodSpec, ...] = tuple(
+    spec if spec.id in _WITHOUT_DEPTH else with_depth(spec) for spec in _DECLARED
 )
 
 

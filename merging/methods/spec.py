@@ -148,6 +148,10 @@ class MethodSpec:
             raise unknown(f"dialect for {self.id}", dialect, self.dialects)
         return {p.name: p.default for p in self.params} | dict(self.dialects[dialect])
 
+    def active(self, settings: Settings) -> tuple[Param, ...]:
+        """Return the parameters that mean something: those whose flag, if they have one, is on."""
+        return tuple(p for p in self.params if not p.when or settings.flag(p.when))
+
     def space_of(self, settings: Settings) -> Space:
         """Return what the kernels work on under these settings."""
         return self.space(settings) if callable(self.space) else self.space

@@ -9,7 +9,7 @@ from typing import Any
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError, unknown
 from merging.methods.context import Settings
-from merging.methods.params import WEIGHT, Value
+from merging.methods.params import WEIGHT, Param, Value
 from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 
@@ -105,10 +105,16 @@ class Recipe:
         return Settings(common, each, self.dialect)
 
     def canonical(self) -> dict[str, Any]:
-        """Return what decides the result, in one order, with all defaults written out."""
+        """Return what decides the result, in one order, with all defaults written out.
+
+        Left out are parameters whose flag is off, and those declared after the first release
+        where they stand at their default.
+        """
         recipe = self.ordered()
         settings = recipe.settings()
-        names = sorted(settings.each)
+        told = [p for p in recipe.spec.active(settings) if not (p.later and _idle(p, settings))]
+        common = sorted(p.name for p in told if not p.per_expert)
+        names = sorted(["weight", *(p.name for p in told if p.per_expert)])
         return {
             "format": FORMAT,
             "set": recipe.set,
@@ -117,7 +123,7 @@ class Recipe:
             "dialect": recipe.dialect,
             "dtype": recipe.dtype,
             "seed": recipe.seed if recipe.spec.random else 0,
-            "params": {n: v for n, v in sorted(settings.common.items()) if n not in settings.each},
+            "params": {n: settings.common[n] for n in common},
             "experts": [
                 {"id": expert.id, **{n: settings.each[n][i] for n in names}}
                 for i, expert in enumerate(recipe.experts)
@@ -208,6 +214,11 @@ def _check_weights(experts: tuple[Expert, ...], spec: MethodSpec) -> None:
             f"expert {loud[0].id!r:.60}: weight is {loud[0].weight:g}, but {spec.label} has no "
             "weights. Leave them at 1."
         )
+
+
+def _idle(param: Param, settings: Settings) -> bool:
+    values = settings.each.get(param.name, (settings.common[param.name],))
+    return all(value == param.default for value in values)
 
 
 def _checked(spec: MethodSpec, name: str, value: object) -> Value:

@@ -93,6 +93,8 @@ def values(param: Param, eighths: bool = False) -> st.SearchStrategy[Any]:
         return st.sampled_from(param.choices)
     if isinstance(param.default, bool):
         return st.booleans()
+    if isinstance(param.default, int):
+        return st.integers(int(param.slider[0]), int(param.slider[1]))
     top = param.maximum if not eighths else min(param.maximum, 2.0)
     low = param.minimum if not eighths else max(param.minimum, -2.0)
     if eighths:

@@ -51,6 +51,9 @@ def answer(recipe: Recipe, models: dict[str, dict[str, Tensor]], base: dict[str,
         times = sum(e.weight for e in recipe.experts) - 1
         starts = {n: base[n].flatten().tolist() for n in merged}
         merged = {n: [m + times * b for m, b in _pairs(merged[n], starts[n])] for n in merged}
+    if recipe.settings().common.get("depth_scaling"):
+        factors = _depth_factors(recipe, list(merged))
+        merged = {n: [factors[n] * m for m in merged[n]] for n in merged}
     return Answer(
         kept=[sum(v != 0 for d in trimmed.values() for v in d[e]) for e in count],
         survivors={n: _signs(recipe, d) for n, d in trimmed.items()},
@@ -62,6 +65,18 @@ def answer(recipe: Recipe, models: dict[str, dict[str, Tensor]], base: dict[str,
             for e in count
         ],
     )
+
+
+def _depth_factors(recipe: Recipe, names: list[str]) -> dict[str, float]:
+    """LiNeS: α + β l/(L - 1) in block l of L, and α where there is no such block."""
+    common = recipe.settings().common
+    shallow, deeper = float(common["shallow"]), float(common["deeper"])
+    blocks = {n: [int(part) for part in n.split(".")[:-1] if part.isdigit()] for n in names}
+    count = int(common["blocks"]) or 1 + max((b[0] for b in blocks.values() if b), default=0)
+    return {
+        n: shallow + deeper * b[0] / (count - 1) if b and count > 1 and b[0] < count else shallow
+        for n, b in blocks.items()
+    }
 
 
 def _pairs(first: list[Any], second: list[Any]) -> list[tuple[Any, Any]]:

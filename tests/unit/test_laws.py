@@ -115,6 +115,33 @@ def test_strength_zero_gives_the_base_bit_for_bit(name: str) -> None:
     assert same_bits(merged(recipe_for(name, scale=0.0), BASE, MODELS), BASE)
 
 
+SCALABLE = [m.id for m in METHODS if any(p.name == "depth_scaling" for p in m.params)]
+
+
+@pytest.mark.parametrize("name", SCALABLE)
+def test_scaling_by_depth_with_factor_one_changes_no_bit(name: str) -> None:
+    one = {"depth_scaling": True, "shallow": 1.0, "deeper": 0.0}
+    plain = merged(recipe_for(name), BASE, MODELS)
+    assert same_bits(merged(recipe_for(name, **one), BASE, MODELS), plain)
+
+
+@pytest.mark.parametrize("name", SCALABLE)
+def test_scaling_by_depth_scales_the_merged_delta(name: str) -> None:
+    """α = 0.5, β = 0.25: half of the change in block 0, three quarters in block 1."""
+    params = {"depth_scaling": True, "shallow": 0.5, "deeper": 0.25}
+    plain = merged(recipe_for(name), BASE, MODELS)
+    for key, tensor in merged(recipe_for(name, **params), BASE, MODELS).items():
+        factor = 0.75 if key.startswith("layers.1.") else 0.5
+        want = BASE[key] + factor * (plain[key] - BASE[key])
+        torch.testing.assert_close(tensor, want, atol=1e-6, rtol=1e-5)
+
+
+def test_what_can_be_scaled_by_depth() -> None:
+    without = {m.id for m in METHODS} - set(SCALABLE)
+    assert without >= {"lines", "linear", "greedy_soup", "tall_masks", "emr", "pleas"}
+    assert {"ties", "dare", "iso_c", "knots_ties", "opcm", "multislerp"} <= set(SCALABLE)
+
+
 @pytest.mark.parametrize("name", [m.id for m in METHODS if not m.weighted])
 def test_methods_without_weights_refuse_them(name: str) -> None:
     names = {f"e{i}": 0.5 for i in range(count(method(name)))}

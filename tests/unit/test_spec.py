@@ -205,6 +205,13 @@ def test_a_method_has_one_way_to_merge() -> None:
         replace(opcm, merge=ties.merge)
 
 
+@pytest.mark.parametrize("spec", METHODS, ids=name)
+def test_what_waits_for_a_flag_names_a_flag(spec: MethodSpec) -> None:
+    for param in spec.params:
+        if param.when:
+            assert isinstance(spec.param(param.when).default, bool)
+
+
 def test_unknown_dialect_is_named() -> None:
     with pytest.raises(UnknownNameError, match=r"dialect for ties 'mergekt'.*'mergekit'"):
         method("ties").defaults("mergekt")

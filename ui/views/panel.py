@@ -27,6 +27,7 @@ class ControlView:
         divisible: Each expert may have its own value.
         own: It means something at single experts only.
         advanced: Folded away.
+        when: The flag without which it is hidden, or "".
     """
 
     name: str
@@ -41,6 +42,7 @@ class ControlView:
     divisible: bool
     own: bool
     advanced: bool
+    when: str
 
 
 def control_view(param: Param, value: Value) -> ControlView:
@@ -58,6 +60,7 @@ def control_view(param: Param, value: Value) -> ControlView:
         divisible=param.per_expert,
         own=param.own,
         advanced=param.advanced,
+        when=param.when,
     )
 
 

@@ -33,7 +33,7 @@ def settings_line(recipe: Recipe) -> str:
     spec, settings = recipe.spec, recipe.settings()
     shown = [spec.label]
     defaults = spec.defaults("paper")
-    for param in spec.params:
+    for param in spec.active(settings):
         value = settings.common[param.name]
         if not param.advanced:
             shown.append(f"{param.symbol or param.label} {number(value)}")
@@ -61,11 +61,11 @@ def experts_words(recipe: Recipe) -> str:
 
 def unlike_the_paper(recipe: Recipe) -> list[str]:
     """Return the detailed settings that make a recipe another method than the formula shows."""
-    settings, paper = recipe.settings().common, recipe.spec.defaults("paper")
+    settings, paper = recipe.settings(), recipe.spec.defaults("paper")
     return [
-        f"{p.label.lower()}: {number(settings[p.name])}"
-        for p in recipe.spec.params
-        if p.advanced and settings[p.name] != paper[p.name]
+        f"{p.label.lower()}: {number(settings.common[p.name])}"
+        for p in recipe.spec.active(settings)
+        if p.advanced and settings.common[p.name] != paper[p.name]
     ]
 
 
