@@ -1,6 +1,6 @@
 """OPCM: merge experts one after another, adding only what lies outside what is merged already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,19 @@ MATRICES = Param(
     origin="ours: every matrix that is no embedding; the authors ask the module",
     help="Names of the matrices to project, with commas between; empty for all but embeddings.",
     advanced=True,
+)
+
+AFTER = Param(
+    name="after",
+    label="Stop after",
+    default=0,
+    origin="ours: all of them, as in Tang et al. 2025",
+    help="Stop after this many experts; 0 takes all.",
+    minimum=0,
+    maximum=10_000,
+    slider=(0, 10),
+    step=1,
+    later=True,
 )
 
 
@@ -84,17 +97,18 @@ def outside(merged: Tensor, delta: Tensor, alpha: float, zero_diagonal: bool) ->
 
 
 def sequence(models: Models) -> Iterator[Step]:
-    """Yield the merge after each expert, in the order of the recipe.
+    """Yield the merge after each expert, in the order of the recipe, ``after`` of them at most.
 
     Only one model's deltas and the merge so far are held.
     """
+    chosen = models.experts[: int(models.settings.number("after")) or None]
     settings, names = models.settings, models.names
     merged: dict[str, Tensor] = {}
     scale, lengths = 1.0, 0.0
-    for index, expert in enumerate(models.experts):
+    for index, expert in enumerate(chosen):
         squares = grown = 0.0
         for place, name in enumerate(names):
-            done = (index + place / len(names)) / len(models.experts)
+            done = (index + place / len(names)) / len(chosen)
             models.tell(done, f"add {expert}: {name}")
             delta = models.delta(index, name)
             squares += float(vector_norm(delta).double().square())
@@ -124,17 +138,20 @@ def _projected(name: str, delta: Tensor, chosen: str) -> bool:
 
 
 def opcm(models: Models) -> Merged:
-    """Merge all experts one after another; see ``sequence`` for the steps between.
+    """Merge experts one after another; see ``sequence`` for the steps between.
+
+    The notes tell the order and λ of each step.
 
     Source:
         Tang et al. 2025, arXiv:2501.09522.
     """
-    last = None
-    for last in sequence(models):  # noqa: B007
-        pass
-    assert last is not None
-    note = "merged in this order: " + ", ".join(models.experts)
-    tensors = {name: models.base(name) + delta for name, delta in last.deltas.items()}
+    deltas: Mapping[str, Tensor] = {}
+    told = []
+    for step in sequence(models):
+        deltas = step.deltas
+        told.append(f"{step.expert} (λ {step.scale:.4g})")
+    note = "merged in this order: " + ", ".join(told)
+    tensors = {name: models.base(name) + delta for name, delta in deltas.items()}
     return Merged(tensors, notes=dict.fromkeys(models.names, note))
 
 
@@ -146,7 +163,7 @@ OPCM = MethodSpec(
     formula="Mₜ = (λₜ₋₁·Mₜ₋₁ + P(τₜ)) / λₜ,  |Mₜ| = mean|τₛ|",
     source=Source("Tang et al. 2025, Merging models on the fly without retraining", "2501.09522"),
     whole=opcm,
-    params=(ALPHA, ZERO_DIAGONAL, MATRICES),
+    params=(ALPHA, AFTER, ZERO_DIAGONAL, MATRICES),
     scope=lambda settings: "model",
     dialects={"paper": {}, "fusion_bench": {"zero_diagonal": True}},
     weighted=False,
