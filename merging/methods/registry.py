@@ -10,6 +10,7 @@ from merging.methods.depth import LINES, with_depth
 from merging.methods.energy import MODEL_STOCK, SCE
 from merging.methods.fisher import FISHER
 from merging.methods.knots import KNOTS
+from merging.methods.mixture import EXPERT_AVERAGING
 from merging.methods.opcm import OPCM
 from merging.methods.pairs import ARCEE_FUSION, GRAFT, NEARSWAP
 from merging.methods.pcb import PCB
@@ -62,6 +63,7 @@ _DECLARED: tuple[MethodSpec, ...] = (
     CHECKPOINT_EMA,
     METRIC_WEIGHTED,
     SPARSE_SOUP,
+    EXPERT_AVERAGING,
     TSV,
     ISO_C,
     ISO_CTS,

@@ -28,12 +28,14 @@ class Needs:
         most: Largest number of experts, or None.
         data: What has to be measured on data first: ``fisher`` diagonals, ``gram`` matrices of
             the inputs of linear layers, mean ``inputs``, a ``scorer`` of whole models, or "".
+        model: "mixture": models whose layers are mixtures of experts; "" for any.
     """
 
     base: bool = True
     experts: int = 1
     most: int | None = None
     data: Data = ""
+    model: Literal["", "mixture"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ def missing(spec: MethodSpec, opened: ModelSet) -> str:
     needs = spec.needs
     if needs.data in _UNMEASURED:
         return _UNMEASURED[needs.data]
+    if needs.model == "mixture":
+        return "it takes a mixture of experts (Mixtral), and this set holds none."
     if len(opened.experts) < needs.experts:
         return f"it takes {needs.experts} experts and this set has {len(opened.experts)}."
     return ""

@@ -14,7 +14,7 @@ from merging.methods.context import Context
 from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import HashMasks
 from merging.methods.params import Param
-from merging.methods.registry import method
+from merging.methods.registry import METHODS, method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe, make_recipe
 
@@ -103,6 +103,8 @@ def values(param: Param, eighths: bool = False) -> st.SearchStrategy[Any]:
     return st.floats(low, top, exclude_max=param.exclusive).map(lambda v: v + 0.0)
 
 
+# Methods that run on any small model; a mixture of experts has tests of its own.
+PLAIN = tuple(spec for spec in METHODS if not spec.needs.model)
 # Methods whose preview and merge are also written out in plain Python (naive.py).
 FIRST = ("linear", "task_arithmetic", "ties", "dare", "dare_ties")
 IDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import State, checkpoints, context, same_bits
+from builders import PLAIN, State, checkpoints, context, same_bits
 from test_laws import OWN
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from merging.checkpoints import MemoryCheckpoint
 from merging.engine import make_plan, run
 from merging.errors import CompatibilityError, MergeError, ParameterError
 from merging.methods.params import Param
-from merging.methods.registry import METHODS, method
+from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe
 
@@ -37,8 +37,8 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "norm.weight": (4,),
     "void.weight": (2, 0),
 }
-ALL = [m.id for m in METHODS]
-WEIGHTED = [m.id for m in METHODS if m.weighted]
+ALL = [m.id for m in PLAIN]
+WEIGHTED = [m.id for m in PLAIN if m.weighted]
 OTHER_WIDTH = ("pleas",)
 
 
@@ -181,7 +181,7 @@ def test_odd_models(name: str, kind: str, base: State) -> None:
     finite_or_refused(method(name), base, MODELS[kind])
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.needs.experts == 1])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.needs.experts == 1])
 def test_one_expert(name: str) -> None:
     """One expert is merged by every method that does not need two; averages return it."""
     spec = method(name)
@@ -192,14 +192,14 @@ def test_one_expert(name: str) -> None:
             torch.testing.assert_close(tensor, TRIO[0][key], atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.needs.experts > 1])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.needs.experts > 1])
 def test_too_few_experts_are_refused(name: str) -> None:
     spec = method(name)
     with pytest.raises(MergeError, match=f"{spec.label} needs at least {spec.needs.experts} exp"):
         recipe_for(spec, 1)
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.needs.data in ("fisher", "gram")])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.needs.data in ("fisher", "gram")])
 def test_statistics_of_zeros(name: str) -> None:
     """Nobody is sure of anything: the plain average."""
     spec = method(name)
@@ -226,7 +226,7 @@ def ends(param: Param) -> list[Any]:
 
 TABLE = [
     (spec.id, dialect, param.name, value)
-    for spec in METHODS
+    for spec in PLAIN
     for dialect in spec.dialects
     for param in spec.params
     for value in ends(param)
@@ -250,7 +250,7 @@ def test_every_parameter_at_its_ends(name: str, dialect: str, param: str, value:
 NOTHING = [("density", 0.0), ("scale", 0.0), ("fraction", 0.0), ("t", 0.0)]
 KEPT_NOTHING = [
     (m.id, p, v)
-    for m in METHODS
+    for m in PLAIN
     for p, v in NOTHING
     if p in {q.name for q in m.params} and m.needs_base(recipe_for(m).settings())
 ]
@@ -264,7 +264,7 @@ def test_keeping_nothing_gives_exactly_the_base(name: str, param: str, value: fl
     assert same_bits(found, BASE)
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.trim])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.trim])
 def test_density_one_trims_nothing(name: str) -> None:
     spec = method(name)
     assert spec.trim is not None

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from builders import State, checkpoints, same_bits, state
+from builders import PLAIN, State, checkpoints, same_bits, state
 from torch import Tensor
 
 from merging.checkpoints import MemoryCheckpoint
 from merging.engine import make_plan, run
 from merging.errors import ParameterError
-from merging.methods.registry import METHODS, method
+from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe, make_recipe
 
@@ -23,7 +23,7 @@ MODELS = {
     f"e{i}": {n: t + 0.1 * torch.randn(t.shape, generator=SOURCE) for n, t in BASE.items()}
     for i in range(3)
 }
-ALL = [m.id for m in METHODS]
+ALL = [m.id for m in PLAIN]
 SHAPES_KEPT = [name for name in ALL if name != "pleas"]
 OWN = {"samples": (3, 1, 2), "metric": (1.0, 2.0, 0.5)}
 
@@ -80,14 +80,14 @@ def test_finite_with_names_shapes_and_types_kept(name: str) -> None:
         assert name not in SHAPES_KEPT or tensor.shape == BASE[key].shape
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.symmetric])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.symmetric])
 def test_order_of_experts_changes_no_bit(name: str) -> None:
     recipe = recipe_for(name)
     turned = replace(recipe, experts=recipe.experts[::-1])
     assert same_bits(merged(recipe, BASE, MODELS), merged(turned, BASE, MODELS))
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.idempotent])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.idempotent])
 def test_identical_experts_give_that_expert(name: str) -> None:
     same = dict.fromkeys(MODELS, MODELS["e0"])
     found = merged(recipe_for(name, **own_settings(name)), BASE, same)
@@ -95,7 +95,7 @@ def test_identical_experts_give_that_expert(name: str) -> None:
         torch.testing.assert_close(tensor, MODELS["e0"][key], atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if m.homogeneous])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.homogeneous])
 def test_scaled_deltas_give_a_scaled_merge(name: str) -> None:
     """Deltas twice as long give a merge twice as far from the base."""
     zero = {n: torch.zeros_like(t) for n, t in BASE.items()}
@@ -107,7 +107,7 @@ def test_scaled_deltas_give_a_scaled_merge(name: str) -> None:
         torch.testing.assert_close(far[key], 2 * tensor, atol=1e-5, rtol=1e-4)
 
 
-STRENGTH = [m.id for m in METHODS if any(p.name == "scale" for p in m.params)]
+STRENGTH = [m.id for m in PLAIN if any(p.name == "scale" for p in m.params)]
 
 
 @pytest.mark.parametrize("name", STRENGTH)
@@ -115,7 +115,7 @@ def test_strength_zero_gives_the_base_bit_for_bit(name: str) -> None:
     assert same_bits(merged(recipe_for(name, scale=0.0), BASE, MODELS), BASE)
 
 
-SCALABLE = [m.id for m in METHODS if any(p.name == "depth_scaling" for p in m.params)]
+SCALABLE = [m.id for m in PLAIN if any(p.name == "depth_scaling" for p in m.params)]
 
 
 @pytest.mark.parametrize("name", SCALABLE)
@@ -137,12 +137,12 @@ def test_scaling_by_depth_scales_the_merged_delta(name: str) -> None:
 
 
 def test_what_can_be_scaled_by_depth() -> None:
-    without = {m.id for m in METHODS} - set(SCALABLE)
+    without = {m.id for m in PLAIN} - set(SCALABLE)
     assert without >= {"lines", "linear", "greedy_soup", "tall_masks", "emr", "pleas"}
     assert {"ties", "dare", "iso_c", "knots_ties", "opcm", "multislerp"} <= set(SCALABLE)
 
 
-@pytest.mark.parametrize("name", [m.id for m in METHODS if not m.weighted])
+@pytest.mark.parametrize("name", [m.id for m in PLAIN if not m.weighted])
 def test_methods_without_weights_refuse_them(name: str) -> None:
     names = {f"e{i}": 0.5 for i in range(count(method(name)))}
     with pytest.raises(ParameterError, match="has no weights"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import SHAPES, State, checkpoints, context, experts, merge, recipes, row, state
+from builders import PLAIN, SHAPES, State, checkpoints, context, experts, merge, recipes, row, state
 from hypothesis import example, given
 from hypothesis import strategies as st
 from naive import answer
@@ -14,7 +14,6 @@ from naive import answer
 from merging.checkpoints import MemoryCheckpoint
 from merging.checkpoints.buckets import bucket_of
 from merging.errors import UnknownNameError
-from merging.methods.registry import METHODS
 from merging.recipe import Expert, Recipe, make_recipe
 from merging.sketch import DeltaTables, Preview, preview
 
@@ -159,7 +158,7 @@ def test_unchanged_experts_give_numbers_all_the_same() -> None:
     assert [(e.kept, e.energy) for e in found.experts] == [(0, 0), (0, 0)]
 
 
-PAIRABLE = [m.id for m in METHODS if not m.needs.data and (m.needs.most or 2) >= 2]
+PAIRABLE = [m.id for m in PLAIN if not m.needs.data and (m.needs.most or 2) >= 2]
 
 
 @pytest.mark.parametrize("method", PAIRABLE)

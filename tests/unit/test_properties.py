@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import State, experts, merge, merge_rows, row, state, values
+from builders import PLAIN, State, experts, merge, merge_rows, row, state, values
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from test_laws import BASE, MODELS, SHAPES_KEPT, merged, recipe_for
@@ -15,11 +15,11 @@ from merging.errors import ParameterError
 from merging.methods.context import Context
 from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import HashMasks
-from merging.methods.registry import METHODS, method
+from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Recipe
 
-ALL = [m.id for m in METHODS]
+ALL = [m.id for m in PLAIN]
 
 # --- Chunks ---------------------------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ def element_wise(spec: MethodSpec) -> bool:
     return spec.scope(recipe.settings()) == "element"
 
 
-ELEMENTS = [m.id for m in METHODS if element_wise(m)]
+ELEMENTS = [m.id for m in PLAIN if element_wise(m)]
 
 
 def test_which_methods_work_element_by_element() -> None:
@@ -127,7 +127,7 @@ def cast(model: State, dtype: torch.dtype) -> State:
     return {n: t.to(dtype) for n, t in model.items()}
 
 
-ROUNDED = [m.id for m in METHODS if m.whole is None and not m.random]
+ROUNDED = [m.id for m in PLAIN if m.whole is None and not m.random]
 
 
 @pytest.mark.parametrize("name", ROUNDED)
