@@ -69,5 +69,10 @@ TASK_ARITHMETIC = MethodSpec(
     merge=weighted_sum,
     params=(SUM_SCALE, DIVIDE),
     check=check_sum,
-    dialects={"paper": {}, "mergekit": {"scale": 1.0}, "peft": {"scale": 1.0}},
+    dialects={
+        "paper": {},
+        "mergekit": {"scale": 1.0},
+        "peft": {"scale": 1.0},
+        "fusion_bench": {"scale": 0.3},
+    },
 )

@@ -86,7 +86,7 @@ LINEAR = MethodSpec(
     needs=Needs(base=False),
     space="weights",
     check=check_sum,
-    dialects={"paper": {}, "mergekit": {}},
+    dialects={"paper": {}, "mergekit": {}, "fusion_bench": {}},
     idempotent=True,
     unit={"normalize": True},
 )

@@ -76,7 +76,12 @@ DARE = MethodSpec(
     params=(DROP_RATE, arithmetic.SUM_SCALE, RESCALE, arithmetic.DIVIDE),
     scope=scope,
     check=check_sum,
-    dialects={"paper": {}, "mergekit": {"rescale": "l1", "scale": 1.0}, "peft": {"scale": 1.0}},
+    dialects={
+        "paper": {},
+        "mergekit": {"rescale": "l1", "scale": 1.0},
+        "peft": {"scale": 1.0},
+        "fusion_bench": {"drop_rate": 0.5},
+    },
     random=True,
 )
 
@@ -131,6 +136,7 @@ DARE_TIES = MethodSpec(
         "paper": {},
         "mergekit": MERGEKIT,
         "peft": {**ties.PEFT, "scale": 1.0},
+        "fusion_bench": {**ties.FUSION_BENCH, "drop_rate": 0.5, "scale": 0.5},
     },
     random=True,
 )

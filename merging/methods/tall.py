@@ -167,6 +167,7 @@ EMR = MethodSpec(
     source=Source("Huang et al. 2024, EMR-Merging", "2405.17461"),
     whole=emr,
     scope=lambda settings: "model",
+    dialects={"paper": {}, "fusion_bench": {}},
     weighted=False,
     homogeneous=True,
     cost="one pass; one bit per weight and task is kept",

@@ -98,6 +98,7 @@ PEFT: Mapping[str, Value] = {
     "zero_sign": "plus",
     "scale": 1.0,
 }
+FUSION_BENCH: Mapping[str, Value] = {"density": 0.2, "combine": "sum", "scale": 0.3}
 
 
 def trimmed(deltas: Tensor, ctx: Context) -> Tensor:
@@ -238,5 +239,6 @@ TIES = MethodSpec(
         "paper": {},
         "mergekit": {**MERGEKIT, "density": 1.0},
         "peft": PEFT,
+        "fusion_bench": FUSION_BENCH,
     },
 )

@@ -84,7 +84,9 @@ def test_end_to_end() -> None:
     found = run(plan("one", "two", "three").plan, device="cpu")
     want = tensor([[2.51911, 3.53185], [1.50637, 2.01274]])
     assert torch.allclose(found.tensors["w"], want, atol=1e-5)
-    assert found.report[0].reason == "merged in this order: one, two, three"
+    assert found.report[0].reason == (
+        "merged in this order: one (λ 1), two (λ 1.449), three (λ 1.975)"
+    )
 
 
 def test_one_expert_is_returned() -> None:

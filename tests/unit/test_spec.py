@@ -170,6 +170,12 @@ def test_names_are_unique(spec: MethodSpec) -> None:
         ("dare", "mergekit", "rescale", "l1"),
         ("dare_ties", "mergekit", "combine", "sum"),
         ("task_arithmetic", "mergekit", "scale", 1.0),
+        ("ties", "fusion_bench", "combine", "sum"),
+        ("ties", "fusion_bench", "zero_sign", "majority"),
+        ("dare", "fusion_bench", "rescale", "inverse"),
+        ("dare_ties", "fusion_bench", "density", 0.2),
+        ("fisher", "fusion_bench", "floor_rule", "add"),
+        ("opcm", "fusion_bench", "zero_diagonal", True),
     ],
 )
 def test_defaults_of_the_references(spec: str, dialect: str, option: str, value: object) -> None:
