@@ -1,14 +1,16 @@
-"""The command line: ``python -m merging merge RECIPE --out DIR``.
+"""The command line: ``python -m merging merge RECIPE --out DIR`` and ``dialects RECIPE``.
 
 Exit codes: 0 done, 1 the recipe, the models or the disk refused, 2 wrong usage, 130 interrupted.
 """
 
 import argparse
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from merging.checkpoints import FolderCheckpoint, open_folder
+from merging.dialects import Comparison, compare, compare_models
 from merging.engine import make_plan, run
 from merging.engine.output import write_model
 from merging.errors import MergeError, SourceError
@@ -21,12 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m merging", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     merge = commands.add_parser("merge", help="merge a recipe into a model folder")
-    merge.add_argument("recipe", type=Path, help="YAML of format merge-explorer/1")
     merge.add_argument("--out", type=Path, required=True, help="folder to write; must be new")
-    merge.add_argument("--device", default=None, help="cpu or cuda; the best there is by default")
+    dialects = commands.add_parser("dialects", help="tell where implementations of a method part")
+    for command in (merge, dialects):
+        command.add_argument("recipe", type=Path, help="YAML of format merge-explorer/1")
+        command.add_argument("--device", help="cpu or cuda; the best there is by default")
     options = parser.parse_args(arguments)
     try:
-        merge_file(options.recipe, options.out, options.device)
+        if options.command == "merge":
+            merge_file(options.recipe, options.out, options.device)
+        else:
+            print(dialects_of_file(options.recipe, options.device))
     except MergeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -49,12 +56,7 @@ def merge_file(path: Path, out: Path, device: str | None = None) -> None:
     Raises:
         MergeError: The recipe, the models or the disk refuse; nothing is written then.
     """
-    try:
-        recipe = parse_recipe(path.read_text("utf-8"))
-    except OSError as error:
-        raise SourceError(f"Cannot read the recipe {str(path)!r}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{str(path)!r} is not text. Give a recipe in YAML.") from error
+    recipe = _recipe(path)
     if recipe.set is not None:
         opened, outcome = merge_recipe(recipe, _show, device=device)
         reference = opened.base
@@ -70,6 +72,57 @@ def merge_file(path: Path, out: Path, device: str | None = None) -> None:
         f"wrote {out}: {merged} tensors merged, {other} copied or left out, "
         f"{outcome.seconds:.2f} s on {outcome.device}"
     )
+
+
+def dialects_of_file(path: Path, device: str | None = None) -> str:
+    """Return a table of where the dialects of a recipe's method part on its models.
+
+    Args:
+        path: The recipe; models are found as in ``merge_file``.
+        device: Where to compute.
+
+    Raises:
+        MergeError: The recipe or the models refuse.
+    """
+    recipe = _recipe(path)
+    if recipe.set is not None:
+        found = compare(recipe, _show, device=device)
+    else:
+        found = compare_models(recipe, *_folders(recipe, path.parent), _show, device)
+    return comparison_table(recipe, found)
+
+
+def comparison_table(recipe: Recipe, found: tuple[Comparison, ...]) -> str:
+    """Return comparisons as text: options of each dialect, then a line per tensor."""
+    if not found:
+        return f"{recipe.spec.label} has one dialect only: {recipe.dialect}."
+    return "\n\n".join("\n".join(_lines(recipe, c)) for c in found)
+
+
+def _lines(recipe: Recipe, found: Comparison) -> Iterator[str]:
+    yield f"{recipe.spec.label}: {recipe.dialect} against {found.dialect}"
+    for option in found.options:
+        yield f"  {option.name}: {option.ours} here, {option.theirs} there"
+    if not found.options:
+        yield "  no option differs that the recipe leaves open"
+    if found.whole is None:
+        yield f"  refused: {found.refused}"
+        return
+    rows = {"whole model": found.whole, **found.tensors}
+    width = max(map(len, rows))
+    yield f"  {'':{width}}  {'difference':>11}  {'largest':>9}  {'signs':>7}"
+    for name, gap in rows.items():
+        apart = f"{gap.relative:.2%}" if math.isfinite(gap.relative) else "no change"
+        yield f"  {name:{width}}  {apart:>11}  {gap.largest:9.2e}  {gap.signs:7.2%}"
+
+
+def _recipe(path: Path) -> Recipe:
+    try:
+        return parse_recipe(path.read_text("utf-8"))
+    except OSError as error:
+        raise SourceError(f"Cannot read the recipe {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{str(path)!r} is not text. Give a recipe in YAML.") from error
 
 
 def _folders(

@@ -1,5 +1,7 @@
 """The command line, from recipe file to a folder that transformers loads."""
 
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from merging import cli
 from merging.checkpoints import FolderCheckpoint
-from merging.cli import main
+from merging.cli import comparison_table, main
+from merging.dialects import Comparison, Distance, Option
 from merging.errors import Cancelled
 from merging.methods.masks import HashMasks
-from merging.recipe import parse_recipe
+from merging.recipe import make_recipe, parse_recipe
 
 SUM = """format: merge-explorer/1
 base: base
@@ -207,3 +210,65 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     cli._show(0.25, "merge w")
     assert capsys.readouterr().err.startswith("\r 25%  merge w")
+
+
+# --- Dialects -------------------------------------------------------------------------------------
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_dialects_of_a_bundled_set_are_told(tmp_path: Path, capsys: Any) -> None:
+    recipe = """format: merge-explorer/1
+set: gentle
+experts: [{id: digits, weight: 1.0}, {id: fashion, weight: -0.5}]
+method: ties
+params: {density: 1.0, voters: unweighted, scale: 0.3}
+"""
+    path = written(tmp_path / "recipe.yaml", recipe)
+    assert main(["dialects", path, "--device", "cpu"]) == 0
+    first, second, third = capsys.readouterr().out.strip().split("\n\n")
+    assert first.splitlines()[0] == "TIES: paper against mergekit"
+    assert "  combine: mean here, weighted_mean there" in first
+    assert "  refused: A weight is -0.5, and combine weighted_mean divides" in first
+    head, *rows = third.splitlines()
+    assert head == "TIES: paper against fusion_bench"
+    assert rows[0] == "  combine: mean here, sum there"
+    assert rows[1].split() == ["difference", "largest", "signs"]
+    assert re.fullmatch(r"  whole model +\d+\.\d\d% +\d\.\d\de[-+]\d\d +0\.00%", rows[2])
+    assert "against peft" in second
+
+
+def test_dialects_of_folders_are_told(family: Path, tmp_path: Path, capsys: Any) -> None:
+    text = named(SUM, family).replace(": base", f": {family}/base")
+    path = written(tmp_path / "recipe.yaml", text)
+    assert main(["dialects", path, "--device", "cpu"]) == 0
+    shown = capsys.readouterr().out
+    assert "Task arithmetic: paper against mergekit\n  no option differs" in shown
+    assert len(shown.splitlines()) == 2 * (4 + len(weights(family / "base"))) + 1
+
+
+def test_a_distance_is_no_share_of_a_change_that_is_none() -> None:
+    gap = Distance(math.inf, 1.5, 1.0, 4)
+    found = Comparison("mergekit", (Option("scale", 0.0, 1.0),), {"w": gap}, gap)
+    recipe = make_recipe("ties", ["a"])
+    assert comparison_table(recipe, (found,)).splitlines() == [
+        "TIES: paper against mergekit",
+        "  scale: 0.0 here, 1.0 there",
+        "                difference    largest    signs",
+        "  whole model    no change   1.50e+00  100.00%",
+        "  w              no change   1.50e+00  100.00%",
+    ]
+
+
+def test_a_method_with_one_dialect_says_so(tmp_path: Path, capsys: Any) -> None:
+    recipe = "format: merge-explorer/1\nset: gentle\nexperts: [digits]\nmethod: wise_ft\n"
+    assert main(["dialects", written(tmp_path / "recipe.yaml", recipe)]) == 0
+    assert capsys.readouterr().out == "WiSE-FT has one dialect only: paper.\n"
+
+
+def test_dialects_of_a_recipe_that_is_not_there(tmp_path: Path, capsys: Any) -> None:
+    assert main(["dialects", str(tmp_path / "none.yaml")]) == 1
+    assert "Cannot read the recipe" in capsys.readouterr().err
