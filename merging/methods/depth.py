@@ -53,10 +53,10 @@ BLOCKS = Param(
 
 DEPTH_SCALING = Param(
     name="depth_scaling",
-    label="Scale by depth (LiNeS)",
+    label="Scale by depth",
     default=False,
     origin="Wang et al. 2024: a step after any merge",
-    help="Scale the merged change block by block: less in the first blocks than in the last.",
+    help="LiNeS: scale the merged change block by block, less in the first than in the last.",
     advanced=True,
     later=True,
 )

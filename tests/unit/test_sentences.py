@@ -91,6 +91,25 @@ def test_subjects(method: str, experts: tuple[str, ...], params: dict, subject: 
     assert s.what_was_done(make_recipe(method, experts, params=params)) == subject
 
 
+def test_what_waits_for_a_switch_is_told_when_it_is_on() -> None:
+    params = {"shallow": 0.25, "depth_scaling": False}
+    off = make_recipe("ties", ["a"], params=params)
+    on = off.patched(params={"depth_scaling": True})
+    assert s.settings_line(off) == "TIES · d 0.2 · λ 1 · 1 expert"
+    assert s.settings_line(on) == (
+        "TIES · d 0.2 · λ 1 · scale by depth yes · first block α 0.25 · 1 expert"
+    )
+    assert s.unlike_the_paper(off) == []
+    assert s.unlike_the_paper(on) == ["scale by depth: yes", "first block α: 0.25"]
+
+
+def test_a_control_declared_later_is_told_when_it_is_set() -> None:
+    opcm = make_recipe("opcm", ["b", "a"])
+    assert s.settings_line(opcm) == "OPCM · α 0.5 · b → a"
+    early = opcm.patched(params={"after": 1})
+    assert s.settings_line(early) == "OPCM · α 0.5 · Stop after 1 · b → a"
+
+
 def test_settings_line_names_what_differs() -> None:
     recipe = make_recipe("ties", {"a": 1.0, "b": 0.5}, params={"density": 0.3, "combine": "sum"})
     line = s.settings_line(recipe)

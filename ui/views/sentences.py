@@ -35,9 +35,9 @@ def settings_line(recipe: Recipe) -> str:
     defaults = spec.defaults("paper")
     for param in spec.active(settings):
         value = settings.common[param.name]
-        if not param.advanced:
+        if not param.advanced and not (param.later and value == param.default):
             shown.append(f"{param.symbol or param.label} {number(value)}")
-        elif value != defaults[param.name]:
+        elif param.advanced and value != defaults[param.name]:
             shown.append(f"{param.label.lower()} {number(value)}")
     shown.append(experts_words(recipe))
     weights = [f"{e.id} {number(e.weight)}" for e in recipe.experts if e.weight != 1]
