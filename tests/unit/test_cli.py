@@ -247,7 +247,7 @@ def test_dialects_of_folders_are_told(family: Path, tmp_path: Path, capsys: Any)
     assert main(["dialects", path, "--device", "cpu"]) == 0
     shown = capsys.readouterr().out
     assert "Task arithmetic: paper against mergekit\n  no option differs" in shown
-    assert len(shown.splitlines()) == 2 * (4 + len(weights(family / "base"))) + 1
+    assert len(shown.splitlines()) == 3 * (4 + len(weights(family / "base"))) + 2
 
 
 def test_a_distance_is_no_share_of_a_change_that_is_none() -> None:

@@ -149,7 +149,7 @@ def test_progress_runs_once_from_start_to_end() -> None:
 
 def test_a_bundled_set() -> None:
     recipe = make_recipe("task_arithmetic", ["digits", "fashion"], set="gentle")
-    mergekit, fusion = compare(recipe, device="cpu")
+    mergekit, _, fusion = compare(recipe, device="cpu")
     assert (mergekit.dialect, fusion.dialect) == ("mergekit", "fusion_bench")
     assert mergekit.whole is not None and fusion.whole is not None
     assert mergekit.whole.relative == pytest.approx(0.7 / 0.3, rel=1e-3)
