@@ -1,11 +1,13 @@
-"""The command line: ``python -m merging merge RECIPE --out DIR`` and ``dialects RECIPE``.
+"""The command line: ``python -m merging merge RECIPE --out DIR``, ``dialects RECIPE``, ``docs``.
 
 Exit codes: 0 done, 1 the recipe, the models or the disk refused, 2 wrong usage, 130 interrupted.
 """
 
 import argparse
 import math
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from merging.checkpoints import FolderCheckpoint, open_folder
 from merging.dialects import Comparison, compare, compare_models
 from merging.engine import make_plan, run
 from merging.engine.output import write_model
-from merging.errors import MergeError, SourceError
+from merging.errors import MergeError, ResourceError, SourceError
 from merging.experiment import merge_recipe
+from merging.methods.reference import reference
+from merging.methods.registry import METHODS
 from merging.recipe import Recipe, parse_recipe
 
 
@@ -28,12 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (merge, dialects):
         command.add_argument("recipe", type=Path, help="YAML of format merge-explorer/1")
         command.add_argument("--device", help="cpu or cuda; the best there is by default")
+    docs = commands.add_parser("docs", help="write the method reference from the declarations")
+    docs.add_argument("--out", type=Path, required=True, help="file to write; replaced if there")
     options = parser.parse_args(arguments)
     try:
         if options.command == "merge":
             merge_file(options.recipe, options.out, options.device)
-        else:
+        elif options.command == "dialects":
             print(dialects_of_file(options.recipe, options.device))
+        else:
+            write_reference(options.out)
     except MergeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -123,6 +131,31 @@ def _recipe(path: Path) -> Recipe:
         raise SourceError(f"Cannot read the recipe {str(path)!r}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{str(path)!r} is not text. Give a recipe in YAML.") from error
+
+
+def write_reference(path: Path) -> None:
+    """Write the method reference under a temporary name beside its place, then rename it.
+
+    Args:
+        path: File to write, in a folder that exists; an older file is replaced.
+
+    Raises:
+        ResourceError: The file cannot be written; an older one is left as it was.
+    """
+    partial = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".docs.", delete=False
+        ) as file:
+            partial = Path(file.name)
+            file.write(reference(METHODS))
+        partial.chmod(0o644)
+        os.replace(partial, path)
+    except OSError as error:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        raise ResourceError(f"Cannot write {str(path)!r}: {error.strerror}.") from error
+    print(f"wrote {path}: {len(METHODS)} methods")
 
 
 def _folders(

@@ -62,6 +62,7 @@ class MethodSpec:
 
     Attributes:
         id, label, family, summary, formula: Names and words; the formula may name settings.
+            The summary is one sentence: what the method does.
         source: The paper.
         merge: Last step of a method that works tensor by tensor, None for others.
             (experts, *shape) -> (*shape).
@@ -87,6 +88,7 @@ class MethodSpec:
         unit: Settings under which ``idempotent`` holds, where the defaults are others.
         cost: Work beyond reading every weight once, in words.
         differs: Where implementations of the method differ, in words.
+        idea: A second sentence, at most 160 characters: why it works, or what to expect.
 
     Raises:
         ValueError: The declaration has both ``merge`` and ``whole``, or neither.
@@ -118,6 +120,7 @@ class MethodSpec:
     unit: Mapping[str, Value] = field(default_factory=dict)
     cost: str = "one pass over the weights"
     differs: str = ""
+    idea: str = ""
 
     def __post_init__(self) -> None:
         if (self.merge is None) == (self.whole is None):
