@@ -64,6 +64,8 @@ TASK_ARITHMETIC = MethodSpec(
     label="Task arithmetic",
     family="Task vectors",
     summary="Add what each expert learned, scaled by one strength.",
+    idea="A task vector is a direction: added it brings a skill, with a negative weight it takes "
+    "one away.",
     formula="θ = θ₀ + λ Σ w·τᵢ",
     source=Source("Ilharco et al. 2022, Editing models with task arithmetic", "2212.04089"),
     merge=weighted_sum,
@@ -75,4 +77,7 @@ TASK_ARITHMETIC = MethodSpec(
         "peft": {"scale": 1.0},
         "fusion_bench": {"scale": 0.3},
     },
+    differs="The paper adds task vectors and has one λ for all. mergekit has a weight for each "
+    "expert, λ = 1 by default, and a switch that divides by the sum of weights: a sum and a mean "
+    "differ by a factor of n in λ.",
 )

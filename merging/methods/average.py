@@ -79,6 +79,8 @@ LINEAR = MethodSpec(
     label="Average",
     family="Averages",
     summary="The plain or weighted mean of the experts' weights.",
+    idea="Experts tuned from one base often lie in one low-loss region, so their mean works and "
+    "costs nothing extra to run.",
     formula="θ = Σ w·θᵢ / Σ w",
     source=Source("Wortsman et al. 2022, Model soups", "2203.05482"),
     merge=linear,
@@ -89,4 +91,6 @@ LINEAR = MethodSpec(
     dialects={"paper": {}, "mergekit": {}, "fusion_bench": {}},
     idempotent=True,
     unit={"normalize": True},
+    differs="Where weights sum to zero mergekit divides by zero; here they are refused. The "
+    "released script of model-soups averages integer buffers too; here they are never averaged.",
 )

@@ -69,6 +69,8 @@ DARE = MethodSpec(
     label="DARE",
     family="Task vectors",
     summary="Drop most changes at random, scale up the rest, and add the task vectors.",
+    idea="Most changes are redundant: the rest, scaled up, gives layers the same output on "
+    "average, and experts collide less.",
     formula="θ = θ₀ + λ Σ w · mᵢ·τᵢ / (1 - p)",
     source=Source("Yu et al. 2023, Language models are super Mario", "2311.03099"),
     merge=arithmetic.weighted_sum,
@@ -83,6 +85,10 @@ DARE = MethodSpec(
         "fusion_bench": {"drop_rate": 0.5},
     },
     random=True,
+    differs="The paper, peft, MergeLM and fusion_bench divide by 1 - p. mergekit, since 0.1.0, "
+    "restores the L1 norm of each tensor, which agrees on average only and differs most in small "
+    "tensors. In MergeLM the default drop rate is 0.1 and scaling up is a switch. Masks here "
+    "follow from seed, tensor and expert; those of others follow from the order of their draws.",
 )
 
 
@@ -107,6 +113,8 @@ DARE_TIES = MethodSpec(
     label="DARE + TIES",
     family="Task vectors",
     summary="Drop changes at random, then elect one sign per weight and average what agrees.",
+    idea="Dropping leaves few places where experts collide, and the election settles those that "
+    "remain.",
     formula="θ = θ₀ + λ · mean{ w·mᵢ·τᵢ/(1 - p) : τᵢ carries the elected sign }",
     source=Source("Yu et al. 2023, Language models are super Mario", "2311.03099"),
     sparsify=drop_and_rescale,
@@ -139,4 +147,8 @@ DARE_TIES = MethodSpec(
         "fusion_bench": {**ties.FUSION_BENCH, "drop_rate": 0.5, "scale": 0.5},
     },
     random=True,
+    cost="one pass over the weights, and one before it, with all task vectors in memory, for the "
+    "sign of tied votes",
+    differs="MergeLM trims by TIES what DARE has left; mergekit does not trim by size at all, "
+    "restores L1 norms instead of dividing by 1 - p, lets weights vote, and adds without dividing.",
 )

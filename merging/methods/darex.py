@@ -156,6 +156,8 @@ DAREX = MethodSpec(
     label="DAREx-q",
     family="Task vectors",
     summary="DARE for extreme drop rates: what is kept is scaled up less.",
+    idea="At extreme drop rates dividing by 1 - p blows up noise as well; a larger divisor gives "
+    "up some signal for less of it.",
     formula="θ = θ₀ + λ Σ w·mᵢ·τᵢ / q",
     source=Source("Deng et al. 2024, DARE the extreme", "2410.09344"),
     sparsify=drop_and_divide,
@@ -174,6 +176,9 @@ DAREX = MethodSpec(
     scope=lambda settings: "element" if settings.word("rule") == "given" else "tensor",
     check=check_sum,
     random=True,
+    cost="one pass over the weights; q from the inputs also takes mean inputs measured on data "
+    "and a search per tensor and expert",
     differs="The published search for q per layer runs in float16 and stops too early; this one "
-    "runs in float64.",
+    "runs in float64. In decoders the authors prune attention and MLP only; here every tensor but "
+    "those named.",
 )

@@ -118,6 +118,8 @@ DELLA = MethodSpec(
     label="DELLA",
     family="Task vectors",
     summary="Drop small changes more often than large ones, elect a sign, average what agrees.",
+    idea="Large changes are likelier to matter, so they survive more often; the election settles "
+    "what still collides.",
     formula="θ = θ₀ + λ · mean{ w·mᵢ·τᵢ/πᵢ : the sign is the elected one }",
     source=_PAPER,
     sparsify=magprune,
@@ -127,14 +129,17 @@ DELLA = MethodSpec(
     check=together(check, ties.check_divisor),
     dialects={"paper": {}, "mergekit": {"rescale": "l1", **ties.VOTES_AS_MERGEKIT}},
     random=True,
+    cost="one pass over the weights, with a sort of every row",
     differs="The authors divide each change by its own chance; mergekit restores the L1 norm of "
-    "the tensor.",
+    "the tensor, lets weights vote and divides by their sum. The authors' window_size is 2 ε.",
 )
 DELLA_LINEAR = MethodSpec(
     id="della_linear",
     label="DELLA linear",
     family="Task vectors",
     summary="Drop small changes more often than large ones and add the rest.",
+    idea="Small changes are dropped first, as in DELLA; without an election, opposite signs "
+    "cancel in the sum.",
     formula="θ = θ₀ + λ Σ w·mᵢ·τᵢ/πᵢ",
     source=_PAPER,
     sparsify=magprune,
@@ -144,4 +149,7 @@ DELLA_LINEAR = MethodSpec(
     check=together(check, check_sum),
     dialects={"paper": {}, "mergekit": {"rescale": "l1", "scale": 1.0}},
     random=True,
+    cost="one pass over the weights, with a sort of every row",
+    differs="The authors divide each change by its own chance; mergekit restores the L1 norm of "
+    "the tensor and has λ = 1.",
 )

@@ -111,6 +111,8 @@ LINES = MethodSpec(
     label="LiNeS",
     family="Task vectors",
     summary="Add the task vectors, with shallow layers moved less than deep ones.",
+    idea="Shallow layers hold general features that all tasks share; deep layers hold what is "
+    "special to one.",
     formula="θ = θ₀ + (α + β·l/(L-1)) · λ Σ w·τᵢ",
     source=Source("Wang et al. 2024, LiNeS", "2410.17146"),
     merge=lines,
@@ -125,7 +127,8 @@ LINES = MethodSpec(
     check=check_sum,
     homogeneous=True,
     differs="The authors look for the block's number anywhere in the name, so a digit elsewhere "
-    "may hit the wrong block; here the first number counts.",
+    "may hit the wrong block; here the first number counts. They take α from L1 norms of the task "
+    "vectors; here it is given.",
 )
 
 

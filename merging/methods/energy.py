@@ -144,6 +144,8 @@ SCE = MethodSpec(
     label="SCE",
     family="Task vectors",
     summary="Weigh experts, tensor by tensor, by their energy where they differ; erase minorities.",
+    idea="Experts that moved more where they disagree speak louder, so nobody has to choose "
+    "coefficients.",
     formula="θ = θ₀ + Σ wᵢ·τᵢ / Σ wᵢ over the elected sign,  wᵢ ∝ mean(τᵢ²)",
     source=Source("Wan et al. 2024, FuseChat", "2408.07990"),
     merge=sce,
@@ -153,6 +155,8 @@ SCE = MethodSpec(
     weighted=False,
     idempotent=True,
     homogeneous=True,
+    cost="one pass over the weights; a selected share below 1 also takes an order statistic per "
+    "tensor",
     differs="mergekit merges only the selected weights and silently counts all experts the same "
     "where changes are small (mean squares below 1e-6); the authors' code does neither.",
 )
@@ -161,6 +165,8 @@ MODEL_STOCK = MethodSpec(
     label="Model Stock",
     family="Averages",
     summary="Average, then go back towards the base as far as the experts' angles say.",
+    idea="Experts lie on a thin shell around a centre, and the angles between their task vectors "
+    "tell where it is.",
     formula="θ = θ₀ + t·mean(τᵢ),  t = n·cos φ / (1 + (n-1)·cos φ)",
     source=Source("Jang et al. 2024, Model Stock", "2403.19522"),
     merge=model_stock,
@@ -170,6 +176,8 @@ MODEL_STOCK = MethodSpec(
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     idempotent=True,
+    cost="one pass over the weights, with an inner product per tensor and pair of experts",
     differs="The paper treats two models; the mean over pairs is mergekit's. Deltas so short that "
-    "the product of norms is below 1e-6 count as orthogonal there, and here.",
+    "the product of norms is below 1e-6 count as orthogonal there, and here. Rows run along the "
+    "last axis in both, which for a convolution is the width of its kernel.",
 )

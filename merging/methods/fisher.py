@@ -125,6 +125,7 @@ FISHER = MethodSpec(
     label="Fisher averaging",
     family="With data",
     summary="Weigh every weight of every model by its Fisher information: how sure it is of it.",
+    idea="Where a model's predictions depend most on a weight, its own value prevails.",
     formula="θ = Σ w·Fᵢ·θᵢ / Σ w·Fᵢ",
     source=Source("Matena and Raffel 2022, Merging models with Fisher-weighted averaging",
                   "2111.09832"),

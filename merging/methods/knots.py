@@ -82,6 +82,8 @@ KNOTS = MethodSpec(
     label="KnOTS + TIES",
     family="Spectral",
     summary="Align low-rank task vectors in one basis per matrix, then merge by TIES there.",
+    idea="LoRA task vectors hardly line up entry by entry; in a shared basis their signs can be "
+    "compared.",
     formula="[τ₁ … τₙ] = U·[X₁ … Xₙ];  Δ = λ·U·TIES(X₁ … Xₙ)",
     source=Source("Stoica et al. 2024, Model merging with SVD to tie the knots", "2410.19735"),
     whole=knots,
@@ -94,7 +96,8 @@ KNOTS = MethodSpec(
     ),
     scope=lambda settings: "model",
     check=ties.check,
-    cost="a singular value decomposition of all experts' deltas side by side, per matrix",
+    cost="a singular value decomposition of all experts' deltas side by side, per matrix; all "
+    "task vectors are in memory",
     differs="Meant for LoRA: full-rank deltas share no small basis, and the method is then TIES "
     "in rotated coordinates.",
 )

@@ -160,6 +160,8 @@ OPCM = MethodSpec(
     label="OPCM",
     family="Spectral",
     summary="Merge experts as they arrive, adding only what is new, at constant length.",
+    idea="The dominant directions of what is merged are protected, so that a new expert disturbs "
+    "the earlier ones less.",
     formula="Mₜ = (λₜ₋₁·Mₜ₋₁ + P(τₜ)) / λₜ,  |Mₜ| = mean|τₛ|",
     source=Source("Tang et al. 2025, Merging models on the fly without retraining", "2501.09522"),
     whole=opcm,
@@ -171,5 +173,7 @@ OPCM = MethodSpec(
     homogeneous=True,
     cost="a full singular value decomposition of every matrix for each expert after the first",
     differs="The authors' code means to clear the diagonal but fills a copy; fusion_bench clears "
-    "it; the paper's formula sums over i ≠ j, a third form.",
+    "it; the paper's formula sums over i ≠ j, a third form. The authors' code passes over "
+    "parameters that lie directly on a module with submodules; here they are added like all "
+    "others.",
 )

@@ -120,6 +120,7 @@ ARCEE_FUSION = MethodSpec(
     label="Arcee fusion",
     family="One expert",
     summary="Take the expert's weights only where they changed most and changed their row's shape.",
+    idea="Only changes far above the usual size of their tensor pass; small drift stays out.",
     formula="θ = θ₁ where |τ|·KL(row) ≥ median + 1.5·IQR, else θ₀",
     source=Source("mergekit, arcee_fusion"),
     merge=arcee_fusion,
@@ -129,12 +130,16 @@ ARCEE_FUSION = MethodSpec(
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     idempotent=False,
+    cost="one pass over the weights, with a sort of every tensor or of a sample of it",
+    differs="Above a million elements mergekit measures quartiles on a random sample without a "
+    "seed; here on every k-th element, so that a result can be had again.",
 )
 NEARSWAP = MethodSpec(
     id="nearswap",
     label="Nearswap",
     family="One expert",
     summary="Move towards the expert where both nearly agree already.",
+    idea="Weights that are far apart hardly move, so the base keeps what sets it apart.",
     formula="θ = θ₀ + clip(t/|τ|, 0, 1)·τ",
     source=Source("mergekit, nearswap"),
     merge=nearswap,
@@ -149,6 +154,7 @@ GRAFT = MethodSpec(
     label="Skill graft",
     family="One expert",
     summary="Take from one expert only the few weights that moved most.",
+    idea="Few weights can carry most of a skill, and the base stays as it was everywhere else.",
     formula="θ = θ₀ + γ⊙τ,  γ = [|τ| above the s-th largest]",
     source=Source("Panigrahi et al. 2023, Task-specific skill localization", "2302.06600"),
     merge=graft,
@@ -159,5 +165,7 @@ GRAFT = MethodSpec(
     weighted=False,
     homogeneous=True,
     cost="one order statistic over the whole model",
-    differs="The paper learns the mask; this is its starting point, the mask by movement.",
+    differs="The paper learns the mask; this is its starting point, the mask by movement. As in "
+    "the authors' code the threshold itself is left out, so one weight fewer than asked for is "
+    "taken.",
 )

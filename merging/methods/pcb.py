@@ -132,12 +132,16 @@ PCB = MethodSpec(
     label="PCB-Merging",
     family="Task vectors",
     summary="Score each change by its size within its task and its agreement with the others.",
+    idea="Changes compete: what is large for its task and goes with the others counts more, and "
+    "the weakest count nothing.",
     formula="θ = θ₀ + λ · Σ w·Sᵢ·τᵢ / Σ Sᵢ",
     source=Source("Du et al. 2024, Parameter competition balancing", "2410.02396"),
     merge=pcb,
     params=(RATIO, SCALE, CLAMP),
     scope=lambda settings: "model",
     survey=bounds,
-    cost="order statistics of changes and of scores over the whole model",
-    differs="The authors' main script clamps 0.0001 of each end, their NLP code 0.01.",
+    cost="order statistics of changes and of scores over the whole model, with all task vectors "
+    "in memory",
+    differs="The authors' main script clamps 0.0001 of each end, their NLP code 0.01. They also "
+    "search one λ per task; here it is the weight.",
 )

@@ -192,6 +192,8 @@ REBASIN = MethodSpec(
     label="Git Re-Basin",
     family="Aligned",
     summary="Reorder one model's units to match the other's, then average both.",
+    idea="Renumbering hidden units does not change a network; once they match, models from other "
+    "first weights can be averaged.",
     formula="θ = (θ₁ + π(θ₂)) / 2,  π = argmax ⟨θ₁, π(θ₂)⟩",
     source=Source("Ainsworth et al. 2022, Git Re-Basin", "2209.04836"),
     whole=rebasin,
@@ -212,6 +214,8 @@ PLEAS = replace(
     id="pleas",
     label="PLeaS",
     summary="Align two models, merge the units that match and keep the rest of both, wider.",
+    idea="Units that match share their weights; the others are kept from both, for a wider model "
+    "that loses less.",
     formula="[merged | only θ₁ | only θ₂] along every hidden axis",
     source=Source("Nasery et al. 2024, PLeaS", "2407.02447"),
     whole=pleas,

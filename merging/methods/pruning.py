@@ -18,6 +18,7 @@ MAGNITUDE_PRUNE = MethodSpec(
     label="Magnitude pruning",
     family="Task vectors",
     summary="Keep each expert's largest changes and add them, without an election.",
+    idea="Large changes carry most of what was learned, and what is dropped cannot interfere.",
     formula="θ = θ₀ + λ Σ w·trim(τᵢ)",
     source=Source("Yu et al. 2023 (baseline of DARE); peft magnitude_prune", "2311.03099"),
     trim=ties.trimmed_and_rescaled,
@@ -34,6 +35,9 @@ MAGNITUDE_PRUNE = MethodSpec(
     check=together(check_sum, ties.check_trim),
     dialects={"paper": {}, "peft": {"trim_rule": "exact"}},
     homogeneous=True,
+    cost="one pass over the weights, with an order statistic per tensor and expert",
+    differs="MergeLM also drops what is as small as the largest dropped change, so ties all go; "
+    "peft keeps exactly int(d·n).",
 )
 
 FORM = Param(
@@ -155,6 +159,8 @@ BREADCRUMBS = MethodSpec(
     label="Breadcrumbs",
     family="Task vectors",
     summary="Drop the smallest changes as noise and the very largest as outliers, add the rest.",
+    idea="Tiny changes are noise and the largest of one task can hurt the others; what lies "
+    "between is kept.",
     formula="θ = θ₀ + λ Σ w·mid(τᵢ; d, γ)",
     source=Source("Davari and Belilovsky 2023, Model breadcrumbs", "2312.06795"),
     trim=middle,
@@ -172,14 +178,17 @@ BREADCRUMBS = MethodSpec(
     check=check_middle,
     dialects={"paper": {}, "mergekit": {"form": "tensor", "density": 1.0, "scale": 1.0}},
     homogeneous=True,
-    differs="The authors rank along the last axis, so a kernel three wide keeps int(3 d); mergekit "
-    "and MergeLLM rank over the whole tensor.",
+    cost="one pass over the weights, with a sort of every row",
+    differs="The authors rank along the last axis, so a kernel three wide keeps int(3 d), which "
+    "is none at 0.15; mergekit and MergeLLM rank over the whole tensor. mergekit keeps all but "
+    "the outliers unless a density is given; MergeLLM cuts at two thresholds and keeps ties.",
 )
 BREADCRUMBS_TIES = MethodSpec(
     id="breadcrumbs_ties",
     label="Breadcrumbs + TIES",
     family="Task vectors",
     summary="Breadcrumbs, then one sign per weight is elected and what agrees is merged.",
+    idea="The election keeps what is left of one expert from cancelling what is left of another.",
     formula="θ = θ₀ + λ · mean{ w·mid(τᵢ) : the sign is the elected one }",
     source=Source("mergekit, breadcrumbs_ties (after Davari and Belilovsky 2023)", "2312.06795"),
     trim=middle,
@@ -197,4 +206,7 @@ BREADCRUMBS_TIES = MethodSpec(
         },
     },
     homogeneous=True,
+    cost="one pass over the weights, with a sort of every row",
+    differs="The paper has no election; it is mergekit's, which ranks over the whole tensor, lets "
+    "weights vote and adds what agrees without dividing.",
 )

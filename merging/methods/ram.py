@@ -99,6 +99,7 @@ RAM = MethodSpec(
     label="RAM",
     family="Task vectors",
     summary="Keep in full what one expert alone changed; average what several changed.",
+    idea="A mean over all experts would dilute what only one of them changed.",
     formula="θ = θ₀ + Σ τᵢ / #{i : |τᵢ| > ε}",
     source=_PAPER,
     merge=ram,
@@ -112,6 +113,8 @@ RAM_PLUS = MethodSpec(
     label="RAM+",
     family="Task vectors",
     summary="RAM that scales up what is unique to an expert that shares a lot.",
+    idea="What an expert shares is averaged and loses strength; the boost of what it has alone is "
+    "meant to make up for that.",
     formula="θ = θ₀ + Σ λᵢ·τᵢ / #{i : |τᵢ| > ε},  λᵢ = 1 + r·min(ρᵢ, α) where τᵢ is alone",
     source=_PAPER,
     merge=ram_plus,

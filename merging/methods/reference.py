@@ -136,15 +136,14 @@ def _needs(spec: MethodSpec) -> Iterator[str]:
 
 def _experts(spec: MethodSpec) -> str:
     least, most = spec.needs.experts, spec.needs.most
-    words = _counted(least)
+    noun = "expert" if (most or least) == 1 else "experts"
     if most is None:
-        return f"{words} or more"
-    return words if most == least else f"{words} to {_counted(most)}"
+        return f"{_word(least)} {noun} or more"
+    return f"{_word(least)} {noun}" if most == least else f"{_word(least)} to {_word(most)} {noun}"
 
 
-def _counted(count: int) -> str:
-    number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
-    return f"{number} expert{'' if count == 1 else 's'}"
+def _word(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
 def _scope(spec: MethodSpec) -> str:

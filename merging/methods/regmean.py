@@ -86,6 +86,8 @@ REGMEAN = MethodSpec(
     label="RegMean",
     family="With data",
     summary="For each linear layer, the weights whose outputs best match all experts' at once.",
+    idea="Least squares have a closed form for each layer: it takes unlabelled inputs, and no "
+    "training.",
     formula="Wᵀ = (Σ Gᵢ)⁻¹ Σ Gᵢ·Wᵢᵀ,  Gᵢ = XᵢᵀXᵢ",
     source=Source("Jin et al. 2023, Dataless knowledge fusion", "2212.09849"),
     merge=regmean,
@@ -98,5 +100,6 @@ REGMEAN = MethodSpec(
     unit={"ridge": 0.0},
     cost="one forward pass over unlabelled data, before merging",
     differs="The paper sums over tokens, MergeLM averages, which changes the weight of experts "
-    "with different token counts.",
+    "with different token counts. MergeLM leaves off-diagonal entries as they are unless told "
+    "otherwise. A singular sum has no inverse; here the pseudo-inverse is taken.",
 )

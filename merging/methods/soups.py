@@ -260,25 +260,32 @@ CHECKPOINT_EMA = _average(
     id="checkpoint_ema",
     label="Checkpoint EMA",
     summary="Average the checkpoints of one run, in the order of the list, later ones more.",
+    idea="Late checkpoints wander around a minimum, and their mean lies nearer to its middle.",
     formula="θ = Σ βⁿ⁻ⁱ·θᵢ / Σ βⁿ⁻ⁱ",
     source=Source("Izmailov et al. 2018, Averaging weights leads to wider optima", "1803.05407"),
     merge=checkpoint_ema,
     params=(DECAY,),
     symmetric=False,
+    differs="Training code updates such a mean at every step, with β close to 1; here a few saved "
+    "checkpoints are averaged at once.",
 )
 FEDAVG = _average(
     id="fedavg",
     label="FedAvg",
     summary="Average by the number of examples each expert has seen.",
+    idea="Experts with more data count more; after one full step of training each, it equals a "
+    "step on the pooled data.",
     formula="θ = Σ nᵢ·θᵢ / Σ nᵢ",
     source=Source("McMahan et al. 2017, Federated averaging", "1602.05629"),
     merge=federated,
     params=(SAMPLES,),
+    differs="The original repeats training and averaging in rounds; here one round is averaged.",
 )
 METRIC_WEIGHTED = _average(
     id="metric_weighted",
     label="Metric-weighted average",
     summary="Average checkpoints by training loss or step, in our form of the idea.",
+    idea="Checkpoints that are better or later count more, and a single number says by how much.",
     formula="θ = Σ wᵢ·θᵢ,  wᵢ ∝ (min L / Lᵢ)ᵖ or (sᵢ / max s)ᵖ",
     source=Source("Metrics-weighted averaging, 2025; our form of the weights", "2504.18580"),
     merge=metric_weighted,
@@ -291,6 +298,8 @@ GREEDY_SOUP = _average(
     id="greedy_soup",
     label="Greedy soup",
     summary="Add experts to the average, best first, and keep each only if held-out scores agree.",
+    idea="On the data that decide, the soup is never worse than the best single model; on other "
+    "data it may be.",
     formula="θ = mean{ θᵢ : the soup was better with θᵢ }",
     source=Source("Wortsman et al. 2022, Model soups", "2203.05482"),
     whole=greedy_soup,
@@ -299,12 +308,15 @@ GREEDY_SOUP = _average(
     symmetric=False,
     scope=lambda settings: "model",
     cost="2n - 1 evaluations on held-out data",
-    differs="model-soups lets in what is strictly better, SMS also what is as good.",
+    differs="model-soups lets in what is strictly better, SMS also what is as good. Equal scores "
+    "come in reverse order in model-soups; here they keep the order of the recipe.",
 )
 SPARSE_SOUP = _average(
     id="sparse_soup",
     label="Sparse soup",
     summary="Average models retrained from one pruned parent, so that what is pruned stays pruned.",
+    idea="Models that share their zeros can be averaged without filling them, so the mean is as "
+    "sparse as they are.",
     formula="θ = m ⊙ Σ w·θᵢ / Σ w",
     source=Source("Zimmer et al. 2024, Sparse model soups", "2306.16788"),
     merge=sparse_soup,
@@ -313,12 +325,15 @@ SPARSE_SOUP = _average(
     weighted=True,
     unit={"sparsity": 0.0},
     check=check_sum_always,
+    differs="The authors copy the mask of the last model; here the zeros of matrices are "
+    "compared, and where they differ the merge is refused unless the mean is pruned again.",
 )
 WISE_FT = MethodSpec(
     id="wise_ft",
     label="WiSE-FT",
     family="Averages",
     summary="Stand between the base and one expert: robustness of one, skill of the other.",
+    idea="Points between the two often do better than either end when the data shift.",
     formula="θ = (1 - λ)·θ₀ + λ·θ₁",
     source=Source("Wortsman et al. 2022, Robust fine-tuning of zero-shot models", "2109.01903"),
     merge=interpolate,

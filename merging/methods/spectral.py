@@ -120,6 +120,8 @@ TSV = MethodSpec(
     label="TSV-Merge",
     family="Spectral",
     summary="Give each task its share of every matrix's rank and make the shares orthogonal.",
+    idea="A layer's change has low rank, so tasks can share its directions without standing in "
+    "each other's way.",
     formula="Δ = U'·diag(S)·V',  top r/T triplets of each τᵢ, made orthogonal",
     source=Source("Gargiulo et al. 2025, Task singular vectors", "2412.00081"),
     merge=tsv,
@@ -129,12 +131,17 @@ TSV = MethodSpec(
     weighted=False,
     homogeneous=True,
     cost=_COST,
+    differs="The authors leave tensors named text_projection out of it; here every matrix takes "
+    "part. Other tensors are averaged, and a matrix with fewer rows or columns than there are "
+    "tasks stays as in the base.",
 )
 ISO_C = MethodSpec(
     id="iso_c",
     label="Iso-C",
     family="Spectral",
     summary="Add the task vectors and make all singular values of the sum equal.",
+    idea="A few large singular values belong to the dominant tasks; once all are equal, the "
+    "others are heard too.",
     formula="Δ = λ·mean(S)·U·V,  U S V = SVD(Στᵢ)",
     source=_MARCZAK,
     merge=iso_c,
@@ -144,13 +151,16 @@ ISO_C = MethodSpec(
     weighted=False,
     homogeneous=True,
     cost=_COST,
-    differs="Matrices are summed, everything else is averaged; both are then scaled.",
+    differs="Matrices are summed, everything else is averaged; both are then scaled. The authors "
+    "choose λ on validation data.",
 )
 ISO_CTS = MethodSpec(
     id="iso_cts",
     label="Iso-CTS",
     family="Spectral",
     summary="Iso-C with some directions kept for what only one task has.",
+    idea="Common directions crowd out what one task has alone; a share of the rank is set aside "
+    "for that.",
     formula="Δ = λ·mean(S)·[U₁..U_T U_c]'·[V₁..V_T V_c]'",
     source=_MARCZAK,
     merge=iso_cts,
@@ -160,4 +170,6 @@ ISO_CTS = MethodSpec(
     weighted=False,
     homogeneous=True,
     cost=_COST,
+    differs="Matrices are summed, everything else is averaged; both are then scaled. The authors "
+    "choose λ on validation data.",
 )

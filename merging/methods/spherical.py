@@ -238,6 +238,7 @@ SLERP = MethodSpec(
     label="SLERP",
     family="Averages",
     summary="Go from one model to another along the great circle, which keeps their norm.",
+    idea="A straight line between two directions passes closer to zero; the arc does not.",
     formula="θ = sin((1-t)φ)/sin φ · θ₁ + sin(tφ)/sin φ · θ₂",
     source=SHOEMAKE,
     merge=slerp,
@@ -249,14 +250,17 @@ SLERP = MethodSpec(
     weighted=False,
     symmetric=False,
     idempotent=True,
-    differs="Experts of one base are nearly parallel: above a cosine of 0.9995 all implementations "
-    "take the straight line, so SLERP of whole weights often is a plain average.",
+    differs="Experts of one base are nearly parallel: above a cosine of 0.9995 all "
+    "implementations take the straight line, so SLERP of whole weights often is a plain average. "
+    "mergekit takes the base model for the first of the two.",
 )
 NUSLERP = MethodSpec(
     id="nuslerp",
     label="NuSLERP",
     family="Averages",
     summary="SLERP by weights, of the task vectors of two experts or of their whole weights.",
+    idea="Task vectors of different skills are often far from parallel, so the arc differs from a "
+    "plain mean.",
     formula="θ = θ₀ + slerp(τ₁, τ₂; t = w₂/(w₁+w₂))",
     source=replace(SHOEMAKE, citation="mergekit, nuslerp (after Shoemake 1985)"),
     merge=nuslerp,
@@ -267,12 +271,15 @@ NUSLERP = MethodSpec(
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,
     homogeneous=True,
+    differs="mergekit turns whole weights when no base model is given; here a setting says so.",
 )
 MULTISLERP = MethodSpec(
     id="multislerp",
     label="Multi-SLERP",
     family="Averages",
     summary="SLERP of many experts at once: one step in the plane that touches the sphere.",
+    idea="Where experts point nearly the same way, one step comes close to the Karcher mean and "
+    "needs no rounds.",
     formula="θ = θ₀ + exp(Σ w log τᵢ/|τᵢ|) · Σ w |τᵢ|",
     source=replace(SHOEMAKE, citation="mergekit, multislerp"),
     merge=multislerp,
@@ -284,12 +291,15 @@ MULTISLERP = MethodSpec(
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,
     homogeneous=True,
+    differs="mergekit turns whole weights when no base model is given; here a setting says so.",
 )
 KARCHER = MethodSpec(
     id="karcher",
     label="Karcher mean",
     family="Averages",
     summary="The point of the sphere whose squared angles to all experts are least.",
+    idea="The straight mean of directions that part is too short; this one keeps the mean of the "
+    "experts' norms.",
     formula="θ = argmin_m Σ w ∠(m, θᵢ)² · Σ w |θᵢ|",
     source=Source("Karcher 1977, Riemannian center of mass"),
     merge=karcher,
@@ -300,5 +310,6 @@ KARCHER = MethodSpec(
     check=check_shares,
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,
+    cost="one pass over the weights, with a few rounds of inner products per tensor",
     differs="mergekit gives every model the same weight; here weights may differ.",
 )

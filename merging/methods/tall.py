@@ -137,18 +137,23 @@ CONSENSUS_TA = MethodSpec(
     label="Consensus TA",
     family="Task vectors",
     summary="Add the task vectors, but only where the sum matters to two tasks or more.",
+    idea="Weights that serve one task or none bring interference; what serves several is kept.",
     formula="θ = θ₀ + λ · Στᵢ · [#{i : |τᵢ| > λₘ|Στ - τᵢ|} ≥ k]",
     source=_PAPER,
     merge=consensus,
     params=(LEAST_TASKS, SUM_SCALE, replace(MATTERS, advanced=True)),
     weighted=False,
     homogeneous=True,
+    differs="The authors choose λₘ for each task on validation data, and also start from the sum "
+    "of TIES in place of the plain one; here λₘ is given and the sum is plain.",
 )
 TALL = MethodSpec(
     id="tall_masks",
     label="TALL masks",
     family="One model per task",
     summary="Keep the sum of all experts and, per task, one bit per weight: does it serve here?",
+    idea="Most of an expert can be found again in the sum, and a mask of bits is far smaller than "
+    "the expert.",
     formula="θ₍ᵢ₎ = θ₀ + mᵢ ⊙ Στ,  mᵢ = [|τᵢ| > λₘ|Στ - τᵢ|]",
     source=_PAPER,
     whole=tall,
@@ -157,12 +162,16 @@ TALL = MethodSpec(
     weighted=False,
     homogeneous=True,
     cost="one pass; one bit per weight and task is kept",
+    differs="The authors choose λₘ for each task on validation data, and also start from the sum "
+    "of TIES in place of the plain one; here λₘ is given and the sum is plain.",
 )
 EMR = MethodSpec(
     id="emr",
     label="EMR-Merging",
     family="One model per task",
     summary="Elect one vector; per task a mask of signs and one factor bring its expert back.",
+    idea="Signs and a length are most of what an expert needs back; no data and no tuning are "
+    "involved.",
     formula="θ₍ᵢ₎ = θ₀ + rᵢ·mᵢ ⊙ U,  U = s·max{|τᵢ| : sign s}",
     source=Source("Huang et al. 2024, EMR-Merging", "2405.17461"),
     whole=emr,
@@ -171,4 +180,6 @@ EMR = MethodSpec(
     weighted=False,
     homogeneous=True,
     cost="one pass; one bit per weight and task is kept",
+    differs="In the authors' code, followed here, the factor adds means over tensors, so small "
+    "tensors count as much as large ones.",
 )

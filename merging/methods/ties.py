@@ -227,6 +227,8 @@ TIES = MethodSpec(
     label="TIES",
     family="Task vectors",
     summary="Keep each expert's largest changes, elect one sign per weight, average what agrees.",
+    idea="Small changes are mostly noise, and opposite signs cancel; without both, the mean keeps "
+    "more of every expert.",
     formula="θ = θ₀ + λ · mean{ w·τᵢ : trimmed τᵢ carries the elected sign }",
     source=Source("Yadav et al. 2023, TIES-Merging", "2306.01708"),
     trim=trimmed_and_rescaled,
@@ -241,4 +243,12 @@ TIES = MethodSpec(
         "peft": PEFT,
         "fusion_bench": FUSION_BENCH,
     },
+    cost="one pass over the weights; a global trim also takes an order statistic per expert with "
+    "all task vectors in memory",
+    differs="The authors trim over the whole task vector, keep int(d·N) + 1 changes and all ties, "
+    "and divide by the number of experts that agree. mergekit trims within each tensor, lets "
+    "weights vote and divides by the sum of those that agree, so the weight of a lone expert "
+    "cancels. peft trims within each tensor to exactly int(d·n), which may be none, and weighs "
+    "after the vote. fusion_bench adds without dividing. A vote that cancels goes to the "
+    "majority's sign at the authors and to plus in mergekit and peft.",
 )

@@ -95,12 +95,16 @@ WIDEN = MethodSpec(
     label="WIDEN",
     family="Task vectors",
     summary="Let each expert own the columns of every matrix that it moved most.",
+    idea="Each model keeps what it moved most for itself, which helps where task vectors differ "
+    "much in size.",
     formula="θ = θ₀ + Σ sᵢⱼ·τᵢⱼ,  s from ranks of |Δ|W₍ⱼ₎|| and 1 - cos",
     source=Source("Yu et al. 2024, Extend model merging to pre-trained models", "2408.03092"),
     merge=widen,
     params=(RATIO, OWNED, EMBEDDINGS),
     scope=lambda settings: "tensor",
     weighted=False,
+    cost="one pass over the weights, with two sorts of the columns per matrix and expert",
     differs="The code knows Llama's matrices and vectors only; convolutions are taken here as "
-    "matrices of (filters, rest).",
+    "matrices of (filters, rest). A column of zeros divides by zero there; here its direction "
+    "counts as unmoved.",
 )
