@@ -187,7 +187,9 @@ class Desk:
     def save_recipe(self, owner: Any, scored: Any, *values: Any) -> Updates:
         """Hand out the recipe as YAML."""
         recipe = self._recipe(values)
-        written_out = recipe.patched(params=dict(recipe.settings().common))
+        settings = recipe.settings()
+        active = {p.name: settings.common[p.name] for p in recipe.spec.active(settings)}
+        written_out = recipe.patched(params=active)
         path = self._services.recipe_file(recipe.key(), write_recipe(written_out))
         return {self._page.file: gr.DownloadButton(value=str(path))}
 

@@ -33,7 +33,7 @@ class Outcome:
         device: Where it was computed.
         folder: Where the written model lies, or None.
         per_task: One model per task beside the tensors, from methods that make one.
-        config: Entries of the reference's config that the method changed.
+        config: Entries of the reference's config that the method changed; None takes one out.
     """
 
     recipe: Recipe

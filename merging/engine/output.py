@@ -75,7 +75,8 @@ def _write(outcome: Outcome, config: dict[str, Any], folder: Path, relative_to: 
     kind = str(floating).removeprefix("torch.")
     written = {k: v for k, v in config.items() if k != "torch_dtype"}
     written |= {"dtype": kind, **outcome.config}
-    _write_json(folder / "config.json", written)
+    gone = {k for k, v in outcome.config.items() if v is None}
+    _write_json(folder / "config.json", {k: v for k, v in written.items() if k not in gone})
     recipe = write_recipe(outcome.recipe)
     if relative_to and outcome.recipe.set is None:
         recipe = f"# Paths count from {relative_to!r}: merge again from there.\n{recipe}"

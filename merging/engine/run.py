@@ -203,10 +203,11 @@ def _cast(name: str, merged: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _report(plan: Plan, found: Merged) -> tuple[TensorReport, ...]:
-    """Say what was done to each tensor of the models, and to new ones that a method made."""
+    """Say what was done to each tensor, also to those that a method made or dropped."""
     told = {s.tensor: TensorReport(s.tensor, s.action, s.reason) for s in plan.steps}
-    for name in {step.tensor for step in plan.merged()} - found.tensors.keys():
-        told[name] = TensorReport(name, "leave_out", "the method puts others in its place")
+    for step in plan.merged():
+        if step.tensor not in found.tensors:
+            told[step.tensor] = TensorReport(step.tensor, "leave_out", "dropped by the method")
     for name in found.tensors:
         told.setdefault(name, TensorReport(name, "merge", "made by the method"))
     for name, note in found.notes.items():

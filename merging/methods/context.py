@@ -191,7 +191,8 @@ class Merged:
     Attributes:
         tensors: Merged weights by name, in the type they were computed in.
         per_task: One model per task beside it, or None.
-        config: Entries of the model's config that change with it (another width, another class).
+        config: Entries of the model's config that change with it (another width, another class);
+            None takes one out.
         notes: What was done that a reader of the report should know, by tensor.
     """
 

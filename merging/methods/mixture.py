@@ -1,162 +1,214 @@
-"""Expert averaging: the experts of a mixture-of-experts layer become one feed-forward layer."""
+"""Expert averaging: the experts of every mixture-of-experts layer become one feed-forward layer.
+
+Names are those of Mixtral, as files hold them (one tensor per expert) and as models in memory hold
+them (all experts stacked); the dense model is Mistral's.
+"""
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from merging.errors import CompatibilityError, ParameterError
 from merging.methods.context import Merged, Models, Settings
+from merging.methods.kernels import per_expert
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Needs, Source
 
-# Mixtral's names as they are saved, and the dense ones of Mistral, which computes the same layer.
-EXPERT = re.compile(r"^(?P<layer>.+)\.block_sparse_moe\.experts\.(?P<expert>\d+)\.(?P<part>w[123])")
-ROUTER = re.compile(r"^.+\.block_sparse_moe\.gate\.weight$")
-DENSE = {"w1": "mlp.gate_proj", "w2": "mlp.down_proj", "w3": "mlp.up_proj"}
-DENSE_CONFIG = {"model_type": "mistral", "architectures": ["MistralForCausalLM"]}
-
 SHARES = Param(
     name="shares",
-    label="Shares",
+    label="Shares of the experts",
     default="",
-    origin="Huang et al. 2023: all alike",
-    help="How much each expert of a layer counts, with commas, such as 1, 2, 1; empty: all alike.",
+    origin="Huang et al. 2023: all the same",
+    help="One number for each expert of a layer, with commas between; empty counts all the same.",
+)
+
+_ALONE = re.compile(r"^(.*\.)block_sparse_moe\.experts\.(\d+)\.(w[123])\.weight$")
+_STACKED = re.compile(r"^(.*\.)mlp\.experts\.(gate_up_proj|down_proj)$")
+_ROUTER = re.compile(r"\.(block_sparse_moe|mlp)\.gate\.weight$")
+_DENSE = {"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj"}
+_OF_MISTRAL = re.compile(
+    r"^(model\.)?(embed_tokens|norm|layers\.\d+\."
+    r"(self_attn\.[qkvo]_proj|input_layernorm|post_attention_layernorm))\.weight$"
+    r"|^(lm_head|score)\.weight$"
+)
+_OF_MIXTURES = (
+    "num_local_experts",
+    "num_experts_per_tok",
+    "output_router_logits",
+    "router_aux_loss_coef",
+    "router_jitter_noise",
 )
 
 
-def shares_of(text: str) -> tuple[float, ...]:
-    """Return the numbers of a comma-separated text, in its order; empty for an empty text.
+def read_shares(text: str) -> tuple[float, ...]:
+    """Read the shares of a layer's experts; empty where none are given.
+
+    Args:
+        text: Numbers of at least 0 with commas between, such as "1, 2, 1", or "".
 
     Raises:
-        ParameterError: A part is no number of at least 0, or all are 0.
+        ParameterError: Something is no such number, or they sum to zero.
     """
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not text.strip():
+        return ()
     try:
-        shares = tuple(float(part) for part in parts)
-    except ValueError as error:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = (math.nan,)
+    if not all(math.isfinite(share) and share >= 0 for share in found) or sum(found) <= 0:
         raise ParameterError(
-            f"shares is {text!r:.60}; it must be numbers with commas between, such as 1, 2, 1."
-        ) from error
-    if any(not math.isfinite(share) or share < 0 for share in shares):
-        raise ParameterError(f"shares is {text!r:.60}; every number must be at least 0.")
-    if shares and sum(shares) == 0:
-        raise ParameterError(f"shares is {text!r:.60}; at least one must be above 0.")
-    return shares
+            f"shares is {text!r:.60}; it must be numbers of at least 0, not all 0, with commas "
+            'between, such as "1, 2, 1".'
+        )
+    return found
 
 
 def check(settings: Settings) -> None:
-    """Refuse shares that are no weights.
+    """Refuse shares that cannot be read; see ``read_shares``."""
+    read_shares(settings.word("shares"))
+
+
+def averaged(experts: Tensor, shares: tuple[float, ...], where: str) -> Tensor:
+    """Average one matrix over the experts of a layer.
+
+    Args:
+        experts: Shape (experts, *shape).
+        shares: One for each expert, or none: all count the same.
+        where: Name for the message.
+
+    Returns:
+        Σ s W / Σ s, shape (*shape).
 
     Raises:
-        ParameterError: As ``shares_of``.
+        CompatibilityError: There are more or fewer shares than experts.
     """
-    shares_of(settings.word("shares"))
-
-
-def layers_of(names: tuple[str, ...]) -> dict[tuple[str, str], dict[int, str]]:
-    """Return the tensor of every expert, by (dense name, its ending) of each layer's matrices.
-
-    Raises:
-        CompatibilityError: The model has no such layers.
-    """
-    found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
-    for name in names:
-        match = EXPERT.match(name)
-        if match:
-            dense = f"{match['layer']}.{DENSE[match['part']]}"
-            found[dense, name[match.end() :]][int(match["expert"])] = name
-    if not found:
+    if shares and len(shares) != len(experts):
         raise CompatibilityError(
-            "This model has no mixture-of-experts layers: none of its tensors is called like "
-            "model.layers.0.block_sparse_moe.experts.0.w1.weight. Choose a Mixtral model."
+            f"{where} has {len(experts)} experts, but shares holds {len(shares)} numbers. "
+            "Give one for each, or none."
         )
-    return dict(found)
-
-
-def average(tensors: list[Tensor], shares: tuple[float, ...]) -> Tensor:
-    """Return Σ s_i W_i / Σ s_i, shapes (*shape) each -> (*shape).
-
-    Raises:
-        CompatibilityError: There are not as many shares as experts.
-    """
-    shares = shares or (1.0,) * len(tensors)
-    if len(shares) != len(tensors):
-        raise CompatibilityError(
-            f"shares names {len(shares)} experts, and the layers have {len(tensors)}. "
-            "Give one number for each, or leave it empty."
-        )
-    total = math.fsum(shares)
-    merged = tensors[0] * (shares[0] / total)
-    for tensor, share in zip(tensors[1:], shares[1:], strict=True):
-        merged = merged + tensor * (share / total)
-    return merged
+    counts = shares or (1.0,) * len(experts)
+    return (experts * per_expert([s / sum(counts) for s in counts], experts)).sum(0)
 
 
 def expert_averaging(models: Models) -> Merged:
-    """Turn a mixture of experts into a dense model.
+    """Average the experts of every layer into one feed-forward layer and drop the routers.
+
+    The average is of weights, not of outputs: where the experts are equal the layer computes what
+    the mixture computed, elsewhere it need not.
 
     Args:
-        models: One model, with ``config`` of model type ``mixtral``.
+        models: One Mixtral; setting ``shares``, the same for all layers.
 
     Returns:
-        The average of each layer's experts under the names of a dense layer; routers are dropped,
-        everything else stays. ``config`` names the dense class.
+        The weights of a Mistral model, with what changes in the config.
 
     Raises:
-        CompatibilityError: It is no Mixtral, or experts differ in shape or number.
+        CompatibilityError: There is no mixture-of-experts layer, a layer is not complete, or a
+            tensor has no place in a Mistral model.
 
     Source:
-        Huang et al. 2023, arXiv:2308.06093, conversion of the trained mixture for inference.
+        Huang et al. 2023, arXiv:2308.06093: after training each mixture becomes the average of
+        its experts.
     """
-    layers = layers_of(models.names)
-    kind = models.config.get("model_type", "mixtral")
-    if kind != "mixtral":
-        raise CompatibilityError(f"model_type is {kind!r}; expert averaging knows mixtral only.")
-    shares = shares_of(models.settings.word("shares"))
-    gone = {name for experts in layers.values() for name in experts.values()}
-    tensors = {
-        name: models.weights(0, name)
-        for name in models.names
-        if name not in gone and not ROUTER.match(name)
-    }
-    notes = {}
-    for place, ((dense, ending), experts) in enumerate(layers.items()):
-        models.tell(place / len(layers), f"average {dense}")
-        tensors[dense + ending] = average(_stack(models, experts), shares)
-        notes[dense + ending] = f"average of {len(experts)} experts"
-    return Merged(tensors, config=DENSE_CONFIG, notes=notes)
-
-
-def _stack(models: Models, experts: Mapping[int, str]) -> list[Tensor]:
-    """Read the experts of one matrix, in order of their numbers."""
-    if sorted(experts) != list(range(len(experts))):
-        raise CompatibilityError(f"Experts are missing beside {experts[max(experts)]!r}.")
-    tensors = [models.weights(0, experts[index]) for index in sorted(experts)]
-    for index, tensor in enumerate(tensors):
-        if tensor.shape != tensors[0].shape:
+    shares, groups = read_shares(models.settings.word("shares")), _groups(models.names)
+    if not groups:
+        raise CompatibilityError(
+            f"{models.experts[0]} has no mixture-of-experts layer as Mixtral has "
+            "(block_sparse_moe.experts.0.w1.weight or mlp.experts.gate_up_proj). "
+            "Expert averaging takes one such model."
+        )
+    done: dict[str, Tensor] = {}
+    notes: dict[str, str] = {}
+    for index, (dense, members) in enumerate(groups.items()):
+        models.tell(index / len(groups), f"average {dense}")
+        stack = torch.stack([models.weights(0, name) for name in members])
+        stack = stack[0] if _STACKED.match(members[0]) else stack
+        made = _parts(dense, averaged(stack, shares, dense))
+        done |= made
+        notes |= dict.fromkeys(made, f"mean of {len(stack)} experts")
+        notes |= dict.fromkeys(members, f"averaged into {', '.join(made)}")
+    _check_complete(done)
+    for name in models.names:
+        if _ROUTER.search(name):
+            notes[name] = "a router; one feed-forward layer needs none"
+        elif _OF_MISTRAL.match(name):
+            done[name] = models.weights(0, name)
+        elif name not in notes:
             raise CompatibilityError(
-                f"{experts[index]!r} is {tuple(tensor.shape)}, the first expert's is "
-                f"{tuple(tensors[0].shape)}. They cannot be averaged."
+                f"{name!r} has no place in a Mistral model. Expert averaging knows Mixtral only."
             )
-    return tensors
+    return Merged(done, config=_config(done), notes=notes)
+
+
+def _groups(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the tensors that make each dense one, in the order of the experts."""
+    groups: dict[str, dict[int, str]] = {}
+    for name in names:
+        alone, stacked = _ALONE.match(name), _STACKED.match(name)
+        if alone:
+            dense = f"{alone[1]}mlp.{_DENSE[alone[3]]}.weight"
+            groups.setdefault(dense, {})[int(alone[2])] = name
+        elif stacked:
+            groups[f"{stacked[1]}mlp.{stacked[2]}.weight"] = {0: name}
+    for dense, members in groups.items():
+        if sorted(members) != list(range(len(members))):
+            raise CompatibilityError(
+                f"{dense} cannot be made: the model has experts {sorted(members)} of it. "
+                "Its files are not complete."
+            )
+    return {dense: [m[i] for i in sorted(m)] for dense, m in groups.items()}
+
+
+def _parts(dense: str, average: Tensor) -> dict[str, Tensor]:
+    """Take a stacked gate_up_proj apart: the upper half of its rows is the gate."""
+    if "gate_up_proj" not in dense:
+        return {dense: average}
+    gate, up = average.chunk(2)
+    return {
+        dense.replace("gate_up_proj", "gate_proj"): gate,
+        dense.replace("gate_up_proj", "up_proj"): up,
+    }
+
+
+def _check_complete(done: dict[str, Tensor]) -> None:
+    for layer in sorted({name.rsplit(".", 2)[0] for name in done}):
+        for part in _DENSE.values():
+            if f"{layer}.{part}.weight" not in done:
+                raise CompatibilityError(
+                    f"{layer}.{part}.weight cannot be made: the model has no experts of it. "
+                    "Its files are not complete."
+                )
+
+
+def _config(done: dict[str, Tensor]) -> dict[str, object]:
+    if "score.weight" in done:
+        kind = "MistralForSequenceClassification"
+    elif any(name.startswith("model.") for name in done):
+        kind = "MistralForCausalLM"
+    else:
+        kind = "MistralModel"
+    changed: dict[str, object] = {"model_type": "mistral", "architectures": [kind]}
+    return changed | dict.fromkeys(_OF_MIXTURES)
 
 
 EXPERT_AVERAGING = MethodSpec(
     id="expert_averaging",
     label="Expert averaging",
     family="Averages",
-    summary="Average the experts inside each mixture-of-experts layer into one dense layer.",
-    formula="W = Σ sₑ·Wₑ / Σ sₑ  over the experts e of a layer",
+    summary="Turn a mixture of experts into a plain model: each layer's experts become their mean.",
+    idea="Where experts of a layer are alike, little is lost and one dense layer is enough.",
+    formula="W = Σ sᵢ·Wᵢ / Σ sᵢ over the experts i of each layer",
     source=Source("Huang et al. 2023, Experts weights averaging", "2308.06093"),
     whole=expert_averaging,
     params=(SHARES,),
-    needs=Needs(base=False, experts=1, most=1, model="mixture"),
-    scope=lambda settings: "model",
+    needs=Needs(base=False, most=1, model="mixture"),
+    scope=lambda settings: "tensor",
     check=check,
     weighted=False,
-    differs="The paper averages at the end of a training that already mixes the experts; here a "
-    "finished Mixtral is converted, and its router's choice is lost.",
+    differs="The paper also pulls the experts towards each other while they are trained; here only "
+    "its last step is done, on a model that is given.",
 )

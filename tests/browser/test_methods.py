@@ -93,6 +93,18 @@ def test_settings_of_a_method_wait_while_another_is_chosen(visit) -> None:
     expect(page.locator("#task_arithmetic-scale input[type=number]")).to_have_value("0.9")
 
 
+def test_a_switch_brings_its_controls(visit) -> None:
+    page = visit().page
+    page.locator("#panel summary").click()
+    shallow = page.locator("#task_arithmetic-shallow")
+    expect(shallow).to_be_hidden()
+    before = stamp(page)
+    page.get_by_label("Scale by depth").check()
+    expect(shallow).to_be_visible()
+    expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
+    expect(page.locator("#formula")).to_contain_text("Unlike the formula: scale by depth")
+
+
 def test_order_is_changed_by_keyboard(visit, site: Site) -> None:
     page = visit().page
     pick(page, "checkpoint ema", "checkpoint_ema")
