@@ -17,6 +17,7 @@ from merging.recipe import Recipe
 from merging.sets import ModelSet, open_set, tasks
 
 MERGE_SHARE = 0.25
+CHOOSING_SHARE = 0.75  # where merging scores many models to choose by
 SCORER_STEP = 4
 
 
@@ -80,8 +81,9 @@ def merge_and_evaluate(
     Raises:
         MergeError: As opening the set, planning, running and scoring do.
     """
+    share = CHOOSING_SHARE if recipe.spec.needs.data == "scorer" else MERGE_SHARE
     opened, outcome = merge_recipe(
-        recipe, lambda done, word: progress(done * MERGE_SHARE, word), root, device
+        recipe, lambda done, word: progress(done * share, word), root, device
     )
     begin = time.perf_counter()
     try:
@@ -89,7 +91,7 @@ def merge_and_evaluate(
             opened,
             outcome,
             tasks(opened.id, half, root),
-            lambda done, word: progress(MERGE_SHARE + done * (1 - MERGE_SHARE), word),
+            lambda done, word: progress(share + done * (1 - share), word),
         )
     except torch.OutOfMemoryError as error:
         raise ResourceError(

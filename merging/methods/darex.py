@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from merging.errors import CompatibilityError
+from merging.errors import CompatibilityError, RecipeError
 from merging.methods import arithmetic, dare
 from merging.methods.average import check_sum
 from merging.methods.context import Context
@@ -117,6 +117,7 @@ def drop_and_divide(deltas: Tensor, ctx: Context) -> Tensor:
         m τ / q, same shape. Tensors without a layer's inputs are divided by 1 - p, as in DARE.
 
     Raises:
+        RecipeError: q from the inputs, and none were measured.
         CompatibilityError: The mean inputs do not fit the layer.
 
     Source:
@@ -138,7 +139,12 @@ def _divisor(delta: Tensor, ctx: Context, expert: str, rate: float) -> float:
     settings = ctx.settings
     if settings.word("rule") == "given":
         return settings.number("q")
-    means = ctx.statistics.get("inputs", expert, ctx.tensor) if ctx.statistics else None
+    if ctx.statistics is None:
+        raise RecipeError(
+            "q from the inputs needs the mean inputs of the layers. Measure them on data first, "
+            "or choose rule: given."
+        )
+    means = ctx.statistics.get("inputs", expert, ctx.tensor)
     if means is None or delta.dim() != 2 or rate <= 0:
         return 1 - rate
     if means.numel() != delta.shape[1]:

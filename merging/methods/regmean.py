@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from merging.errors import CompatibilityError
+from merging.errors import CompatibilityError, RecipeError
 from merging.methods.context import Context
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Needs, Source
@@ -45,6 +45,7 @@ def regmean(models: Tensor, ctx: Context) -> Tensor:
         the sum is singular, the average where all Grams are zero. Shape (*shape).
 
     Raises:
+        RecipeError: Nothing was measured.
         CompatibilityError: A Gram matrix does not fit, or only some experts have one.
 
     Source:
@@ -67,8 +68,11 @@ def regmean(models: Tensor, ctx: Context) -> Tensor:
 
 
 def _grams(models: Tensor, ctx: Context) -> Tensor | None:
-    given = ctx.statistics
-    found = [given.get("gram", e, ctx.tensor) if given else None for e in ctx.experts]
+    if ctx.statistics is None:
+        raise RecipeError(
+            "RegMean needs the Gram matrices of the layers' inputs. Measure them on data first."
+        )
+    found = [ctx.statistics.get("gram", e, ctx.tensor) for e in ctx.experts]
     present = [g for g in found if g is not None]
     if models.dim() != 3 or not present:
         return None

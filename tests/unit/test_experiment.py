@@ -120,9 +120,29 @@ def test_another_width_is_scored_with_its_own_config(zoo: Path) -> None:
     assert {len(bits) for bits in record.correct.values()} == {30}
 
 
-def test_statistics_that_a_set_has_not_are_asked_for(zoo: Path) -> None:
-    with pytest.raises(RecipeError, match="Fisher averaging needs the Fisher diagonal"):
-        merge_and_evaluate(make_recipe("fisher", ["one", "two"], set="tiny"), root=zoo)
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("fisher", {}, "Fisher averaging needs the Fisher diagonal"),
+        ("regmean", {}, "RegMean needs the Gram matrices"),
+        ("darex_q", {"rule": "inputs"}, "q from the inputs needs the mean inputs"),
+    ],
+)
+def test_statistics_that_a_set_has_not_are_asked_for(
+    zoo: Path, name: str, params: dict[str, str], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        merge_and_evaluate(make_recipe(name, ["one", "two"], set="tiny", params=params), root=zoo)
+
+
+def test_progress_while_a_soup_is_chosen_is_most_of_it(zoo: Path) -> None:
+    seen: list[tuple[float, str]] = []
+    recipe = make_recipe("greedy_soup", ["one", "two"], set="tiny")
+    merge_and_evaluate(recipe, lambda *at: seen.append(at), zoo, device="cpu")
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares) and shares[-1] == 1
+    assert (0.375, "try two in the soup") in seen or (0.375, "try one in the soup") in seen
+    assert (0.75, "score first") in seen
 
 
 def test_what_a_set_lacks(zoo: Path) -> None:
