@@ -78,8 +78,9 @@ def table(scores: dict[str, Any]) -> str:
     """Return the table as Markdown."""
     lines = [
         "Mean over the five tasks of the share of the own expert's accuracy, in per cent, with",
-        "95 % intervals; reporting half. Left: the presets, as in the paper. Right: λ chosen on",
-        f"the tuning half among {', '.join(f'{s:g}' for s in scores['grid'])}.",
+        "95 % intervals, and the task with the lowest share; reporting half. Left: the presets, as",
+        "in the paper. Right: λ chosen on the tuning half among",
+        f"{', '.join(f'{s:g}' for s in scores['grid'])}.",
         "¹ first two experts, ² first expert only (the other tasks are then the base's), ³ each",
         "task with a model of its own. Random methods: one draw, whose noise the interval lacks.",
         "",
@@ -99,10 +100,15 @@ def _row(entry: dict[str, Any]) -> str:
     mark += " ³" if entry["gentle"]["preset"]["per_task"] else ""
     cells = [entry["label"] + mark]
     for name in FAMILIES:
-        cells.append(percent_cell(entry[name]["preset"]["mean"]))
+        cells.append(_cell(entry[name]["preset"]))
         chosen = entry[name].get("chosen")
-        cells.append(f"{percent_cell(chosen['mean'])}, λ = {chosen['scale']:g}" if chosen else "")
+        cells.append(f"{_cell(chosen)}, λ = {chosen['scale']:g}" if chosen else "")
     return f"| {' | '.join(cells)} |"
+
+
+def _cell(figures: dict[str, Any]) -> str:
+    worst = figures["worst"]
+    return f"{percent_cell(figures['mean'])}, {worst['task']} {100 * worst['value']:.1f}"
 
 
 def update(readme: Path, scores: dict[str, Any]) -> None:

@@ -6,24 +6,26 @@ from merging.evaluation import Estimate
 from merging.methods.registry import METHODS
 from scripts import report
 
+WORST = {"task": "Pears", "value": 0.5}
 SHARE = {"value": 0.9, "low": 0.88, "high": 0.921}
 
 
 def entry(**more: object) -> dict:
-    preset = {"mean": SHARE, "per_task": False}
+    preset = {"mean": SHARE, "worst": WORST, "per_task": False}
     return {"label": "Name", "family": "Family", "experts": ["a", "b", "c"],
             "gentle": {"preset": preset}, "bold": {"preset": preset}} | more  # fmt: skip
 
 
 def test_a_row_by_hand() -> None:
-    chosen = {"preset": {"mean": SHARE, "per_task": True}, "chosen": {"scale": 0.3, "mean": SHARE}}
+    figures = {"mean": SHARE, "worst": WORST, "per_task": True}
+    chosen = {"preset": figures, "chosen": {"scale": 0.3, **figures}}
     made = report.table({"grid": [0.1, 1.0], "methods": [entry(gentle=chosen, experts=["a"])]})
-    share = "90.0 (88.0 to 92.1)"
+    share = "90.0 (88.0 to 92.1), Pears 50.0"
     assert made.splitlines()[-2:] == [
         "| *Family* | | | | |",
         f"| Name ² ³ | {share} | {share}, λ = 0.3 | {share} |  |",
     ]
-    assert "the tuning half among 0.1, 1." in made
+    assert "the tuning half among\n0.1, 1." in made
 
 
 def test_what_cannot_run_says_why() -> None:
