@@ -1,7 +1,7 @@
 """PCB-Merging: score every change by importance and agreement, drop low scores, weigh the rest."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -137,7 +137,7 @@ PCB = MethodSpec(
     formula="θ = θ₀ + λ · Σ w·Sᵢ·τᵢ / Σ Sᵢ",
     source=Source("Du et al. 2024, Parameter competition balancing", "2410.02396"),
     merge=pcb,
-    params=(RATIO, SCALE, CLAMP),
+    params=(RATIO, replace(SCALE, origin="Du et al. 2024: from 1 to 2.2 on a grid"), CLAMP),
     scope=lambda settings: "model",
     survey=bounds,
     cost="order statistics of changes and of scores over the whole model, with all task vectors "

@@ -25,10 +25,10 @@ MAGNITUDE_PRUNE = MethodSpec(
     merge=arithmetic.weighted_sum,
     params=(
         ties.DENSITY,
-        arithmetic.SCALE,
+        replace(arithmetic.SCALE, origin="ours: the weights alone, as in peft"),
         replace(ties.TRIM_SCOPE, default="tensor", origin="MergeLM, peft: within each tensor"),
         replace(ties.TRIM_RULE, default="strict", origin="MergeLM, code"),
-        ties.RESCALE,
+        replace(ties.RESCALE, origin="peft, code"),
         arithmetic.DIVIDE,
     ),
     scope=ties.scope,
@@ -153,7 +153,7 @@ def check_middle(settings: Settings) -> None:
         check_sum(settings)
 
 
-_SHAPE = (FORM, SMALL, ties.RESCALE)
+_SHAPE = (FORM, SMALL, replace(ties.RESCALE, origin="Davari and Belilovsky 2023, code"))
 BREADCRUMBS = MethodSpec(
     id="breadcrumbs",
     label="Breadcrumbs",
@@ -180,8 +180,9 @@ BREADCRUMBS = MethodSpec(
     homogeneous=True,
     cost="one pass over the weights, with a sort of every row",
     differs="The authors rank along the last axis, so a kernel three wide keeps int(3 d), which "
-    "is none at 0.15; mergekit and MergeLLM rank over the whole tensor. mergekit keeps all but "
-    "the outliers unless a density is given; MergeLLM cuts at two thresholds and keeps ties.",
+    "is none at 0.15; mergekit and MergeLLM rank over the whole tensor. In mergekit the density "
+    "is 1 by default, which keeps everything, outliers too. MergeLLM cuts at two thresholds and "
+    "keeps ties.",
 )
 BREADCRUMBS_TIES = MethodSpec(
     id="breadcrumbs_ties",
@@ -193,7 +194,13 @@ BREADCRUMBS_TIES = MethodSpec(
     source=Source("mergekit, breadcrumbs_ties (after Davari and Belilovsky 2023)", "2312.06795"),
     trim=middle,
     merge=ties.consensus,
-    params=(KEPT, GAMMA, arithmetic.SCALE, *_SHAPE, *ties.ELECTED),
+    params=(
+        KEPT,
+        GAMMA,
+        replace(arithmetic.SCALE, origin="mergekit: lambda 1"),
+        *_SHAPE,
+        *ties.ELECTED,
+    ),
     scope=middle_scope,
     check=together(check_middle, ties.check_divisor),
     dialects={

@@ -54,7 +54,7 @@ def _entry(spec: MethodSpec) -> str:
         f"```text\n{spec.formula}\n```",
         f"Source: {_source(spec)}",
         _table(spec),
-        f"Needs: {', '.join(_needs(spec))}.",
+        f"Needs: {'; '.join(_needs(spec))}.",
         f"Works on: {_scope(spec)}.",
         f"Cost: {spec.cost}.",
         _dialects(spec),
@@ -131,7 +131,7 @@ def _needs(spec: MethodSpec) -> Iterator[str]:
         yield "a seed"
     if spec.needs.most != 1:
         order = "does not count" if spec.symmetric else "counts"
-        yield f"and the order of the experts {order}"
+        yield f"the order of the experts {order}"
 
 
 def _experts(spec: MethodSpec) -> str:

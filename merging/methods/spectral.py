@@ -1,5 +1,7 @@
 """Merges in the space of singular vectors: TSV-Merge, Iso-C and Iso-CTS."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -113,6 +115,7 @@ def iso_cts(deltas: Tensor, ctx: Context) -> Tensor:
     return merged
 
 
+_SEARCHED = replace(SCALE, origin="ours; Marczak et al. 2025 choose it on validation data")
 _COST = "singular value decompositions of every matrix"
 _MARCZAK = Source("Marczak et al. 2025, No task left behind", "2502.04959")
 TSV = MethodSpec(
@@ -125,7 +128,7 @@ TSV = MethodSpec(
     formula="Δ = U'·diag(S)·V',  top r/T triplets of each τᵢ, made orthogonal",
     source=Source("Gargiulo et al. 2025, Task singular vectors", "2412.00081"),
     merge=tsv,
-    params=(SCALE,),
+    params=(replace(SCALE, origin="Gargiulo et al. 2025: 1"),),
     scope=lambda settings: "tensor",
     dialects={"paper": {}, "fusion_bench": {}},
     weighted=False,
@@ -145,7 +148,7 @@ ISO_C = MethodSpec(
     formula="Δ = λ·mean(S)·U·V,  U S V = SVD(Στᵢ)",
     source=_MARCZAK,
     merge=iso_c,
-    params=(SCALE,),
+    params=(_SEARCHED,),
     scope=lambda settings: "tensor",
     dialects={"paper": {}, "fusion_bench": {}},
     weighted=False,
@@ -164,7 +167,7 @@ ISO_CTS = MethodSpec(
     formula="Δ = λ·mean(S)·[U₁..U_T U_c]'·[V₁..V_T V_c]'",
     source=_MARCZAK,
     merge=iso_cts,
-    params=(SCALE, COMMON),
+    params=(_SEARCHED, COMMON),
     scope=lambda settings: "tensor",
     dialects={"paper": {}, "fusion_bench": {}},
     weighted=False,

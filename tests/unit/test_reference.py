@@ -65,8 +65,8 @@ Source: [Nobody 2020, Nothing](https://arxiv.org/abs/2001.00001)
 | Flag `flag` | Whether. | `false` | `true`, `false` | ours |
 | Names `names` | Which names. | empty | text of at most 2000 characters | ours |
 
-Needs: the base, two to three experts, Gram matrices of the inputs of linear layers, \
-measured on data, a seed, and the order of the experts counts.
+Needs: the base; two to three experts; Gram matrices of the inputs of linear layers, \
+measured on data; a seed; the order of the experts counts.
 
 Works on: each element alone; in dialect `mergekit` the whole model.
 
@@ -141,19 +141,19 @@ def test_what_is_not_there_is_said_or_left_out() -> None:
     )
     assert entry(bare).endswith(
         "Source: A talk\n\nNo parameters.\n\n"
-        "Needs: no base, one expert or more, no data, and the order of the experts does not "
+        "Needs: no base; one expert or more; no data; the order of the experts does not "
         "count.\n\nWorks on: one tensor at a time.\n\nCost: nothing.\n\nDialects: `paper` only.\n"
     )
 
 
 def test_of_one_expert_no_order_is_told() -> None:
     one = replace(MADE, needs=Needs(experts=1, most=1), random=False)
-    assert "\nNeeds: the base, one expert, no data.\n" in entry(one)
+    assert "\nNeeds: the base; one expert; no data.\n" in entry(one)
 
 
 def test_a_base_that_depends_on_the_settings() -> None:
     either = replace(MADE, needs=Needs(base=False), space=lambda settings: "weights")
-    assert "\nNeeds: the base where it works on task vectors, one expert or more," in entry(either)
+    assert "\nNeeds: the base where it works on task vectors; one expert or more;" in entry(either)
 
 
 def test_families_keep_the_order_in_which_they_appear() -> None:
