@@ -192,7 +192,7 @@ REBASIN = MethodSpec(
     label="Git Re-Basin",
     family="Aligned",
     summary="Reorder one model's units to match the other's, then average both.",
-    idea="Renumbering hidden units does not change a network; once they match, models from other "
+    idea="Renumbering its units does not change a network; once they match, models from other "
     "first weights can be averaged.",
     formula="θ = (θ₁ + π(θ₂)) / 2,  π = argmax ⟨θ₁, π(θ₂)⟩",
     source=Source("Ainsworth et al. 2022, Git Re-Basin", "2209.04836"),

@@ -84,10 +84,14 @@ def _row(cells: Sequence[str]) -> str:
 def _cells(param: Param) -> list[str]:
     named = not param.symbol or param.symbol in param.label.split()
     label = param.label if named else f"{param.label} {param.symbol}"
-    meaning = f"{param.help} May differ between experts." if param.per_expert else param.help
+    meaning = [param.help]
+    if param.per_expert:
+        meaning.append("May differ between experts.")
+    if param.when:
+        meaning.append(f"Only with `{param.when}`.")
     return [
         f"{label} `{param.name}`",
-        meaning,
+        " ".join(meaning),
         "empty" if param.default == "" else _value(param.default),
         _range(param),
         param.origin,
@@ -126,6 +130,8 @@ def _needs(spec: MethodSpec) -> Iterator[str]:
     else:
         yield "no base"
     yield _experts(spec)
+    if spec.needs.model == "mixture":
+        yield "a mixture of experts"
     yield _DATA[spec.needs.data]
     if spec.random:
         yield "a seed"
