@@ -94,8 +94,7 @@ class Presenter:
         note = f"<p>Unlike the formula: {'; '.join(otherwise)}.</p>" if otherwise else ""
         return (
             f"<code>{html.escape(recipe.spec.formula)}</code>{values}{note}"
-            f"<p>{html.escape(f'{recipe.spec.summary} {recipe.spec.idea}')} "
-            f"{_cited(recipe.spec.source)}</p>"
+            f"<p>{html.escape(recipe.spec.summary)} {_cited(recipe.spec.source)}</p>"
         )
 
     def fitted(self, values: ControlValues) -> str:

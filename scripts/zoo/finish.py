@@ -22,10 +22,10 @@ from merging.sets.bundled import tables, tasks
 from merging.sketch import build_sketch, save_sketch
 
 WORDS = {
-    "gentle": ("Glyphs, gentle", "Smaller changes; experts rehearsed little."),
-    "bold": ("Glyphs, bold", "Larger changes; experts rehearsed more."),
+    "gentle": ("Gentle", "Smaller changes; experts rehearsed little."),
+    "bold": ("Bold", "Larger changes; experts rehearsed more."),
     "stranger": (
-        "Glyphs, stranger",
+        "Stranger",
         "A digits expert, and a base and a digits expert that began with other random weights.",
     ),
 }

@@ -162,8 +162,9 @@ function draw() {
   presets.setAttribute('aria-label', 'Presets');
   const plain = value.controls.filter(({ advanced }) => !advanced);
   const advanced = value.controls.filter((control) => control.advanced);
-  host.replaceChildren(presets, ...plain.map(controlOf));
+  host.replaceChildren(...plain.map(controlOf));
   if (value.ordered && value.experts.length > 1) host.append(orderControl(value.experts));
+  host.append(presets);
   if (advanced.length) host.append(details(advanced));
   drawPresets();
   followFlags();
