@@ -33,7 +33,12 @@ def measure(only: list[str]) -> dict[str, Any]:
     """Score the methods on both families."""
     chosen = [spec for spec in METHODS if not only or spec.id in only]
     own = {name: score_references(zoo_root(), name, "tuning")["own"] for name in FAMILIES}
-    return {"grid": list(GRID), "methods": [_method(spec, own) for spec in chosen]}
+    return {"grid": list(GRID), "base": _base(), "methods": [_method(s, own) for s in chosen]}
+
+
+def _base() -> dict[str, Any]:
+    found = {name: references(name) for name in FAMILIES}
+    return {name: asdict(normalised(r.base, r.own)[1]) for name, r in found.items()}
 
 
 def _method(spec: MethodSpec, own: dict[str, dict[str, Bits]]) -> dict[str, Any]:
@@ -69,7 +74,6 @@ def _figures(opened: ModelSet, record: RunRecord) -> dict[str, Any]:
     return {
         "mean": asdict(mean),
         "worst": {"task": label, "value": shares[worst].value},
-        "seconds": round(record.merge_seconds, 2),
         "per_task": record.per_task,
     }
 
@@ -87,6 +91,9 @@ def table(scores: dict[str, Any]) -> str:
         "| method | gentle | gentle, λ chosen | bold | bold, λ chosen |",
         "| --- | --- | --- | --- | --- |",
     ]
+    lines.append(
+        f"| Untouched base | {' | | '.join(map(percent_cell, scores['base'].values()))} | |"
+    )
     for family in dict.fromkeys(entry["family"] for entry in scores["methods"]):
         lines.append(f"| *{family}* | | | | |")
         lines += [_row(entry) for entry in scores["methods"] if entry["family"] == family]
