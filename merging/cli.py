@@ -17,8 +17,8 @@ from merging.engine import make_plan, run
 from merging.engine.output import write_model
 from merging.errors import MergeError, ResourceError, SourceError
 from merging.experiment import merge_recipe
+from merging.methods import registry
 from merging.methods.reference import reference
-from merging.methods.registry import METHODS
 from merging.recipe import Recipe, parse_recipe
 
 
@@ -148,14 +148,14 @@ def write_reference(path: Path) -> None:
             "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".docs.", delete=False
         ) as file:
             partial = Path(file.name)
-            file.write(reference(METHODS))
+            file.write(reference(registry.METHODS))
         partial.chmod(0o644)
         os.replace(partial, path)
     except OSError as error:
         if partial is not None:
             partial.unlink(missing_ok=True)
         raise ResourceError(f"Cannot write {str(path)!r}: {error.strerror}.") from error
-    print(f"wrote {path}: {len(METHODS)} methods")
+    print(f"wrote {path}: {len(registry.METHODS)} methods")
 
 
 def _folders(

@@ -20,7 +20,7 @@ from merging.evaluation import vision_model
 from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
-from merging.methods.registry import METHODS
+from merging.methods import registry
 from merging.recipe import Recipe
 from merging.sets import ModelSet, missing, open_set, set_names, shipped_runs, sketch, tables, tasks
 from merging.sketch import Preview, preview
@@ -87,7 +87,7 @@ class Services:
 
     def missing(self, set_name: str) -> dict[str, str]:
         """Return what a set lacks for the methods that cannot run on it, by method."""
-        found = {spec.id: missing(spec, self.sets[set_name]) for spec in METHODS}
+        found = {spec.id: missing(spec, self.sets[set_name]) for spec in registry.METHODS}
         return {name: lack for name, lack in found.items() if lack}
 
     def check(self, recipe: Recipe) -> None:

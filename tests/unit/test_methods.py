@@ -7,7 +7,6 @@ import pytest
 import torch
 from builders import (
     FIRST,
-    checkpoints,
     context,
     experts,
     merge,
@@ -21,15 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
-from merging.checkpoints import MemoryCheckpoint
-from merging.engine import make_plan, run
-from merging.methods import registry
-from merging.methods.context import Context
 from merging.methods.dare import drop_and_rescale
-from merging.methods.params import Param
-from merging.methods.registry import METHODS, method
-from merging.methods.spec import MethodSpec, Source
-from merging.recipe import Recipe, make_recipe, parse_recipe, write_recipe
+from merging.methods.registry import method
+from merging.recipe import Recipe, make_recipe
 
 BASE = state(0)
 MODELS = experts(BASE, 4, seed=1)
@@ -224,34 +217,3 @@ def test_dare_then_ties_trims_what_was_rescaled() -> None:
     want = [2 * float(v) for v in delta[kept][:2]]
     found = merge(recipe, {"w": torch.zeros(8)}, {"a": {"w": delta}})["w"]
     assert sorted(found[found != 0].tolist(), reverse=True) == want
-
-
-# --- Adding a method ------------------------------------------------------------------------------
-
-
-def _median(deltas: torch.Tensor, ctx: Context) -> torch.Tensor:
-    return deltas.median(0).values * ctx.settings.number("shrink")
-
-
-MEDIAN = MethodSpec(
-    id="median",
-    label="Median",
-    family="Task vectors",
-    summary="The median change.",
-    formula="θ = θ₀ + s · median τᵢ",
-    source=Source("Nobody 1900"),
-    merge=_median,
-    params=(Param("shrink", "Shrink", 1.0, "here", "Factor.", minimum=0.0, maximum=2.0),),
-)
-
-
-def test_a_method_is_added_by_its_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One MethodSpec in the tuple: recipe, YAML, refusals and engine follow."""
-    monkeypatch.setattr(registry, "METHODS", (*METHODS, MEDIAN))
-    recipe = make_recipe("median", ["a", "b", "c"], params={"shrink": 0.5})
-    assert parse_recipe(write_recipe(recipe)) == recipe
-    models = {"a": {"w": row(1, 5)}, "b": {"w": row(2, 9)}, "c": {"w": row(7, 6)}}
-    plan = make_plan(recipe, MemoryCheckpoint("base", {"w": row(1, 1)}), checkpoints(models))
-    assert run(plan, device="cpu").tensors["w"].tolist() == [1 + 0.5 * 1, 1 + 0.5 * 5]
-    with pytest.raises(Exception, match="shrink is 3; it must be at least 0 and at most 2"):
-        make_recipe("median", ["a"], params={"shrink": 3})

@@ -1,12 +1,13 @@
 """The panel of a method and the chooser: from declarations to what the page draws."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from merging.methods.params import Param
 from merging.methods.registry import METHODS, method
-from ui.settings import default_values, preset, to_recipe
+from ui.settings import ControlValues, default_values, preset, to_recipe
 from ui.views.chooser import FIRST_LOOK, chooser_value
 from ui.views.panel import control_view, panel_value, read_panel
 
@@ -14,9 +15,8 @@ EXPERTS = ("digits", "fashion")
 NAMES = {"digits": "A Digits", "fashion": "B Clothing"}
 
 
-def at(name: str):
-    values = default_values("gentle", EXPERTS)
-    return type(values)(values.set, values.on, values.weights, name)
+def at(name: str) -> ControlValues:
+    return replace(default_values("gentle", EXPERTS), method=name)
 
 
 @pytest.mark.parametrize("spec", METHODS, ids=lambda spec: spec.id)
@@ -57,14 +57,10 @@ def test_a_slider_as_the_page_draws_it() -> None:
 
 def test_settings_of_other_methods_come_along_and_come_back() -> None:
     moved = at("ties").having(preset(method("ties"), "peft"))
-    shown = panel_value(type(moved)(**{**_fields(moved), "method": "dare"}), NAMES)
+    shown = panel_value(replace(moved, method="dare"), NAMES)
     assert shown["kept"]["ties"]["dialect"] == "peft"
     back = read_panel(json.dumps(shown))
     assert back.methods["ties"] == preset(method("ties"), "peft")
-
-
-def _fields(values) -> dict:
-    return {name: getattr(values, name) for name in values.__slots__}
 
 
 def test_what_does_not_exist_is_left_out() -> None:

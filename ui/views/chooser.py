@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from merging.methods.registry import METHODS, method
+from merging.methods import registry
+from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 
 FIRST_LOOK = ("linear", "task_arithmetic", "ties", "dare", "dare_ties")
@@ -18,7 +19,7 @@ def chooser_value(chosen: str, missing: Mapping[str, str]) -> dict[str, Any]:
     """
     quick = FIRST_LOOK if chosen in FIRST_LOOK else (*FIRST_LOOK, chosen)
     families: dict[str, list[dict[str, str]]] = {}
-    for spec in METHODS:
+    for spec in registry.METHODS:
         families.setdefault(spec.family, []).append(_entry(spec, missing.get(spec.id, "")))
     return {
         "chosen": chosen,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from merging.errors import RecipeError
+from merging.methods import registry
 from merging.methods.params import Param, Value
-from merging.methods.registry import METHODS, method
+from merging.methods.registry import method
 from ui.settings import ControlValues, MethodValues, preset
 
 LONGEST_PANEL = 100_000
@@ -128,7 +129,7 @@ def read_panel(text: object) -> PanelValues:
         held = dict(sent["kept"]) | {chosen: sent["values"]}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _not_ours() from error
-    known = {spec.id for spec in METHODS}
+    known = {spec.id for spec in registry.METHODS}
     if chosen not in known:
         raise _not_ours()
     methods = {i: _method_values(i, v) for i, v in held.items() if i in known}
