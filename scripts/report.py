@@ -3,19 +3,24 @@
     scripts/report [--out DIR] [--only ID ...]
 
 Each method runs at its presets ("as in the paper") and, where it has a strength λ, once more at
-the λ of ``GRID`` that is best on the tuning half. Shown is the reporting half. Without ``--out``
-the figures go to assets/docs/scores.json and the table into the README.
+the λ of ``GRID`` that is best on the tuning half. Shown is the reporting half; one process per
+core, one thread each, as the app computes. Without ``--out`` the figures go to
+assets/docs/scores.json and the table into the README.
 """
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from merging.engine import one_thread
 from merging.evaluation import Bits, normalised
 from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate
-from merging.methods.registry import METHODS
+from merging.methods.registry import METHODS, method
 from merging.methods.spec import MethodSpec
 from merging.recipe import make_recipe
 from merging.sets import ModelSet, missing, open_set, references, zoo_root
@@ -31,9 +36,10 @@ GRID = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
 
 def measure(only: list[str]) -> dict[str, Any]:
     """Score the methods on both families."""
-    chosen = [spec for spec in METHODS if not only or spec.id in only]
-    own = {name: score_references(zoo_root(), name, "tuning")["own"] for name in FAMILIES}
-    return {"grid": list(GRID), "base": _base(), "methods": [_method(s, own) for s in chosen]}
+    chosen = [spec.id for spec in METHODS if not only or spec.id in only]
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        entries = list(pool.map(_method, chosen))
+    return {"grid": list(GRID), "base": _base(), "methods": entries}
 
 
 def _base() -> dict[str, Any]:
@@ -41,27 +47,34 @@ def _base() -> dict[str, Any]:
     return {name: asdict(normalised(r.base, r.own)[1]) for name, r in found.items()}
 
 
-def _method(spec: MethodSpec, own: dict[str, dict[str, Bits]]) -> dict[str, Any]:
+@cache
+def _own(name: str) -> dict[str, Bits]:
+    """What each task's own expert answers correctly, tuning half."""
+    return score_references(zoo_root(), name, "tuning")["own"]
+
+
+def _method(method_id: str) -> dict[str, Any]:
+    spec = method(method_id)
     entry: dict[str, Any] = {"id": spec.id, "label": spec.label, "family": spec.family}
     for name in FAMILIES:
         opened = open_set(name)
         lacking = missing(spec, opened)
         if lacking:
             return entry | {"missing": lacking}
-        entry[name] = _family(spec, opened, own[name])
+        entry[name] = _family(spec, opened)
         entry["experts"] = entry[name].pop("experts")
         print(f"{name:8}{spec.label:26}{percent_cell(entry[name]['preset']['mean'])}", flush=True)
     return entry
 
 
-def _family(spec: MethodSpec, opened: ModelSet, own: dict[str, Bits]) -> dict[str, Any]:
+def _family(spec: MethodSpec, opened: ModelSet) -> dict[str, Any]:
     experts = list(opened.experts)[: spec.needs.most]
     preset = make_recipe(spec.id, experts, set=opened.id)
     found = {"experts": experts, "preset": _figures(opened, merge_and_evaluate(preset))}
     scale = next((p for p in spec.params if p.name == "scale"), None)
     if scale is not None:
         tries = [preset.patched({"scale": s}) for s in GRID if scale.minimum <= s <= scale.maximum]
-        winner = best(opened.root, tries, own)
+        winner = best(opened.root, tries, _own(opened.id))
         figures = _figures(opened, merge_and_evaluate(winner))
         found["chosen"] = {"scale": winner.settings().number("scale"), **figures}
     return found
