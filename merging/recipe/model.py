@@ -199,7 +199,8 @@ def _check_experts(experts: tuple[Expert, ...], spec: MethodSpec) -> None:
     if count < least:
         raise RecipeError(f"{spec.label} needs at least {least} experts; {count} is chosen.")
     if count > most:
-        raise RecipeError(f"{spec.label} takes at most {most} experts; {count} are given.")
+        noun = "expert" if most == 1 else "experts"
+        raise RecipeError(f"{spec.label} takes at most {most} {noun}; {count} are given.")
     seen: set[str] = set()
     for expert in experts:
         if expert.id in seen:

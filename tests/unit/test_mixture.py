@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from merging.cli import main
-from merging.errors import CompatibilityError, ParameterError
+from merging.errors import CompatibilityError, ParameterError, RecipeError
 from merging.methods.mixture import read_shares
 from merging.recipe import Recipe, make_recipe
 
@@ -222,5 +222,5 @@ def test_shares_as_they_are_read() -> None:
 
 
 def test_one_model_alone() -> None:
-    with pytest.raises(Exception, match="takes at most 1 experts; 2 are given"):
+    with pytest.raises(RecipeError, match="takes at most 1 expert; 2 are given"):
         make_recipe("expert_averaging", ["a", "b"])
