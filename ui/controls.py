@@ -68,6 +68,7 @@ class Controls:
             method=panel.method,
             methods=panel.methods,
             order=panel.order,
+            before=panel.before & set(experts),
             seed=int(seed) if isinstance(seed, float) and seed.is_integer() else seed,
         )
 

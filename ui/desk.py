@@ -73,7 +73,7 @@ class Desk:
 
     def switch(self, owner: Any, scored: Any, *values: Any) -> Updates:
         """An expert was switched on or off: other curves, and other values of its own."""
-        read = self._values(values)
+        read = replace(self._values(values), before=frozenset())
         updates = self._preview(owner, scored, to_recipe(read))
         return updates | {self._page.controls.panel: self._panel(read)}
 
@@ -92,7 +92,7 @@ class Desk:
         if lacking:
             raise MergeError(f"{spec.label} cannot run here: {lacking}")
         read = fitted(replace(before, method=spec.id))
-        told = {} if read.on == before.on else {self._page.notice: self._show.fitted(read)}
+        told = {self._page.notice: self._show.fitted(read)} if read.before else {}
         return self._write(read) | self._preview(owner, scored, to_recipe(read)) | told
 
     def choose_dialect(self, event: gr.EventData, owner: Any, scored: Any, *values: Any) -> Updates:

@@ -40,6 +40,8 @@ class ControlValues:
         seed: Random draw.
         order: Experts in the order of merging, for methods that mind it; those not named follow
             in the order of the set.
+        before: Experts that were on before a method took fewer or more, to come back with the
+            next one; empty when none did.
     """
 
     set: str
@@ -49,6 +51,7 @@ class ControlValues:
     methods: Mapping[str, MethodValues] = field(default_factory=dict)
     seed: int = 0
     order: tuple[str, ...] = ()
+    before: frozenset[str] = frozenset()
 
     @property
     def chosen(self) -> MethodValues:
@@ -88,13 +91,16 @@ def default_values(set_name: str, experts: Sequence[str]) -> ControlValues:
 
 
 def fitted(values: ControlValues) -> ControlValues:
-    """Return a copy with as many experts on as the chosen method takes, in the set's order."""
-    needs = method(values.method).needs
-    on = [e for e in values.weights if e in values.on]
-    spare = [e for e in values.weights if e not in values.on]
+    """Return a copy with as many experts on as the chosen method takes, in the set's order.
+
+    Those that were on before another method took fewer or more come back.
+    """
+    needs, wanted = method(values.method).needs, values.before or values.on
+    on = [e for e in values.weights if e in wanted]
+    spare = [e for e in values.weights if e not in wanted]
     on += spare[: max(0, needs.experts - len(on))]
-    kept = [e for e in values.weights if e in on][: needs.most]
-    return replace(values, on=frozenset(kept))
+    kept = frozenset([e for e in values.weights if e in on][: needs.most])
+    return replace(values, on=kept, before=frozenset() if kept == wanted else wanted)
 
 
 def to_recipe(values: ControlValues) -> Recipe:

@@ -40,6 +40,13 @@ def plain(values: ControlValues, page: Page) -> list[Any]:
     return [values.set, values.seed, *on, *weights, json.dumps(panel_value(values, {}))]
 
 
+def sent_panel(**parts: object) -> str:
+    """Return what the page would send of its panel, parts of it replaced."""
+    empty = {"dialect": "paper", "params": {}, "own": {}}
+    whole = {"method": "ties", "values": empty, "kept": {}, "order": [], "before": []}
+    return json.dumps(whole | parts)
+
+
 @pytest.fixture
 def values(services: Services) -> ControlValues:
     opened = services.sets["gentle"]
@@ -190,12 +197,14 @@ def test_a_method_without_its_data_says_what_is_missing(desk, page, values, serv
     "sent",
     [
         None, 3, "", "null", "[]", "{}", "[" * 5000, "x" * 200_000,
-        '{"method": "tise", "values": {}, "kept": {}, "order": []}',
-        '{"method": "ties", "values": {"params": [], "own": {}}, "kept": {}, "order": []}',
-        '{"method": "emr", "values": {"params": 3, "own": {}}, "kept": {}, "order": []}',
-        '{"method": "emr", "values": {"dialect": "paper", "params": {}, "own": {}}, "kept": {}}',
-        '{"method": ["ties"], "values": {}, "kept": {}, "order": []}',
-        '{"method": "ties", "values": {"params": {}, "own": {}}, "kept": 5, "order": []}',
+        sent_panel(method="tise"),
+        sent_panel(method=["ties"]),
+        sent_panel(values={"params": [], "own": {}}),
+        sent_panel(values={"params": 3, "own": {}}),
+        sent_panel(values={"dialect": "paper", "params": {"scale": [1]}, "own": {}}),
+        sent_panel(kept=5),
+        sent_panel(order=None),
+        sent_panel(before=7),
     ],
 )  # fmt: skip
 def test_a_panel_that_is_not_ours_is_refused_in_words(desk, page, values, services, sent) -> None:

@@ -43,6 +43,7 @@ def test_enter_takes_the_method_of_that_name(visit) -> None:
     expect(page.get_by_label("SLERP", exact=True)).to_be_checked()
     page.get_by_label("TIES", exact=True).check()
     expect(page.locator("#weight-digits")).to_be_visible()
+    expect(page.locator("#on-optical input")).to_be_checked()
 
 
 def test_a_method_without_its_data_is_listed_with_what_is_missing(visit) -> None:

@@ -97,6 +97,17 @@ def test_order_counts_only_where_the_method_minds() -> None:
     assert [e.id for e in to_recipe(strange).experts] == ["digits", "fashion", "optical"]
 
 
+def test_experts_come_back_with_the_next_method() -> None:
+    two = fitted(replace(START, method="slerp"))
+    assert fitted(replace(two, method="wise_ft")).on == frozenset({"digits"})
+    assert fitted(replace(two, method="ties")).on == frozenset(EXPERTS)
+    assert fitted(replace(two, method="ties")).before == frozenset()
+    alone = fitted(replace(START, method="model_stock", on=frozenset({"optical"})))
+    assert fitted(replace(alone, method="ties")).on == frozenset({"optical"})
+    touched = replace(two, on=frozenset({"digits", "optical"}), before=frozenset())
+    assert fitted(replace(touched, method="ties")).on == frozenset({"digits", "optical"})
+
+
 def test_values_of_single_experts() -> None:
     values = chosen("ties")
     values = values.having(replace(values.chosen, own={"density": {"fashion": 0.5}}))

@@ -89,6 +89,7 @@ def panel_value(values: ControlValues, names: Mapping[str, str]) -> dict[str, An
         "experts": [[e, names.get(e, e)] for e in values.sequence],
         "ordered": not spec.symmetric,
         "order": list(values.order),
+        "before": sorted(values.before),
         "values": _written(chosen),
         "kept": {i: _written(v) for i, v in values.methods.items() if i != spec.id},
     }
@@ -105,11 +106,12 @@ def _written(values: MethodValues) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class PanelValues:
-    """What the page sends of its panel: chosen method, settings of all methods, order."""
+    """What the page sends of its panel; the names are those of ``ControlValues``."""
 
     method: str
     methods: Mapping[str, MethodValues]
     order: tuple[str, ...]
+    before: frozenset[str]
 
 
 def read_panel(text: object) -> PanelValues:
@@ -126,6 +128,7 @@ def read_panel(text: object) -> PanelValues:
     try:
         sent = json.loads(text)
         chosen, order = str(sent["method"]), tuple(str(e) for e in sent["order"])
+        before = frozenset(str(e) for e in sent["before"])
         held = dict(sent["kept"]) | {chosen: sent["values"]}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _not_ours() from error
@@ -133,7 +136,7 @@ def read_panel(text: object) -> PanelValues:
     if chosen not in known:
         raise _not_ours()
     methods = {i: _method_values(i, v) for i, v in held.items() if i in known}
-    return PanelValues(chosen, methods, order)
+    return PanelValues(chosen, methods, order, before)
 
 
 def _method_values(name: str, sent: object) -> MethodValues:
