@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,7 +48,17 @@ def check(directory: Path, only: str = "*") -> list[Result]:
         cases = json.loads((directory / "index.json").read_text("utf-8"))["cases"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"Cannot read {directory / 'index.json'}: {error}") from error
-    return [check_case(directory, case) for case in cases if fnmatch.fnmatch(case["id"], only)]
+    chosen = [case for case in cases if fnmatch.fnmatch(case["id"], only)]
+    return [check_case(directory, _with_groups(case, cases)) for case in chosen]
+
+
+def _with_groups(case: Case, cases: Sequence[Case]) -> Case:
+    """Fill in the groups of the case whose permutation this one uses."""
+    params = case["params"]
+    for other in cases:
+        if other["id"] == params.get("perm_from") and "groups" in other["params"]:
+            return {**case, "params": {"groups": other["params"]["groups"], **params}}
+    return case
 
 
 def check_case(directory: Path, case: Case) -> Result:
@@ -108,11 +119,12 @@ def _models(directory: Path, inputs: str | list[str]) -> dict[str, State]:
 
 
 def _masks(names: Sequence[str], stored: Mapping[str, Tensor]) -> GivenMasks | None:
+    found = {key: match for key in stored if (match := re.fullmatch(r"keep_mask(\d+)/(.+)", key))}
+    numbers = sorted({int(match[1]) for match in found.values()})
+    alone = len(numbers) == len(names) == 1  # whatever its number
     masks = {
-        (key.split("/", 1)[1], name): tensor
-        for i, name in enumerate(names)
-        for key, tensor in stored.items()
-        if key.startswith(f"keep_mask{i}/")
+        (match[2], names[0] if alone else names[int(match[1])]): stored[key]
+        for key, match in found.items()
     }
     return GivenMasks(masks) if masks else None
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from merging.conformance.readers_mergekit import MERGEKIT
 from merging.conformance.readers_special import SPECIAL
-from merging.conformance.task import Params, State, Task, no_more
+from merging.conformance.task import Params, State, Task, in_order, no_more
 from merging.errors import RecipeError
 
 Reader = Callable[[Params, Task], Task]
@@ -37,8 +37,8 @@ def read_case(
     reader = READERS.get((origin(case["source"]), case["method"]))
     if reader is None:
         raise RecipeError(f"{case['method']} as in {origin(case['source'])} is not supported.")
-    experts = case["models"] or [n for n in models if n != "base"]
-    task = Task({n: models[n] for n in experts}, models.get("base"), stored)
+    experts = case["models"] or in_order(n for n in models if n != "base")
+    task = Task({n: models[n] for n in experts}, models.get("base"), stored, models)
     weights = params.pop("weights", "uniform")
     if weights != "uniform":
         task = replace(task, weights=tuple(float(w) for w in weights))

@@ -61,7 +61,7 @@ def _unweighted(method: str) -> Reader:
 
 def _slerp(params: Params, task: Task) -> Task:
     first, second = params.pop("v0"), params.pop("v1")
-    models = {first: task.models[first], second: task.models[second]}
+    models = {first: task.files[first], second: task.files[second]}
     common = {"t": params.pop("t")}
     if "dot_threshold" in params:
         common["linear_above"] = params.pop("dot_threshold")
@@ -85,9 +85,9 @@ def _pair(method: str) -> Reader:
     def read(params: Params, task: Task) -> Task:
         other = params.pop("other")
         common = {"t": params.pop("t")} if "t" in params else {}
-        base = task.models.get(params.pop("base", ""), task.base)
+        base = task.files[params.pop("base", "base")]
         no_more(params)
-        models = {other: task.models[other]}
+        models = {other: task.files[other]}
         return replace(
             task, method=method, dialect="mergekit", models=models, base=base, common=common
         )

@@ -1,5 +1,6 @@
 """Cases that hand in more than models: statistics, a target to score by, masks, task vectors."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,15 +9,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from merging.conformance.task import Found, Given, Params, Task, no_more
+from merging.conformance.task import Found, Given, Params, State, Task, in_order, no_more
 from merging.engine import Outcome
 from merging.evaluation.fisher import batch_fisher
 
 Reader = Callable[[Params, Task], Task]
 
 
-def _experts(task: Task, *others: str) -> dict[str, dict[str, Tensor]]:
-    return {n: m for n, m in task.models.items() if not n.startswith(others)}
+def _with_statistics(task: Task, kind: str) -> tuple[dict[str, State], dict[str, State]]:
+    """Experts, and by expert what stands as ``kind`` and its number beside them."""
+    experts = [n for n in task.files if n != "base" and not re.fullmatch(rf"{kind}\d+", n)]
+    beside = {name: task.files[f"{kind}{i}"] for i, name in enumerate(in_order(experts))}
+    return {n: m for n, m in task.models.items() if n in beside}, beside
 
 
 def _fisher_options(params: Params, task: Task, count: int) -> Task:
@@ -37,26 +41,27 @@ def _fisher_options(params: Params, task: Task, count: int) -> Task:
 
 
 def _fisher(params: Params, task: Task) -> Task:
-    experts = _experts(task, "fisher")
+    experts, found = _with_statistics(task, "fisher")
     diagonals = {
         ("fisher", expert, name): tensor
-        for i, expert in enumerate(experts)
-        for name, tensor in task.models[f"fisher{i}"].items()
+        for expert in experts
+        for name, tensor in found[expert].items()
     }
     task = replace(task, models=experts, statistics=Given(diagonals))
     return _fisher_options(params, task, len(experts))
 
 
 def _fisher_from_data(params: Params, task: Task) -> Task:
-    experts = _experts(task, "data")
+    experts, data = _with_statistics(task, "data")
     size, used = int(params.pop("batch_size")), int(params.pop("n_examples"))
     diagonals: dict[tuple[str, str, str], Tensor] = {}
-    for i, (expert, weights) in enumerate(experts.items()):
+    for expert, weights in experts.items():
         # A softmax-linear model: one matrix and one vector, whatever they are called.
         named = {"weight" if t.dim() == 2 else "bias": n for n, t in weights.items()}
-        (inputs,) = task.models[f"data{i}"].values()
+        (inputs,) = data[expert].values()
         weight, bias = weights[named["weight"]], weights[named["bias"]]
-        found = batch_fisher(weight, bias, inputs[:used], size)
+        # The reference counts whole batches until it has enough.
+        found = batch_fisher(weight, bias, inputs[: math.ceil(used / size) * size], size)
         diagonals |= {("fisher", expert, named[n]): t for n, t in found.items()}
     params.pop("estimator", None)
     task = replace(task, models=experts, statistics=Given(diagonals))
@@ -64,11 +69,11 @@ def _fisher_from_data(params: Params, task: Task) -> Task:
 
 
 def _regmean(params: Params, task: Task) -> Task:
-    experts = _experts(task, "gram")
+    experts, found = _with_statistics(task, "gram")
     layers = params.pop("linear_keys")
     grams = {
-        ("gram", expert, layer): task.models[f"gram{i}"][layer.removesuffix(".weight")]
-        for i, expert in enumerate(experts)
+        ("gram", expert, layer): found[expert][layer.removesuffix(".weight")]
+        for expert in experts
         for layer in layers
     }
     common = {"shrink": params.pop("reduce_nondiag")}
@@ -92,7 +97,7 @@ def _lines(params: Params, task: Task) -> Task:
 
 def _opcm(dialect: str) -> Reader:
     def read(params: Params, task: Task) -> Task:
-        models = {name: task.models[name] for name in params.pop("order", list(task.models))}
+        models = {name: task.files[name] for name in params.pop("order", list(task.models))}
         common = {
             "alpha": params.pop("alpha"),
             "zero_diagonal": params.pop("zero_diagonal"),
@@ -125,16 +130,16 @@ def _one(method: str, names: Mapping[str, str], **more: object) -> Reader:
         expert = params.pop("expert")
         common = {ours: params.pop(theirs) for theirs, ours in names.items()} | more
         no_more(params)
-        return replace(task, models={expert: task.models[expert]}, method=method, common=common)
+        return replace(task, models={expert: task.files[expert]}, method=method, common=common)
 
     return read
 
 
 def _della_sparsify(params: Params, task: Task) -> Task:
     expert = params.pop("expert")
-    covered = [key.removeprefix("out/") for key in task.stored if key.startswith("out/")]
+    covered = [key.split("/", 1)[1] for key in task.stored if key.startswith("keep_mask")]
     base = {n: torch.zeros_like((task.base or {})[n], dtype=torch.float64) for n in covered}
-    delta = {n: task.models[expert][n].double() - (task.base or {})[n].double() for n in covered}
+    delta = {n: task.files[expert][n].double() - (task.base or {})[n].double() for n in covered}
     common = {
         "density": params.pop("density"),
         "epsilon": params.pop("epsilon"),
@@ -160,7 +165,11 @@ def _greedy(params: Params, task: Task) -> Task:
     accept = "better" if ">" in params["accept"] and ">=" not in params["accept"] else "as_good"
 
     def score(tensors: Mapping[str, Tensor]) -> float:
-        gaps = [(tensors[n].double() - t.double()).square().flatten() for n, t in target.items()]
+        gaps = [
+            (tensors[n].double() - t.double()).square().flatten()
+            for n, t in target.items()
+            if t.is_floating_point()
+        ]
         return -float(torch.cat(gaps).mean())
 
     no_more(params, ("metric", "accept", "selected"))

@@ -1,6 +1,7 @@
 """What a case gives and what is to be done with it, as frozen values."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,7 @@ class Task:
         models: Experts by name, in weight order.
         base: The base, or None.
         stored: What the case's outputs file holds; some of it is input.
+        files: Every model of the input files: statistics and models that options name too.
         method, dialect, common, each, weights: The recipe; ``each`` per-expert values by name.
         statistics: For methods that need data.
         scorer: For methods that choose.
@@ -51,6 +53,7 @@ class Task:
     models: Mapping[str, State]
     base: State | None
     stored: Mapping[str, Tensor]
+    files: Mapping[str, State] = field(default_factory=dict)
     method: str = ""
     dialect: str = "paper"
     common: Mapping[str, Value] = field(default_factory=dict)
@@ -63,6 +66,13 @@ class Task:
     def part(self, prefix: str) -> State:
         """Return the stored tensors under a prefix, without it."""
         return {k[len(prefix) :]: v for k, v in self.stored.items() if k.startswith(prefix)}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names sorted with their numbers read as numbers: expert9 before expert10."""
+    return sorted(
+        names, key=lambda name: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", name)]
+    )
 
 
 def no_more(params: Params, described: tuple[str, ...] = ()) -> None:

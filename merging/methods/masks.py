@@ -115,5 +115,7 @@ class GivenMasks:
     def keep(
         self, tensor: str, expert: str, start: int, count: int, drop_rate: float | Tensor
     ) -> Tensor:
-        """Return the stored mask of a run of elements; the drop rate plays no part."""
+        """Return the stored mask of a run of elements; at rate 0 there need be none."""
+        if (tensor, expert) not in self.masks and not torch.as_tensor(drop_rate).any():
+            return torch.ones(count, dtype=torch.bool)
         return self.masks[tensor, expert].flatten()[start : start + count].bool()
