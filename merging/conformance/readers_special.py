@@ -89,6 +89,7 @@ def _lines(params: Params, task: Task) -> Task:
         "shallow": params.pop("alpha"),
         "deeper": params.pop("beta"),
         "blocks": params.pop("num_blocks"),
+        "block_number": "lowest",
         "scale": 1.0,
     }
     no_more(params)

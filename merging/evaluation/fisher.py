@@ -39,17 +39,19 @@ def batch_fisher(weight: Tensor, bias: Tensor, inputs: Tensor, size: int) -> dic
         size: Items per batch.
 
     Returns:
-        Σ over batches of (d/dθ Σ_items Σ_y sqrt(p_y) log p_y)² / items, p held fixed in the root.
+        Σ over batches of (d/dθ Σ_items Σ_y sqrt(p_y) log p_y)² / (batches · size), p held fixed in
+        the root: a last batch that is not full counts as if it were.
 
     Source:
         MergeLM, merging_methods.py.
     """
     totals = {"weight": torch.zeros_like(weight), "bias": torch.zeros_like(bias)}
-    for batch in inputs.split(size):  # type: ignore[no-untyped-call]
+    batches = inputs.split(size)  # type: ignore[no-untyped-call]
+    for batch in batches:
         shares = (batch @ weight.T + bias).softmax(1)
         roots = shares.sqrt()
         # d/d logit_k of Σ_y r_y log p_y is r_k - p_k Σ_y r_y.
         slopes = roots - shares * roots.sum(1, keepdim=True)
         totals["weight"] += (slopes.T @ batch).square()
         totals["bias"] += slopes.sum(0).square()
-    return {name: total / len(inputs) for name, total in totals.items()}
+    return {name: total / (len(batches) * size) for name, total in totals.items()}

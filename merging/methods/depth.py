@@ -51,6 +51,17 @@ BLOCKS = Param(
     advanced=True,
 )
 
+NUMBER = Param(
+    name="block_number",
+    label="Block's number",
+    default="first",
+    origin="ours; the authors' code takes the lowest",
+    help="Of several numbers in a name, take the first, or the lowest that stands between dots.",
+    choices=("first", "lowest"),
+    advanced=True,
+    later=True,
+)
+
 DEPTH_SCALING = Param(
     name="depth_scaling",
     label="Scale by depth",
@@ -87,13 +98,18 @@ def depth_factor(tensor: str, names: tuple[str, ...], settings: Settings) -> flo
         Wang et al. 2024, arXiv:2410.17146. One block alone counts as the first.
     """
     shallow, deeper = settings.number("shallow"), settings.number("deeper")
-    block = block_of(tensor)
     count = int(settings.number("blocks"))
     if count == 0:
         count = 1 + max((b for name in names if (b := block_of(name)) is not None), default=0)
+    lowest = settings.common.get(NUMBER.name) == "lowest"
+    block = _lowest(tensor, count) if lowest else block_of(tensor)
     if block is None or count < 2 or block >= count:
         return shallow
     return shallow + deeper * block / (count - 1)
+
+
+def _lowest(tensor: str, count: int) -> int | None:
+    return next((block for block in range(count) if f".{block}." in tensor), None)
 
 
 def lines(deltas: Tensor, ctx: Context) -> Tensor:
@@ -121,13 +137,15 @@ LINES = MethodSpec(
         DEEPER,
         replace(arithmetic.SCALE, default=0.3, origin="as for task arithmetic", advanced=True),
         BLOCKS,
+        NUMBER,
         arithmetic.DIVIDE,
     ),
     shaped=lambda settings: True,
     check=check_sum,
     homogeneous=True,
-    differs="The authors look for the block's number anywhere in the name, so a digit elsewhere "
-    "may hit the wrong block; here the first number counts. They take α from L1 norms of the task "
+    differs="The authors look for the lowest block number anywhere in the name, so a digit "
+    "elsewhere may hit the wrong block; here the first number counts, unless told otherwise. They "
+    "take α from L1 norms of the task "
     "vectors; here it is given.",
 )
 

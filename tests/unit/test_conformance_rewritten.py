@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from merging.conformance import check, check_case, read_case
 from merging.conformance.cases import _models, run_task
+from merging.evaluation.fisher import batch_fisher
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 BY_ID = {c["id"]: c for c in json.loads((GOLDEN / "index.json").read_text())["cases"]}
@@ -103,6 +104,25 @@ def test_fisher_counts_whole_batches(tmp_path: Path) -> None:
     assert check_case(tmp_path, case).error is None
     case = rewritten(tmp_path, "fisher_mergelm_end2end_toy", n_examples=9)
     assert "differs by" in str(check_case(tmp_path, case).error)
+
+
+def test_a_last_batch_that_is_not_full_counts_whole() -> None:
+    """With weights of zero and biases ln 3 and 0 the shares are 3/4 and 1/4, their roots √3/2, 1/2.
+
+    The first slope is d = √3/2 - 3/4 (√3/2 + 1/2), the second -d. Batches of two items and of one
+    add (2 d)² + d², divided by two batches of two.
+    """
+    bias = torch.tensor([3.0, 1.0]).log()
+    d = 3**0.5 / 2 - 0.75 * (3**0.5 + 1) / 2
+    found = batch_fisher(torch.zeros(2, 1), bias, torch.ones(3, 1), 2)
+    assert found["bias"].tolist() == pytest.approx([5 * d * d / 4] * 2, rel=1e-5)
+    assert found["weight"].flatten().tolist() == pytest.approx([5 * d * d / 4] * 2, rel=1e-5)
+
+
+def test_block_numbers_are_read_as_the_authors_of_lines_do(tmp_path: Path) -> None:
+    """They look for the lowest number below the count of blocks, wherever it stands."""
+    case = rewritten(tmp_path, "lines", lambda key: key.replace("visual", "tower.7.visual"))
+    assert check_case(tmp_path, case).error is None
 
 
 def test_groups_come_from_the_case_whose_permutation_is_used(tmp_path: Path) -> None:

@@ -45,6 +45,28 @@ def test_lines_is_task_arithmetic_scaled_by_depth() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("number", "wanted"),
+    [
+        ("first", {"h.2.mlp.1.w": 3.0, "h.7.mlp.1.w": 1.0, "1.w": 2.0, "h.1": 1.0}),
+        ("lowest", {"h.2.mlp.1.w": 2.0, "h.7.mlp.1.w": 2.0, "1.w": 1.0, "h.1": 1.0}),
+    ],
+)
+def test_lines_in_names_with_several_numbers(number: str, wanted: dict[str, float]) -> None:
+    """Of three blocks the factors are 1, 2 and 3; what is in no block of them has 1."""
+    base = {n: row(0, 0) for n in wanted}
+    model = {"a": {n: row(1, -1) for n in wanted}}
+    params = {"shallow": 1.0, "deeper": 2.0, "blocks": 3, "scale": 1.0, "block_number": number}
+    found = merge(make_recipe("lines", ["a"], params=params), base, model)
+    assert {n: t.tolist() for n, t in found.items()} == {n: [f, -f] for n, f in wanted.items()}
+
+
+def test_a_recipe_of_lines_keeps_its_key() -> None:
+    plain = make_recipe("lines", ["a"])
+    assert plain.key() == make_recipe("lines", ["a"], params={"block_number": "first"}).key()
+    assert plain.key() != make_recipe("lines", ["a"], params={"block_number": "lowest"}).key()
+
+
 SEEN = [
     m.id
     for m in METHODS
