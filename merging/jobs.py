@@ -195,7 +195,7 @@ class JobRunner:
         except Cancelled as error:
             self._finish(job, "cancelled", str(error))
         except MergeError as error:
-            log.warning("job %s failed: %s", job.snapshot.id, error, exc_info=True)
+            log.warning("job %s was refused: %s", job.snapshot.id, error)
             self._finish(job, "failed", str(error))
         except MemoryError:
             log.exception("job %s ran out of memory", job.snapshot.id)

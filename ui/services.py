@@ -94,7 +94,8 @@ class Services:
         """Make sure that a recipe is for a bundled set.
 
         Raises:
-            MergeError: It names folders, another set, or an expert that is not in its set.
+            MergeError: It names folders, another set, an expert that is not in its set, or a
+                method that needs what the set lacks.
         """
         if recipe.set is None:
             raise MergeError(
@@ -103,6 +104,9 @@ class Services:
             )
         opened = self.sets.get(recipe.set) or open_set(recipe.set)
         opened.check(recipe)
+        lacking = missing(recipe.spec, opened)
+        if lacking:
+            raise MergeError(f"{recipe.spec.label} cannot run here: {lacking}")
 
     def record(self, key: str) -> RunRecord | None:
         """Return a finished run, or None when it was forgotten."""

@@ -163,6 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SourceError as error:
         print(error, file=sys.stderr)
         return 1
+    if not results:
+        print(f"No case matches {options.only!r}.", file=sys.stderr)
     passed = sum(r.passed for r in results)
     if options.json:
         cases = [asdict(r) for r in results]

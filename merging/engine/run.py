@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from merging.engine.devices import best_device
+from merging.engine.devices import checked_device
 from merging.engine.outcome import Outcome, TensorReport
 from merging.engine.plan import Plan, Step
 from merging.engine.reading import PlannedModels, Progress, Scorer, delta, read
@@ -54,11 +54,11 @@ def run(
     Raises:
         CompatibilityError: A weight is not finite, or the result does not fit the output type.
         RecipeError: The method needs statistics or a scorer and there are none.
-        ResourceError: Memory ran out.
+        ResourceError: Memory ran out, or the device is not there.
         Cancelled: As raised by ``progress``.
     """
     begin = time.perf_counter()
-    where = device or best_device()
+    where = checked_device(device)
     work = _Work(plan, where, masks or HashMasks(plan.recipe.seed, where), statistics)
     try:
         with torch.no_grad():  # not inference_mode: callers get ordinary tensors

@@ -135,7 +135,7 @@ LINES = MethodSpec(
     params=(
         SHALLOW,
         DEEPER,
-        replace(arithmetic.SCALE, default=0.3, origin="as for task arithmetic", advanced=True),
+        replace(arithmetic.SCALE, default=0.3, origin="as for task arithmetic"),
         BLOCKS,
         NUMBER,
         arithmetic.DIVIDE,

@@ -138,6 +138,7 @@ FISHER = MethodSpec(
     check=check_shares,
     dialects={"paper": {}, "fusion_bench": {"floor_rule": "add"}},
     symmetric=False,
+    order="The floor can act on the first model alone.",
     idempotent=True,
     cost="one backward pass per example and class, before merging",
     differs="The authors floor the first model only; MergeLM and fusion_bench add the floor to "

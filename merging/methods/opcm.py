@@ -1,12 +1,13 @@
 """OPCM: merge experts one after another, adding only what lies outside what is merged already."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from merging.errors import CompatibilityError
 from merging.methods.context import Merged, Models, Settings
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Source
@@ -100,7 +101,11 @@ def sequence(models: Models) -> Iterator[Step]:
     """Yield the merge after each expert, in the order of the recipe, ``after`` of them at most.
 
     Only one model's deltas and the merge so far are held.
+
+    Raises:
+        CompatibilityError: The setting ``matrices`` names a tensor that is not there.
     """
+    named = _named(models.settings.word("matrices"), models.names)
     chosen = models.experts[: int(models.settings.number("after")) or None]
     settings, names = models.settings, models.names
     merged: dict[str, Tensor] = {}
@@ -113,7 +118,10 @@ def sequence(models: Models) -> Iterator[Step]:
             delta = models.delta(index, name)
             squares += float(vector_norm(delta).double().square())
             if index:
-                delta = _added(name, scale * merged[name], merged[name], delta, settings)
+                known = merged[name]
+                projected = delta.dim() == 2 and (name in named if named else "emb" not in name)
+                new = _outside(known, delta, settings) if projected else delta
+                delta = scale * known + new
             merged[name] = delta
             grown += float(vector_norm(delta).double().square())
         lengths += squares**0.5
@@ -123,18 +131,20 @@ def sequence(models: Models) -> Iterator[Step]:
         yield Step(expert, scale, dict(merged))
 
 
-def _added(name: str, grown: Tensor, merged: Tensor, delta: Tensor, settings: Settings) -> Tensor:
-    if not _projected(name, delta, settings.word("matrices")):
-        return grown + delta
-    alpha, clear = settings.number("alpha"), settings.flag("zero_diagonal")
-    return grown + outside(merged, delta, alpha, clear)
+def _outside(merged: Tensor, delta: Tensor, settings: Settings) -> Tensor:
+    return outside(merged, delta, settings.number("alpha"), settings.flag("zero_diagonal"))
 
 
-def _projected(name: str, delta: Tensor, chosen: str) -> bool:
-    if delta.dim() != 2:
-        return False
-    names = [part.strip() for part in chosen.split(",") if part.strip()]
-    return name in names if names else "emb" not in name
+def _named(chosen: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of a comma-separated text, all of which must be there."""
+    found = tuple(part.strip() for part in chosen.split(",") if part.strip())
+    strange = [name for name in found if name not in names]
+    if strange:
+        raise CompatibilityError(
+            f"matrices names {strange[0]!r:.80}, which the models do not have. "
+            "Leave it empty for every matrix that is no embedding."
+        )
+    return found
 
 
 def opcm(models: Models) -> Merged:

@@ -203,6 +203,7 @@ REBASIN = MethodSpec(
     weighted=False,
     random=True,
     symmetric=False,
+    order="The second expert is aligned to the first.",
     idempotent=True,
     cost="an assignment problem per group of units, several times",
     differs="The order in which groups are visited decides which local optimum is found; here it "

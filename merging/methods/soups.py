@@ -266,6 +266,7 @@ CHECKPOINT_EMA = _average(
     merge=checkpoint_ema,
     params=(DECAY,),
     symmetric=False,
+    order="The oldest checkpoint comes first.",
     differs="Training code updates such a mean at every step, with β close to 1; here a few saved "
     "checkpoints are averaged at once.",
 )
@@ -306,6 +307,7 @@ GREEDY_SOUP = _average(
     params=(ACCEPT,),
     needs=Needs(base=False, data="scorer"),
     symmetric=False,
+    order="It decides only between experts of the same score.",
     scope=lambda settings: "model",
     cost="2n - 1 evaluations on held-out data",
     differs="model-soups lets in what is strictly better, SMS also what is as good. Equal scores "

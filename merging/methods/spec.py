@@ -83,6 +83,7 @@ class MethodSpec:
         weighted: Experts have weights; without it every weight is 1.
         random: A seed changes the result.
         symmetric: The order of the experts changes nothing (they are then put in order of id).
+        order: What the order of the experts means, where it counts, in one sentence.
         idempotent: Identical experts give that expert, at the settings of ``unit``.
         homogeneous: Scaling all deltas scales the merged delta.
         unit: Settings under which ``idempotent`` holds, where the defaults are others.
@@ -115,6 +116,7 @@ class MethodSpec:
     weighted: bool = True
     random: bool = False
     symmetric: bool = True
+    order: str = "Experts are merged in this order."
     idempotent: bool = False
     homogeneous: bool = False
     unit: Mapping[str, Value] = field(default_factory=dict)

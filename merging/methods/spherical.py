@@ -249,6 +249,7 @@ SLERP = MethodSpec(
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     symmetric=False,
+    order="The way goes from the first expert to the second.",
     idempotent=True,
     differs="Experts of one base are nearly parallel: above a cosine of 0.9995 all "
     "implementations take the straight line, so SLERP of whole weights often is a plain average. "

@@ -13,6 +13,7 @@ from merging.methods.spec import MethodSpec, Source
 MATTERS = Param(
     name="matters",
     label="Matters above",
+    symbol="λₘ",
     default=0.4,
     origin="Wang et al. 2024: 0.2 to 0.6, chosen per task on validation data",
     help="A weight matters to a task when its own change is above this share of the others'.",

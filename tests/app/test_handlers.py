@@ -220,6 +220,13 @@ def test_a_panel_with_a_wrong_value_names_it(desk, page, values, services) -> No
     assert updates == {page.notice: "method task_arithmetic: scale is empty; it must be a number."}
 
 
+@pytest.mark.parametrize("name", ["fisher", "regmean", "expert_averaging"])
+def test_recipes_of_methods_that_cannot_run_here(desk, services, name: str) -> None:
+    recipe = make_recipe(name, ["digits"], set="gentle")
+    with pytest.raises(MergeError, match=r"cannot run here: (no|it takes a mixture)"):
+        desk.open_recipe(OWNER, scored(services), write_recipe(recipe).encode())
+
+
 def test_recipe_of_the_other_set_is_opened_there(desk, page, services) -> None:
     recipe = make_recipe(
         "dare", ["optical", "digits"], set="bold", params={"drop_rate": 0.5}, seed=3

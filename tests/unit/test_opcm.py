@@ -6,6 +6,7 @@ from builders import checkpoints, experts, merge, row, same_bits, state
 
 from merging.checkpoints import MemoryCheckpoint
 from merging.engine import make_plan, run
+from merging.errors import CompatibilityError
 from merging.recipe import make_recipe
 
 BASE = state(0)
@@ -57,3 +58,9 @@ def test_key_knows_where_it_stops() -> None:
     keys = [make_recipe("opcm", ORDER, params={"after": k}).key() for k in range(4)]
     assert len(set(keys)) == 4
     assert keys[0] == make_recipe("opcm", ORDER).key()
+
+
+def test_a_matrix_that_is_not_there_is_named() -> None:
+    recipe = make_recipe("opcm", ORDER, params={"matrices": "norm.weight, layers.9.weight"})
+    with pytest.raises(CompatibilityError, match=r"matrices names 'layers\.9\.weight', which"):
+        merge(recipe, BASE, MODELS)

@@ -215,3 +215,10 @@ def test_single_numbers_and_empty_tensors_are_merged_too(method: str, dialect: s
 
 def test_the_row_helper_merges_what_it_says() -> None:
     assert merge_rows("task_arithmetic", row(1), tensor([[2.0]]), params={"scale": 1}).item() == 3
+
+
+@pytest.mark.parametrize("device", ["tpu", "", "cuda;rm"])
+def test_devices_that_are_none(device: str) -> None:
+    made = plan({"w": torch.ones(2)}, a={"w": torch.ones(2)})
+    with pytest.raises(ResourceError, match=r"Cannot compute on .* Choose cpu or cuda\."):
+        run(made, device=device)

@@ -47,6 +47,23 @@ def test_a_run_says_all_that_makes_it_different() -> None:
     assert s.settings_line(ordered) == "Checkpoint EMA · β 0.5 · b → a"
 
 
+def test_whose_skills_are_kept_and_what_the_method_told() -> None:
+    recipe = make_recipe("greedy_soup", ["a", "b"])
+    mean, base = Estimate(0.9, 0.8, 1), Estimate(0.8, 0.7, 0.9)
+    text = s.verdict(recipe, mean, base, None, note="mean of a", all_merged=False)
+    assert text.startswith(
+        "Greedy soup of two experts (mean of a) keeps 90 % of what the experts of all tasks can do"
+    )
+
+
+def test_nothing_is_promised_to_be_kept_where_the_merge_itself_decides() -> None:
+    text = s.weights_sentence(make_recipe("graft", ["a"]), preview((0, 100), 0, 1.0, 0.4))
+    assert text == (
+        "With one expert there is nobody to disagree with. "
+        "The merged change is 0.40 × as long as one expert's."
+    )
+
+
 def test_methods_on_whole_models_promise_nothing_beforehand() -> None:
     shown = replace(preview((0, 0, 100), 40, 1.0, 1.0), length=None)
     assert s.weights_sentence(make_recipe("emr", FIVE), shown).startswith(

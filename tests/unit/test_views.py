@@ -6,6 +6,7 @@ import torch
 
 from merging.analysis import ConflictCount
 from merging.checkpoints import Bucket
+from merging.engine import TensorReport
 from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
 from merging.recipe import make_recipe
@@ -14,7 +15,7 @@ from merging.sketch import ExpertPreview, Preview, build_sketch
 from ui.presenter import job_view
 from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import letters, magnitudes_view
-from ui.views.scores import scores_view, worst_task
+from ui.views.scores import common_note, scores_view, worst_task
 
 FULL = ConflictCount((0, 0, 100), 40)
 FEW = ConflictCount((90, 5, 10), 8)
@@ -95,6 +96,25 @@ def test_scores_are_shares_of_the_own_expert_worst_first() -> None:
     assert worst_task(shown) == "Task two 40 %"
     for row in (*shown.rows, shown.mean):
         assert row.merged.low <= row.merged.value <= row.merged.high
+
+
+@pytest.mark.parametrize(
+    ("method", "reasons", "note"),
+    [
+        ("greedy_soup", ("mean of a, b", "mean of a, b"), "mean of a, b"),
+        ("pleas", ("3 moved", "4 moved"), ""),
+        ("tall_masks", ("over 2 expert(s)",), ""),
+        ("linear", ("mean of a, b",), ""),
+        ("greedy_soup", (), ""),
+    ],
+)
+def test_what_a_method_told_of_all_tensors_alike(
+    method: str, reasons: tuple[str, ...], note: str
+) -> None:
+    report = tuple(TensorReport(f"w{i}", "merge", r) for i, r in enumerate(reasons))
+    count = ["a", "b"] if method == "pleas" else ["a"]
+    known = RunRecord("k", make_recipe(method, count), {}, report, 0, 0, "cpu")
+    assert common_note(known) == note
 
 
 def test_pinned_run_is_a_ghost_unless_it_is_the_same() -> None:

@@ -43,7 +43,8 @@ function family({ label, methods }, chosen) {
 }
 
 function matches(entry, familyLabel, words) {
-  const text = [entry.id, entry.label, entry.summary, entry.source, familyLabel].join(' ');
+  const { id, label, summary, idea, source } = entry;
+  const text = [id, label, summary, idea, source, familyLabel].join(' ');
   return words.every((word) => text.toLowerCase().includes(word));
 }
 

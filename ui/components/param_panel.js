@@ -135,7 +135,7 @@ function moveButton(sign, name, place, step, last) {
   return button;
 }
 
-function orderControl(experts) {
+function orderControl(experts, meaning) {
   const block = make('div', '', 'me-control me-order');
   const list = make('ol');
   experts.forEach(([, name], place) => {
@@ -148,7 +148,7 @@ function orderControl(experts) {
     );
     list.append(item);
   });
-  block.append(make('b', 'Order'), make('p', 'Experts are merged in this order.', 'me-help'), list);
+  block.append(make('b', 'Order'), make('p', meaning, 'me-help'), list);
   return block;
 }
 
@@ -163,7 +163,9 @@ function draw() {
   const plain = value.controls.filter(({ advanced }) => !advanced);
   const advanced = value.controls.filter((control) => control.advanced);
   host.replaceChildren(...plain.map(controlOf));
-  if (value.ordered && value.experts.length > 1) host.append(orderControl(value.experts));
+  if (value.ordered && value.experts.length > 1) {
+    host.append(orderControl(value.experts, value.ordered));
+  }
   host.append(presets);
   if (advanced.length) host.append(details(advanced));
   drawPresets();

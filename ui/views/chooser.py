@@ -33,6 +33,7 @@ def _entry(spec: MethodSpec, missing: str) -> dict[str, str]:
         "id": spec.id,
         "label": spec.label,
         "summary": spec.summary,
+        "idea": spec.idea,
         "source": spec.source.citation,
         "missing": missing,
     }

@@ -87,7 +87,7 @@ def panel_value(values: ControlValues, names: Mapping[str, str]) -> dict[str, An
         "dialects": list(spec.dialects),
         "controls": [_packed(control_view(p, presets[p.name])) for p in spec.params],
         "experts": [[e, names.get(e, e)] for e in values.sequence],
-        "ordered": not spec.symmetric,
+        "ordered": "" if spec.symmetric else spec.order,
         "order": list(values.order),
         "before": sorted(values.before),
         "values": _written(chosen),

@@ -49,8 +49,26 @@ def scores_view(
     own, raw = _mean(rows, "own"), _mean(rows, "raw")
     mean = ScoreRow("mean", "Mean", "", True, own, base_mean, mean_merged, ghost_mean, raw)
     gap = compare(record.correct, ghost.correct, references.own).mean[1] if ghost else None
-    sentence = verdict(record.recipe, mean_merged, base_mean, gap, pinned_name, record.per_task)
+    sentence = verdict(
+        record.recipe,
+        mean_merged,
+        base_mean,
+        gap,
+        pinned_name,
+        record.per_task,
+        common_note(record),
+        all(r.held_in for r in rows),
+    )
     return ScoresView(tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "")
+
+
+def common_note(record: RunRecord) -> str:
+    """Return what a method on whole models told of all tensors alike, or ""."""
+    if record.recipe.spec.whole is None:
+        return ""
+    reasons = {entry.reason for entry in record.report if entry.action == "merge"}
+    reason = reasons.pop() if len(reasons) == 1 else ""
+    return "" if reason.startswith("over ") else reason
 
 
 def worst_task(view: ScoresView) -> str:

@@ -98,6 +98,8 @@ def verdict(
     gap: Estimate | None,
     pinned: str = "",
     per_task: bool = False,
+    note: str = "",
+    all_merged: bool = True,
 ) -> str:
     """Return what a scored merge keeps, against the base and the pinned run.
 
@@ -108,10 +110,14 @@ def verdict(
         gap: Merge minus pinned run, or None when nothing else is pinned.
         pinned: Name of the pinned run.
         per_task: Each task was scored with its own model.
+        note: What the method told of itself, for example who is in a soup.
+        all_merged: Every task has its expert in the recipe.
     """
     own = ", each task with a model of its own," if per_task else ""
+    told = f" ({note})" if note else ""
+    whose = "its experts" if all_merged else "the experts of all tasks"
     text = (
-        f"{what_was_done(recipe)}{own} keeps {percent(mean.value)} of what its experts can do "
+        f"{what_was_done(recipe)}{told}{own} keeps {percent(mean.value)} of what {whose} can do "
         f"(95 % interval {100 * mean.low:.0f} to {percent(mean.high)}); "
         f"the untouched base keeps {percent(base.value)}."
     )
@@ -131,7 +137,7 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
     if spec.whole:
         text = f"{spec.label} works on whole models: what it keeps, only merging tells. "
     elif spec.sparsify is None and spec.trim is None:
-        text = "No change is trimmed or dropped before the merge. "
+        text = ""
     elif kept > 0.9999:
         text = "Every change of every expert is kept. "
     else:
