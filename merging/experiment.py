@@ -18,7 +18,7 @@ from merging.sets import ModelSet, open_set, tasks
 
 MERGE_SHARE = 0.25
 CHOOSING_SHARE = 0.75  # where merging scores many models to choose by
-SCORER_STEP = 4
+SCORER_STEP = 6
 
 
 def merge_recipe(
@@ -44,7 +44,7 @@ def merge_recipe(
 def tuning_scorer(opened: ModelSet) -> Scorer:
     """Return what scores a whole model of a set: mean accuracy over all tasks, in [0, 1].
 
-    On every fourth image of the tuning half, so that a greedy soup over five experts, which scores
+    On every sixth image of the tuning half, so that a greedy soup over five experts, which scores
     nine models, answers within five seconds. The reporting half is never looked at.
     """
     config = opened.base.config()
