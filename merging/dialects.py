@@ -11,7 +11,7 @@ from torch import Tensor
 from merging.checkpoints import Checkpoint
 from merging.engine import make_plan, run
 from merging.engine.reading import Progress, Scorer
-from merging.errors import Cancelled, MergeError, ResourceError
+from merging.errors import Cancelled, MergeError, RecipeError, ResourceError
 from merging.methods.context import Statistics
 from merging.methods.params import Value
 from merging.recipe import Recipe
@@ -87,9 +87,15 @@ def compare(
         One comparison for each other dialect, in the order of the method's declaration.
 
     Raises:
+        RecipeError: The recipe names folders.
         MergeError: As opening the set and merging the recipe itself do.
     """
-    opened = open_set(recipe.set or "", root)
+    if recipe.set is None:
+        raise RecipeError(
+            "compare takes a recipe of a bundled set. For folders use compare_models, or "
+            "python -m merging dialects."
+        )
+    opened = open_set(recipe.set, root)
     opened.check(recipe)
     return compare_models(recipe, opened.base, opened.experts, progress, device)
 

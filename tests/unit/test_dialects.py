@@ -166,3 +166,8 @@ def test_sets_and_experts_must_exist() -> None:
 def test_what_the_recipe_itself_lacks_is_raised() -> None:
     with pytest.raises(RecipeError, match="TIES needs a base model"):
         compare_models(make_recipe("ties", ["e0"]), None, checkpoints(MODELS))
+
+
+def test_folders_are_for_the_other_function() -> None:
+    with pytest.raises(RecipeError, match="For folders use compare_models"):
+        compare(make_recipe("ties", ["a", "b"], base="base"))
