@@ -40,9 +40,7 @@ def test_a_run_says_all_that_makes_it_different() -> None:
     lone = make_recipe("ties", ["a"], params={"density": 0.3}, seed=4)
     assert s.settings_line(lone) == "TIES · d 0.3 · λ 1 · 1 expert"
     own = Recipe("ties", (Expert("a", params=(("density", 0.5),)), Expert("b", 0.5)))
-    assert s.settings_line(own) == (
-        "TIES · d 0.2 · λ 1 · 2 experts · weights b 0.5 · density of a 0.5"
-    )
+    assert s.settings_line(own) == ("TIES · d a 0.5, b 0.2 · λ 1 · 2 experts · weights b 0.5")
     ordered = make_recipe("checkpoint_ema", ["b", "a"])
     assert s.settings_line(ordered) == "Checkpoint EMA · β 0.5 · b → a"
 

@@ -35,7 +35,9 @@ def settings_line(recipe: Recipe) -> str:
     defaults = spec.defaults("paper")
     for param in spec.active(settings):
         value = settings.common[param.name]
-        if not param.advanced and not (param.later and value == param.default):
+        if any(param.name in dict(e.params) for e in recipe.experts):
+            shown.append(f"{param.symbol or param.label} {_each(recipe, param.name)}")
+        elif not param.advanced and not (param.later and value == param.default):
             shown.append(f"{param.symbol or param.label} {number(value)}")
         elif param.advanced and value != defaults[param.name]:
             shown.append(f"{param.label.lower()} {number(value)}")
@@ -43,12 +45,16 @@ def settings_line(recipe: Recipe) -> str:
     weights = [f"{e.id} {number(e.weight)}" for e in recipe.experts if e.weight != 1]
     if weights:
         shown.append("weights " + ", ".join(weights))
-    for expert in recipe.experts:
-        for name, value in expert.params:
-            shown.append(f"{spec.param(name).label.lower()} of {expert.id} {number(value)}")
     if recipe.spec.random and recipe.seed:
         shown.append(f"draw {recipe.seed}")
     return " · ".join(shown)
+
+
+def _each(recipe: Recipe, name: str) -> str:
+    """Return what each expert has of a setting."""
+    values = recipe.settings().each[name]
+    pairs = zip(recipe.experts, values, strict=True)
+    return ", ".join(f"{expert.id} {number(value)}" for expert, value in pairs)
 
 
 def experts_words(recipe: Recipe) -> str:
