@@ -118,6 +118,8 @@ def score_outcome(
 ) -> dict[str, Bits]:
     """Return per task which items an outcome answers correctly, each task with its own model.
 
+    Of two experts of one task the first counts, as in the page's letters.
+
     Args:
         opened: The set that was merged.
         outcome: A finished merge with its tensors.
@@ -127,7 +129,7 @@ def score_outcome(
     config = {**opened.base.config(), **outcome.config}
     if outcome.per_task is None:
         return score(vision_model(config, outcome.tensors), todo, progress, outcome.device)
-    expert_of = {opened.task_of(e.id): e.id for e in outcome.recipe.experts}
+    expert_of = {opened.task_of(e.id): e.id for e in reversed(outcome.recipe.experts)}
     found: dict[str, Bits] = {}
     for index, task in enumerate(todo):
 

@@ -87,11 +87,7 @@ class Desk:
     def choose_method(self, event: gr.EventData, owner: Any, scored: Any, *values: Any) -> Updates:
         """Another method was chosen: show its controls only."""
         spec = method(str(_sent(event, "method")))
-        before = self._values(values)
-        lacking = self._services.missing(before.set).get(spec.id)
-        if lacking:
-            raise MergeError(f"{spec.label} cannot run here: {lacking}")
-        read = fitted(replace(before, method=spec.id))
+        read = fitted(replace(self._values(values), method=spec.id))
         told = {self._page.notice: self._show.fitted(read)} if read.before else {}
         return self._write(read) | self._preview(owner, scored, to_recipe(read)) | told
 

@@ -98,11 +98,11 @@ class Presenter:
         )
 
     def fitted(self, values: ControlValues) -> str:
-        """Return which experts were left on for a method that takes a certain number."""
+        """Return which experts are on for a method that takes a certain number."""
         names = expert_names(self._services.sets[values.set].card)
         on = " and ".join(names[e] for e in values.weights if e in values.on)
         label = method(values.method).label
-        return f"{label} takes {len(values.on)} of the experts: {on} stay on. Choose others above."
+        return f"{label} takes {len(values.on)} of the experts: {on} are on. Choose others above."
 
     def effect(self, recipe: Recipe, preview: Preview) -> str:
         """Return what a recipe does to the weights, as HTML."""

@@ -178,7 +178,10 @@ MODELS = {
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("base", [BASE, ZERO], ids=["weights", "zeros"])
 def test_odd_models(name: str, kind: str, base: State) -> None:
-    finite_or_refused(method(name), base, MODELS[kind])
+    """All are merged but one: tiny weights around nothing have no mean direction."""
+    found = finite_or_refused(method(name), base, MODELS[kind])
+    refused = (name, kind) == ("multislerp", "tiny weights") and base is ZERO
+    assert (found is None) == refused
 
 
 @pytest.mark.parametrize("name", [m.id for m in PLAIN if m.needs.experts == 1])

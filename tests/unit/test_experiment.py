@@ -1,5 +1,6 @@
 """Scoring what a merge returns: one model, one per task, another width, or one that was chosen."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,23 @@ def test_a_task_whose_expert_is_not_there_is_scored_with_the_merged_weights(zoo:
     todo = [t for t in tasks("tiny", "reporting", zoo) if t.id == "second"]
     record = merge_and_evaluate(recipe, root=zoo, device="cpu")
     assert (record.correct["second"] == score(model, todo)["second"]).all()
+
+
+def test_of_two_experts_of_one_task_the_first_counts(zoo: Path) -> None:
+    card = zoo / "tiny" / "card.json"
+    said = json.loads(card.read_text())
+    said["experts"][1]["task"] = "first"
+    card.write_text(json.dumps(said))
+    recipe = make_recipe("emr", ["one", "two"], set="tiny")
+    opened, outcome = merge_recipe(recipe, root=zoo, device="cpu")
+    models = [
+        vision_model(opened.base.config(), outcome.weights_of(e, opened.base))
+        for e in ("one", "two")
+    ]
+    first = [t for t in tasks("tiny", "reporting", zoo) if t.id == "first"]
+    one, two = (score(model, first)["first"] for model in models)
+    found = merge_and_evaluate(recipe, root=zoo, device="cpu").correct["first"]
+    assert (found == one).all() and (one != two).any()
 
 
 def test_one_model_for_all_says_so(zoo: Path) -> None:
