@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from merging.methods import kernels
 from merging.methods.average import NORMALIZE, check_sum
 from merging.methods.context import Context
-from merging.methods.kernels import per_expert
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Source
 
@@ -53,9 +53,9 @@ def weighted_sum(deltas: Tensor, ctx: Context) -> Tensor:
         negate a task.
     """
     weights = ctx.settings.each["weight"]
-    total = (deltas * per_expert(weights, deltas)).sum(0)
+    total = kernels.weighted_sum(deltas, weights)
     if ctx.settings.flag("normalize"):
-        total = total / sum(weights)
+        total /= sum(weights)
     return total * ctx.settings.number("scale")
 
 

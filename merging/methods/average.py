@@ -4,7 +4,7 @@ from torch import Tensor
 
 from merging.errors import ParameterError
 from merging.methods.context import Context, Settings
-from merging.methods.kernels import per_expert
+from merging.methods.kernels import weighted_sum
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Needs, Source
 
@@ -32,7 +32,7 @@ def linear(models: Tensor, ctx: Context) -> Tensor:
         Wortsman et al. 2022, arXiv:2203.05482 (uniform soup is w = 1).
     """
     weights = ctx.settings.each["weight"]
-    total = (models * per_expert(weights, models)).sum(0)
+    total = weighted_sum(models, weights)
     return total / sum(weights) if ctx.settings.flag("normalize") else total
 
 

@@ -26,6 +26,21 @@ class Magnitudes(Protocol):
         """Number of elements the statistics run over."""
         ...
 
+    def spare(self, expert: int, threshold: float, kept: int) -> int:
+        """Return how many entries of size ``threshold`` of the stack at hand may stay.
+
+        ``kept`` entries of the expert stay in all, the largest; among equals the first.
+        """
+        ...
+
+
+class Totals(Protocol):
+    """Sums over a tensor of which only a run is at hand; see ``merging.methods.totals``."""
+
+    def total(self, name: str, measure: "Measure") -> Tensor:
+        """Return the sum of a measure over all blocks of the tensor, float64."""
+        ...
+
 
 class Masks(Protocol):
     """Random keep masks: a pure function of seed, tensor name, expert id and element index."""
@@ -87,6 +102,7 @@ class Context:
         masks: Where random masks come from.
         magnitudes: Order statistics of the deltas at hand.
         survey: What the method's ``survey`` returned, or None.
+        totals: Sums over the whole tensor where only a run of it is at hand, else None.
         start: Flat index of the first element, for work in chunks.
         base: The base's weights of this tensor, shape (*shape), or None without a base.
         statistics: What was measured on data, or None.
@@ -103,8 +119,10 @@ class Context:
     base: Tensor | None = None
     statistics: Statistics | None = None
     names: tuple[str, ...] = ()
+    totals: Totals | None = None
 
 
+Measure = Callable[[Tensor, Context], Tensor]
 Piece = tuple[Context, Tensor]
 Pieces = Callable[[], Iterator[Piece]]
 

@@ -11,6 +11,7 @@ from merging.methods.context import Context, Settings
 from merging.methods.kernels import rescale
 from merging.methods.params import Param, Value
 from merging.methods.spec import MethodSpec, Scope, Source
+from merging.methods.totals import Tally, l1, over_tensor
 
 DROP_RATE = Param(
     name="drop_rate",
@@ -49,14 +50,27 @@ def drop_and_rescale(deltas: Tensor, ctx: Context) -> Tensor:
     Source:
         Yu et al. 2023, arXiv:2311.03099, section 3.
     """
-    rates = ctx.settings.each["drop_rate"]
-    count = deltas[0].numel()
-    masks = [
-        ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
-        for expert, rate in zip(ctx.experts, rates, strict=True)
-    ]
-    sparse = deltas * torch.stack(masks).view(torch.int8).to(deltas.device).reshape(deltas.shape)
-    return rescale(sparse, deltas, ctx.settings.word("rescale"), [1 - p for p in rates])
+    how, densities = ctx.settings.word("rescale"), [1 - p for p in _rates(ctx)]
+    norms = over_tensor("l1", deltas, ctx, _norms) if how == "l1" else None
+    return rescale(_dropped(deltas, ctx), how, densities, norms)
+
+
+def _rates(ctx: Context) -> tuple[float, ...]:
+    return ctx.settings.each["drop_rate"]
+
+
+def _dropped(deltas: Tensor, ctx: Context) -> Tensor:
+    """Drop entries at random; shape (experts, *shape), the same."""
+    sparse, count = torch.empty_like(deltas), deltas[0].numel()
+    for delta, expert, rate, out in zip(deltas, ctx.experts, _rates(ctx), sparse, strict=True):
+        mask = ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
+        torch.mul(delta, mask.to(delta.device).reshape(delta.shape), out=out)
+    return sparse
+
+
+def _norms(deltas: Tensor, ctx: Context) -> Tensor:
+    """L1 norms before and after dropping, shape (2, experts)."""
+    return torch.stack([l1(deltas), l1(_dropped(deltas, ctx))])
 
 
 def scope(settings: Settings) -> Scope:
@@ -138,7 +152,7 @@ DARE_TIES = MethodSpec(
         *ties.CONSENSUS,
     ),
     scope=ties_scope,
-    survey=ties.majority_sign,
+    survey=Tally(ties.balance),
     check=ties.check,
     dialects={
         "paper": {},

@@ -12,6 +12,7 @@ from merging.methods.context import Context, Settings
 from merging.methods.kernels import rescale
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Source, together
+from merging.methods.totals import l1
 
 EPSILON = Param(
     name="epsilon",
@@ -94,7 +95,9 @@ def magprune(deltas: Tensor, ctx: Context) -> Tensor:
         sparse = delta * mask.to(delta.device).reshape(delta.shape)
         done.append(sparse / torch.where(chances > 0, chances, 1) if how == "inverse" else sparse)
     stack = torch.stack(done)
-    return rescale(stack, deltas, how, settings.each["density"]) if how == "l1" else stack
+    if how != "l1":
+        return stack
+    return rescale(stack, how, settings.each["density"], torch.stack([l1(deltas), l1(stack)]))
 
 
 def check(settings: Settings) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import hardshrink
 
 from merging.methods.context import Magnitudes
 
@@ -69,7 +68,7 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
 
     Under ``authors`` and ``dropped`` every tie at the threshold is kept, under ``strict`` none.
     Under ``exact`` and ``at_least_one`` exactly as many entries are kept as asked, ties resolved
-    by position; there ``magnitudes`` must describe the stack at hand.
+    by position.
 
     Args:
         deltas: Shape (experts, *shape).
@@ -94,40 +93,42 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
             trimmed[index] = delta
         elif dropped == count:
             trimmed[index] = 0
-        elif rule in ("authors", "dropped"):
-            threshold = magnitudes.kth_smallest(index, dropped + 1)
-            trimmed[index] = _at_least(delta, threshold)
         elif rule == "strict":
-            trimmed[index] = hardshrink(delta, magnitudes.kth_smallest(index, dropped))
+            torch.hardshrink(delta, magnitudes.kth_smallest(index, dropped), out=trimmed[index])
         else:
             threshold = magnitudes.kth_smallest(index, dropped + 1)
-            trimmed[index] = delta * _largest(delta.abs(), threshold, count - dropped)
+            _at_least(delta, threshold, trimmed[index])
+            if rule in ("exact", "at_least_one"):
+                spare = magnitudes.spare(index, threshold, count - dropped)
+                _drop_ties(trimmed[index], threshold, spare)
     return trimmed
 
 
-def _at_least(delta: Tensor, threshold: float) -> Tensor:
+def _at_least(delta: Tensor, threshold: float, out: Tensor) -> None:
     """Zero what is smaller than a threshold: ``hardshrink`` zeroes up to the number before it."""
     limit = torch.tensor(threshold, dtype=delta.dtype)
-    return hardshrink(delta, float(limit.nextafter(torch.tensor(-1.0, dtype=delta.dtype))))
+    before = float(limit.nextafter(torch.tensor(-1.0, dtype=delta.dtype)))
+    torch.hardshrink(delta, before, out=out)
 
 
-def _largest(size: Tensor, threshold: float, kept: int) -> Tensor:
-    above = size > threshold
-    at = size == threshold
-    spare = kept - int(above.sum())
-    first = (at.flatten().cumsum(0) <= spare).reshape(size.shape)
-    return above | (at & first)
+def _drop_ties(kept: Tensor, threshold: float, spare: int) -> None:
+    """Zero all entries of one magnitude but the first ``spare``."""
+    ties = (kept.abs() == threshold).flatten().nonzero().flatten()
+    kept.view(-1)[ties[spare:]] = 0
 
 
-def rescale(sparse: Tensor, original: Tensor, how: str, densities: Sequence[float]) -> Tensor:
+def rescale(
+    sparse: Tensor, how: str, densities: Sequence[float], norms: Tensor | None = None
+) -> Tensor:
     """Make up for dropped entries.
 
     Args:
         sparse: Deltas with dropped entries at zero, shape (experts, *shape).
-        original: The same deltas before dropping.
         how: ``inverse`` divides by the density (paper); ``l1`` restores the L1 norm of the tensor
             (mergekit; untouched where either norm is below 1e-7); ``none`` leaves them.
         densities: Share kept per expert. 0 leaves zeros.
+        norms: For ``l1``: L1 norms of each expert's tensor before and after dropping, shape
+            (2, experts).
 
     Returns:
         Rescaled deltas, same shape.
@@ -139,10 +140,12 @@ def rescale(sparse: Tensor, original: Tensor, how: str, densities: Sequence[floa
         return sparse
     if how == "inverse":
         return sparse * per_expert([1 / d if d > 0 else 0.0 for d in densities], sparse)
-    flat, full = (d.reshape(len(d), d[0].numel()).abs().sum(1) for d in (sparse, original))
-    usable = (flat >= L1_FLOOR) & (full >= L1_FLOOR)
-    factor = torch.where(usable, full / flat.clamp_min(L1_FLOOR), torch.ones_like(full))
-    return sparse * factor.reshape(-1, *[1] * (sparse.dim() - 1))
+    assert norms is not None
+    factors = [
+        full / kept if full >= L1_FLOOR and kept >= L1_FLOOR else 1.0
+        for full, kept in norms.T.tolist()
+    ]
+    return sparse * per_expert(factors, sparse)
 
 
 def elect(deltas: Tensor, by: str) -> Tensor:
@@ -158,13 +161,29 @@ def elect(deltas: Tensor, by: str) -> Tensor:
     Source:
         Yadav et al. 2023, arXiv:2306.01708, step 2 (``sum``).
     """
-    votes = deltas if by == "sum" else deltas.sign()
-    return votes.sum(0).sign_()
+    rows = deltas if by == "sum" else deltas.sign()
+    return add_rows(rows).sign_()
+
+
+def add_rows(rows: Sequence[Tensor] | Tensor) -> Tensor:
+    """Add tensors of one shape in their order, whatever their length: one stays as it is."""
+    total = rows[0].clone()
+    for row in rows[1:]:
+        total += row
+    return total
+
+
+def weighted_sum(rows: Tensor, weights: Sequence[float]) -> Tensor:
+    """Return sum(w row), added in the order of the rows; shape (experts, *shape) -> (*shape)."""
+    total = rows[0] * weights[0]
+    for row, weight in zip(rows[1:], weights[1:], strict=True):
+        total += row if weight == 1 else row * weight
+    return total
 
 
 def settle(signs: Tensor, tie: float) -> Tensor:
     """Give coordinates whose votes cancelled the sign ``tie`` (-1, 0 or +1)."""
-    return signs + tie * (signs == 0)
+    return signs if tie == 0 else (signs * 2).add_(tie).sign_()
 
 
 def disjoint_merge(
@@ -195,15 +214,21 @@ def disjoint_merge(
         Yadav et al. 2023, arXiv:2306.01708, step 3 (``mean``); ``weighted_mean`` as in mergekit,
         the count with weighted values as in peft.
     """
-    agreeing = (voters * signs).relu_()
-    factors = per_expert(weights, voters)
-    if combine == "mean":
-        count = (agreeing > 0).view(torch.int8).sum(0, dtype=torch.int8).clamp_min_(1)
-    elif combine == "weighted_mean":
-        share = ((agreeing > 0) * factors).sum(0)
-        count = share + (share == 0)
-    values = agreeing if weighted else agreeing.mul_(factors)
     if combine == "max":
+        agreeing = (voters * signs).relu_()
+        values = agreeing if weighted else agreeing.mul_(per_expert(weights, voters))
         return signs * values.gather(0, values.abs().argmax(0, keepdim=True)).squeeze(0)
-    total = signs * values.sum(0)
-    return total if combine == "sum" else total / count
+    total, share = torch.zeros_like(signs), torch.zeros_like(signs)
+    for row, weight in zip(voters, weights, strict=True):
+        agreeing = (row * signs).relu_()
+        total += agreeing if weighted or weight == 1 else agreeing * weight
+        if combine == "mean":
+            share += agreeing.sign_()
+        elif combine == "weighted_mean":
+            share += agreeing.sign_().mul_(weight)
+    total *= signs
+    if combine == "mean":
+        total /= share.clamp_min_(1)
+    elif combine == "weighted_mean":
+        total /= share + (share == 0)
+    return total

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from merging.methods.selection import kth_smallest, larger
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredMagnitudes:
@@ -24,7 +26,11 @@ class MeasuredMagnitudes:
 
     def kth_smallest(self, expert: int, k: int) -> float:
         """Return the k-th smallest |delta| of an expert, k from 1 to ``count``."""
-        return float(torch.kthvalue(self.deltas[expert].flatten().abs(), k).values)
+        return kth_smallest(self.deltas[expert], k)
+
+    def spare(self, expert: int, threshold: float, kept: int) -> int:
+        """Return how many entries of size ``threshold`` may stay; see ``Magnitudes``."""
+        return kept - larger(self.deltas[expert], threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,12 @@ class ModelMagnitudes:
     def kth_smallest(self, expert: int, k: int) -> float:
         """Return the k-th smallest |delta| of an expert, k from 1 to ``count``."""
         if (expert, k) not in self.known:
-            value = torch.kthvalue(self.gather(expert).abs(), k).values
-            self.known[expert, k] = float(value)
+            self.known[expert, k] = kth_smallest(self.gather(expert), k)
         return self.known[expert, k]
+
+    def spare(self, expert: int, threshold: float, kept: int) -> int:
+        """Refuse: ties are counted within one tensor only."""
+        raise NotImplementedError("a trim over the model keeps all ties or none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +75,9 @@ class SortedMagnitudes:
     def kth_smallest(self, expert: int, k: int) -> float:
         """Return the k-th smallest |delta| of an expert, k from 1 to ``count``."""
         return float(self.tables[expert][k - 1])
+
+    def spare(self, expert: int, threshold: float, kept: int) -> int:
+        """Return how many entries of size ``threshold`` may stay; see ``Magnitudes``."""
+        table = self.tables[expert]
+        place = torch.searchsorted(table, torch.tensor(threshold, dtype=table.dtype), right=True)
+        return kept - (len(table) - int(place))

@@ -12,6 +12,7 @@ from merging.methods.context import Context, Settings
 from merging.methods.kernels import rescale
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Scope, Source, together
+from merging.methods.totals import l1
 
 MAGNITUDE_PRUNE = MethodSpec(
     id="magnitude_prune",
@@ -108,7 +109,8 @@ def middle(deltas: Tensor, ctx: Context) -> Tensor:
         for delta, (density, gamma) in zip(rows, pairs, strict=True)
     ]
     kept = torch.stack(cut).reshape(deltas.shape)
-    return rescale(kept, deltas, settings.word("rescale"), settings.each["density"])
+    how, norms = settings.word("rescale"), torch.stack([l1(deltas), l1(kept)])
+    return rescale(kept, how, settings.each["density"], norms)
 
 
 def _mask(sizes: Tensor, density: float, gamma: float, form: str, small: float) -> Tensor:

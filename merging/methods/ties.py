@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from merging.errors import ParameterError
 from merging.methods.arithmetic import SCALE
-from merging.methods.context import Context, Pieces, Settings
+from merging.methods.context import Context, Settings
 from merging.methods.kernels import (
     TRIM_RULES,
     disjoint_merge,
@@ -18,6 +19,7 @@ from merging.methods.kernels import (
 )
 from merging.methods.params import Param, Value
 from merging.methods.spec import MethodSpec, Scope, Source
+from merging.methods.totals import Tally, l1, over_tensor
 
 DENSITY = Param(
     name="density",
@@ -118,7 +120,9 @@ def trimmed(deltas: Tensor, ctx: Context) -> Tensor:
 def trimmed_and_rescaled(deltas: Tensor, ctx: Context) -> Tensor:
     """Trim, then make up for what was dropped as ``rescale`` says; shapes as in ``trimmed``."""
     how, densities = ctx.settings.word("rescale"), ctx.settings.each["density"]
-    return rescale(trimmed(deltas, ctx), deltas, how, densities)
+    kept = trimmed(deltas, ctx)
+    norms = torch.stack([l1(deltas), l1(kept)]) if how == "l1" else None
+    return rescale(kept, how, densities, norms)
 
 
 def consensus(sparse: Tensor, ctx: Context) -> Tensor:
@@ -127,7 +131,7 @@ def consensus(sparse: Tensor, ctx: Context) -> Tensor:
     Args:
         sparse: Deltas with dropped entries at zero, shape (experts, *shape).
         ctx: Settings ``weight``, ``voters``, ``election``, ``zero_sign``, ``combine``, ``scale``;
-            ``survey`` holds the sign that tied votes take, else this tensor's majority decides.
+            ``survey`` holds the model's ``balance``, else that of this tensor decides tied votes.
 
     Returns:
         Merged delta times λ, shape (*shape).
@@ -139,13 +143,18 @@ def consensus(sparse: Tensor, ctx: Context) -> Tensor:
     weights, weighted = settings.each["weight"], settings.word("voters") == "weighted"
     voters = _voters(sparse, ctx)
     signs = elect(voters, settings.word("election"))
-    if settings.word("zero_sign") == "plus":
-        tie = 1.0
-    else:
-        tie = ctx.survey if isinstance(ctx.survey, float) else float(signs.sum().sign())
-    signs = settle(signs, tie)
+    signs = settle(signs, _tie(sparse, ctx))
     merged = disjoint_merge(voters, signs, settings.word("combine"), weights, weighted)
-    return merged * settings.number("scale")
+    return merged.mul_(settings.number("scale"))
+
+
+def _tie(sparse: Tensor, ctx: Context) -> float:
+    """Sign that tied votes take."""
+    if ctx.settings.word("zero_sign") == "plus":
+        return 1.0
+    known = ctx.survey
+    found = known if isinstance(known, Tensor) else over_tensor("balance", sparse, ctx, balance)
+    return float(found.sign())
 
 
 def _voters(sparse: Tensor, ctx: Context) -> Tensor:
@@ -154,24 +163,23 @@ def _voters(sparse: Tensor, ctx: Context) -> Tensor:
     return sparse * per_expert(ctx.settings.each["weight"], sparse)
 
 
-def majority_sign(pieces: Pieces) -> float | None:
-    """Return the sign that prevails among all elected signs of a model.
+def balance(sparse: Tensor, ctx: Context) -> Tensor:
+    """Return the sum of all elected signs: its sign is the one that prevails.
 
     Args:
-        pieces: Yields (context, trimmed deltas) for every tensor.
+        sparse: Deltas with dropped entries at zero, shape (experts, *shape).
+        ctx: Settings ``voters``, ``election`` and ``zero_sign``.
 
     Returns:
-        -1.0, 0.0 or 1.0; None where no vote can need it.
+        float64, no axis; 0 where no vote can need it.
 
     Source:
         Code of the authors of TIES (resolve_zero_signs).
     """
-    balance = 0.0
-    for ctx, sparse in pieces():
-        if ctx.settings.word("zero_sign") == "plus":
-            return None
-        balance += float(elect(_voters(sparse, ctx), ctx.settings.word("election")).sum())
-    return float((balance > 0) - (balance < 0))
+    if ctx.settings.word("zero_sign") == "plus":
+        return torch.zeros((), dtype=torch.float64)
+    elected = elect(_voters(sparse, ctx), ctx.settings.word("election"))
+    return elected.sum(dtype=torch.float64).cpu()
 
 
 def scope(settings: Settings) -> Scope:
@@ -235,7 +243,7 @@ TIES = MethodSpec(
     merge=consensus,
     params=(DENSITY, SCALE, *CONSENSUS, RESCALE),
     scope=scope,
-    survey=majority_sign,
+    survey=Tally(balance),
     check=check,
     dialects={
         "paper": {},

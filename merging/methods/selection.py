@@ -1,0 +1,177 @@
+"""Exact order statistics of magnitudes: a sampled bracket, one counting pass, a small selection.
+
+The bits of non-negative floating numbers, read as integers, are in the order of the numbers. A
+sample gives two sizes between which the k-th must lie, nearly always. One pass counts what is
+smaller and gathers what lies between; the k-th is then selected among those few. Where the sample
+was unlucky the bracket widens and the pass is repeated, so the answer is always exact.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Bits = NDArray[np.signedinteger]
+
+SAMPLE = 65_536
+LEAST_SAMPLE = 4_096
+BLOCK = 65_536  # elements compared at a time: they stay in the cache
+WIDTH = 3.0  # standard deviations of a sampled rank on each side
+_KINDS = {torch.float32: np.int32, torch.float64: np.int64}
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Sizes, as bits, between which an order statistic should lie; both ends included."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one pass found of a bracket.
+
+    Attributes:
+        below: How many sizes are smaller than the bracket.
+        within: How many lie within.
+        inside: Those, as bits, in the order in which they were met; left empty where both ends are
+            one size, since they are all alike.
+    """
+
+    below: int
+    within: int
+    inside: Bits
+
+
+def kth_smallest(values: Tensor, k: int) -> float:
+    """Return the k-th smallest magnitude.
+
+    Args:
+        values: Numbers of any shape, float32 or float64, none of them NaN.
+        k: From 1 to the number of values.
+
+    Returns:
+        The k-th smallest |value|, exactly.
+
+    Raises:
+        ValueError: ``k`` is out of range.
+    """
+    if not 1 <= k <= values.numel():
+        raise ValueError(f"k is {k}; it must be from 1 to {values.numel()}.")
+    if values.device.type != "cpu":
+        return float(torch.kthvalue(values.flatten().abs(), k).values)
+    sizes = bits_of(values)
+    if len(sizes) <= BLOCK:
+        return as_number(_select(np.abs(sizes), k), values.dtype)
+    source = np.random.default_rng(len(sizes))
+    size = min(SAMPLE, max(LEAST_SAMPLE, len(sizes) // 32))
+    sample = sizes[source.integers(0, len(sizes), size)]
+    return as_number(find(lambda b: [count(values, b)], sample, k, len(sizes)), values.dtype)
+
+
+def find(look: Callable[[Bracket], Iterable[Count]], sample: Bits, k: int, total: int) -> int:
+    """Return the bits of the k-th smallest size of numbers that are only seen in passes.
+
+    Args:
+        look: One pass: counts for a bracket, one for each run of the numbers.
+        sample: Bits of some of the sizes.
+        k: From 1 to ``total``.
+        total: How many numbers there are.
+    """
+    bracket = bracket_for(sample, k, total)
+    while True:
+        counts = list(look(bracket))
+        found = pick(bracket, counts, k)
+        if isinstance(found, int):
+            return found
+        bracket = found
+
+
+def bracket_for(sample: Bits, k: int, total: int) -> Bracket:
+    """Return sizes that enclose the k-th of ``total`` with overwhelming chance.
+
+    Args:
+        sample: Bits of a random sample of the sizes.
+        k: From 1 to ``total``.
+        total: How many numbers the sample stands for.
+    """
+    ordered, share = np.sort(sample), k / total
+    margin = WIDTH * math.sqrt(len(sample) * share * (1 - share)) + 2
+    low, high = (math.floor(share * len(sample) + side * margin) for side in (-1, 1))
+    return Bracket(
+        int(ordered[low]) if low >= 0 else 0,
+        int(ordered[high]) if high < len(ordered) else int(np.iinfo(ordered.dtype).max),
+    )
+
+
+def pick(bracket: Bracket, counts: Iterable[Count], k: int) -> int | Bracket:
+    """Return the k-th size as bits, or the wider bracket to look at where it lies outside."""
+    parts = list(counts)
+    below = sum(c.below for c in parts)
+    if k <= below:
+        return Bracket(0, bracket.low)
+    if bracket.low == bracket.high and k <= below + sum(c.within for c in parts):
+        return bracket.low
+    if k > below + sum(c.within for c in parts):
+        return Bracket(bracket.high, int(np.iinfo(parts[0].inside.dtype).max))
+    return _select(np.concatenate([c.inside for c in parts]), k - below)
+
+
+def count(values: Tensor, bracket: Bracket) -> Count:
+    """Count the sizes below a bracket and gather those within, in blocks that fit the cache.
+
+    Args:
+        values: Numbers on the CPU, float32 or float64.
+        bracket: Both ends included.
+    """
+    flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
+    size = min(BLOCK, len(flat))
+    sizes, lower, inner = np.empty(size, flat.dtype), np.empty(size, bool), np.empty(size, bool)
+    below: int = 0
+    up_to: int = 0
+    top = int(np.iinfo(flat.dtype).max)
+    inside = [flat[:0]]
+    for start in range(0, len(flat), BLOCK):
+        part = flat[start : start + BLOCK]
+        bits, less, within = (a[: len(part)] for a in (sizes, lower, inner))
+        np.bitwise_and(part, top, out=bits)
+        np.less(bits, bracket.low, out=less)
+        np.less_equal(bits, bracket.high, out=within)
+        below += int(np.count_nonzero(less))
+        up_to += int(np.count_nonzero(within))
+        if bracket.low < bracket.high:
+            inside.append(bits[np.flatnonzero(np.not_equal(within, less, out=within))])
+    return Count(below, up_to - below, np.concatenate(inside))
+
+
+def larger(values: Tensor, size: float) -> int:
+    """Return how many magnitudes are larger than ``size``."""
+    if values.device.type != "cpu":
+        return int((values.abs() > size).sum())
+    return int(np.count_nonzero(bits_of(values) > as_bits(size, values.dtype)))
+
+
+def bits_of(values: Tensor) -> Bits:
+    """Return magnitudes as integers in the same order, shape (elements,)."""
+    flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
+    return flat & np.iinfo(flat.dtype).max
+
+
+def as_number(bits: int, dtype: torch.dtype) -> float:
+    """Return the number whose bits these are."""
+    return float(np.array(bits, _KINDS[dtype]).view(f"f{dtype.itemsize}"))
+
+
+def as_bits(number: float, dtype: torch.dtype) -> int:
+    """Return the bits of a non-negative number."""
+    return int(np.array(number, f"f{dtype.itemsize}").view(_KINDS[dtype]))
+
+
+def _select(sizes: Bits, k: int) -> int:
+    sizes.partition(k - 1)
+    return int(sizes[k - 1])
