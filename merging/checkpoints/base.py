@@ -1,6 +1,7 @@
 """What a checkpoint is: named tensors that are read one at a time, and a content identity."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
@@ -19,6 +20,9 @@ class TensorInfo:
     dtype: torch.dtype
 
 
+Load = Callable[[str], Tensor]
+
+
 class Checkpoint(Protocol):
     """Named tensors of one model, read when asked for."""
 
@@ -35,8 +39,16 @@ class Checkpoint(Protocol):
         """Return one tensor as stored."""
         ...
 
+    def opened(self) -> AbstractContextManager[Load]:
+        """Return a context in which tensors are loaded quickly, files staying open."""
+        ...
+
     def identity(self) -> str:
         """Return a hash of the content, 16 hexadecimal digits."""
+        ...
+
+    def mark(self) -> str:
+        """Return a cheap mark of the content, for caches: it changes when the content does."""
         ...
 
     def config(self) -> Mapping[str, Any]:
@@ -65,6 +77,14 @@ class MemoryCheckpoint:
         if name not in self.state:
             raise SourceError(f"Model {self.name} has no tensor {name!r}.")
         return self.state[name]
+
+    def opened(self) -> AbstractContextManager[Load]:
+        """Return a context that yields ``load``: nothing has to be opened."""
+        return nullcontext(self.load)
+
+    def mark(self) -> str:
+        """Return ``identity``: what is in memory may be changed in place."""
+        return self.identity()
 
     def identity(self) -> str:
         """Return a hash of names, types, shapes and values."""

@@ -2,17 +2,19 @@
 
 import json
 import os.path
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from merging.checkpoints.base import TensorInfo
+from merging.checkpoints.base import Load, TensorInfo
 from merging.errors import SourceError
 
 WEIGHTS = "model.safetensors"
@@ -60,13 +62,42 @@ class FolderCheckpoint:
         Raises:
             SourceError: No such tensor, or the file cannot be read.
         """
-        if name not in self.files:
-            raise SourceError(f"Model {self.name} has no tensor {name!r}.")
-        try:
-            with safe_open(self.files[name], framework="pt") as file:
-                return file.get_tensor(name)  # type: ignore[no-any-return]
-        except (OSError, SafetensorError) as error:
-            raise SourceError(f"Model {self.name}: cannot read {name!r}: {error}") from error
+        with self.opened() as load:
+            return load(name)
+
+    @contextmanager
+    def opened(self) -> Iterator[Load]:
+        """Yield a function that loads tensors from files that stay open; any thread may call it.
+
+        What it returns is mapped from the file and read when touched.
+        """
+        files: dict[Path, Any] = {}
+        guard = Lock()
+        with ExitStack() as stack:
+
+            def load(name: str) -> Tensor:
+                if name not in self.files:
+                    raise SourceError(f"Model {self.name} has no tensor {name!r}.")
+                path = self.files[name]
+                try:
+                    with guard:
+                        if path not in files:
+                            files[path] = stack.enter_context(safe_open(path, framework="pt"))
+                    return files[path].get_tensor(name)  # type: ignore[no-any-return]
+                except (OSError, SafetensorError) as error:
+                    raise SourceError(
+                        f"Model {self.name}: cannot read {name!r}: {error}"
+                    ) from error
+
+            yield load
+
+    def mark(self) -> str:
+        """Return names, sizes and times of change of the weight files, hashed."""
+        digest = sha256()
+        for path in sorted(set(self.files.values())):
+            facts = path.stat()
+            digest.update(f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}\n".encode())
+        return digest.hexdigest()[:16]
 
     def identity(self) -> str:
         """Return a hash of the weight files."""

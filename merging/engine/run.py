@@ -1,33 +1,23 @@
-"""Carry out a plan in float32, tensor by tensor or as a method on whole models."""
+"""Carry out a plan: chunk by chunk, tensor by tensor, or as a method on whole models."""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from merging.engine.cache import Intermediates
 from merging.engine.devices import checked_device
+from merging.engine.job import FROZEN, Job
 from merging.engine.outcome import Outcome, TensorReport
 from merging.engine.plan import Plan, Step
-from merging.engine.reading import PlannedModels, Progress, Scorer, delta, read
-from merging.errors import CompatibilityError, ResourceError
-from merging.methods.context import Context, Masks, Merged, Piece, Statistics
-from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes
+from merging.engine.reading import PlannedModels, Progress, Scorer
+from merging.engine.sink import Memory, Sink, Tied, output_type, outputs_of
+from merging.engine.streaming import stream_into, streams
+from merging.engine.tensorwise import cast, merge_into
+from merging.errors import ResourceError
+from merging.methods.context import Masks, Merged, Statistics
 from merging.methods.masks import HashMasks
-
-FROZEN = "equal in all models, so there is no change to merge"
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What every step of one run shares."""
-
-    plan: Plan
-    device: str
-    masks: Masks
-    statistics: Statistics | None
-    frozen: set[str] = field(default_factory=set)  # equal in all models
 
 
 def run(
@@ -37,8 +27,10 @@ def run(
     masks: Masks | None = None,
     statistics: Statistics | None = None,
     scorer: Scorer | None = None,
+    cache: Intermediates | None = None,
+    threads: int | None = None,
 ) -> Outcome:
-    """Merge.
+    """Merge in memory.
 
     Args:
         plan: What to do.
@@ -47,6 +39,8 @@ def run(
         masks: Other random masks than those of the recipe's seed.
         statistics: What methods such as Fisher averaging need to have measured.
         scorer: Returns how good a model is, for methods that choose; higher is better.
+        cache: Keeps intermediate results for the next merge of the same models.
+        threads: Threads to compute with; as many as torch may use by default.
 
     Returns:
         Merged tensors on the CPU, in the recipe's type or the reference's, and the report.
@@ -59,22 +53,14 @@ def run(
     """
     begin = time.perf_counter()
     where = checked_device(device)
-    work = _Work(plan, where, masks or HashMasks(plan.recipe.seed, where), statistics)
-    try:
-        with torch.no_grad():  # not inference_mode: callers get ordinary tensors
-            if plan.recipe.spec.whole is not None:
-                found = plan.recipe.spec.whole(PlannedModels(plan, where, progress, scorer))
-            else:
-                merged = _merged(work, progress)
-                found = Merged(merged, notes=dict.fromkeys(sorted(work.frozen), FROZEN))
-            tensors = _finished(work, found)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise ResourceError(_no_memory(plan, where)) from error
+    drawn = masks or HashMasks(plan.recipe.seed, where)
+    job = Job(plan, where, drawn, statistics, scorer, progress, cache, threads)
+    found, tensors = carry_out(job)
     progress(1.0, "merged")
     return Outcome(
         recipe=plan.recipe,
         tensors=tensors,
-        report=_report(plan, found),
+        report=report_of(plan, found),
         seconds=time.perf_counter() - begin,
         device=where,
         per_task=found.per_task,
@@ -82,127 +68,70 @@ def run(
     )
 
 
-def _merged(work: _Work, progress: Progress) -> dict[str, Tensor]:
-    """Merge tensor by tensor; weights, in the type they were computed in."""
-    plan, spec = work.plan, work.plan.recipe.spec
-    assert spec.merge is not None
-    known = dict(_whole_model(work, progress)) if _looks_at_all(plan) else None
-    if known is not None:
-        known = _surveyed(plan, known)
-    done = {}
-    steps = plan.merged()
-    for index, step in enumerate(steps):
-        progress(index / len(steps), f"merge {step.tensor}")
-        context, stack = known.pop(step.tensor) if known else _trim(plan, _sparse(work, step))
-        if step.tensor in work.frozen and spec.keeps_equal(plan.recipe.settings()):
-            merged = stack[0]
-        else:
-            merged = spec.merge(stack, context)
-        if _on_deltas(plan) and context.base is not None:
-            merged = context.base + merged
-        done[step.tensor] = merged
-    return done
+def carry_out(job: Job) -> tuple[Merged, dict[str, Tensor]]:
+    """Merge a job in memory.
+
+    Returns:
+        What the method found, and all tensors of the output, sorted by name.
+
+    Raises:
+        MergeError: As ``run``.
+    """
+    try:
+        with torch.no_grad():  # not inference_mode: callers get ordinary tensors
+            if job.plan.recipe.spec.whole is not None:
+                return _by_whole_models(job)
+            sink = Memory.of(outputs_of(job.plan))
+            notes = fill(job, sink)
+            return Merged(sink.tensors, notes=notes), dict(sorted(sink.tensors.items()))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ResourceError(_no_memory(job)) from error
 
 
-def _on_deltas(plan: Plan) -> bool:
-    return plan.recipe.spec.space_of(plan.recipe.settings()) == "deltas"
+def fill(job: Job, sink: Sink) -> dict[str, str]:
+    """Merge tensor by tensor, copy what is copied and repeat what is tied.
+
+    Returns:
+        Notes for the report, by tensor.
+
+    Raises:
+        MergeError: As ``run``.
+    """
+    tied = Tied.of(sink, job.plan)
+    merge = stream_into if streams(job.plan, job.device) else merge_into
+    frozen = merge(job, tied)
+    for step in job.plan.steps:
+        if step.action == "copy" and step.tensor not in tied.done:
+            tied.write(step.tensor, 0, _copied(job.plan, step).flatten())
+    return dict.fromkeys(sorted(frozen), FROZEN)
 
 
-def _looks_at_all(plan: Plan) -> bool:
-    return plan.recipe.spec.scope(plan.recipe.settings()) == "model"
-
-
-def _sparse(work: _Work, step: Step) -> Piece:
-    """Read one tensor of all models and drop from it what the method drops."""
-    plan, name, device = work.plan, step.tensor, work.device
-    pick = delta if _on_deltas(plan) else read
-    stack = torch.stack([pick(plan, model, name, device) for model in plan.experts])
-    base = None if plan.base is None else read(plan, plan.base, name, device)
-    still = 0 if _on_deltas(plan) else stack[0] if base is None else base
-    if bool((stack == still).all()):
-        work.frozen.add(name)
-    context = Context(
-        tensor=name,
-        experts=tuple(e.id for e in plan.recipe.experts),
-        settings=plan.recipe.settings(),
-        masks=work.masks,
-        magnitudes=MeasuredMagnitudes(stack),
-        base=base,
-        statistics=work.statistics,
-        names=tuple(s.tensor for s in plan.merged()),
-    )
-    sparsify = plan.recipe.spec.sparsify
-    if sparsify is None:
-        return context, stack
-    stack = sparsify(stack, context)
-    return replace(context, magnitudes=MeasuredMagnitudes(stack)), stack
-
-
-def _trim(plan: Plan, piece: Piece) -> Piece:
-    context, sparse = piece
-    trim = plan.recipe.spec.trim
-    return context, trim(sparse, context) if trim else sparse
-
-
-def _whole_model(work: _Work, progress: Progress) -> Iterator[tuple[str, Piece]]:
-    for step in work.plan.merged():
-        progress(0.0, f"read {step.tensor}")
-        yield step.tensor, _sparse(work, step)
-
-
-def _surveyed(plan: Plan, pieces: Mapping[str, Piece]) -> dict[str, Piece]:
-    """Trim by the magnitudes of the whole model, and give every piece the method's survey."""
-    stacks = [stack for _, stack in pieces.values()]
-    magnitudes = ModelMagnitudes(
-        gather=lambda expert: torch.cat([stack[expert].flatten() for stack in stacks]),
-        count=sum(stack[0].numel() for stack in stacks),
-    )
-    wide = {
-        name: _trim(plan, (replace(context, magnitudes=magnitudes), stack))
-        for name, (context, stack) in pieces.items()
-    }
-    survey = plan.recipe.spec.survey
-    found = survey(lambda: iter(wide.values())) if survey else None
-    return {name: (replace(c, survey=found), stack) for name, (c, stack) in wide.items()}
-
-
-def _finished(work: _Work, found: Merged) -> dict[str, Tensor]:
-    """Round merged tensors once, to the output type, and add what is copied."""
-    plan = work.plan
+def _by_whole_models(job: Job) -> tuple[Merged, dict[str, Tensor]]:
+    """Run a method that works on whole models, and round what it returns."""
+    plan, spec = job.plan, job.plan.recipe.spec
+    assert spec.whole is not None
+    found = spec.whole(PlannedModels(plan, job.device, job.progress, job.scorer))
     infos = plan.reference.tensors()
-    floating = next(s.info.dtype for s in plan.merged())
-    named = plan.recipe.dtype
+    floating, named = next(output_type(plan, s) for s in plan.merged()), plan.recipe.dtype
     done = {}
     for name, tensor in found.tensors.items():
         own = infos[name].dtype if name in infos else floating
-        done[name] = _cast(name, tensor, getattr(torch, named) if named else own)
+        done[name] = cast(name, tensor, getattr(torch, named) if named else own)
     for step in plan.steps:
         if step.action == "copy":
             done[step.tensor] = _copied(plan, step)
     for step in plan.steps:
         if step.action == "tie":
             done[step.tensor] = done[step.source].clone()  # files refuse shared memory
-    return dict(sorted(done.items()))
+    return found, dict(sorted(done.items()))
 
 
 def _copied(plan: Plan, step: Step) -> Tensor:
-    tensor = plan.reference.load(step.tensor).clone()
-    if plan.recipe.dtype is None or not step.info.dtype.is_floating_point:
-        return tensor
-    return _cast(step.tensor, tensor, getattr(torch, plan.recipe.dtype))
+    stored, dtype = plan.reference.load(step.tensor), output_type(plan, step)
+    return stored.clone() if stored.dtype == dtype else cast(step.tensor, stored, dtype)
 
 
-def _cast(name: str, merged: Tensor, dtype: torch.dtype) -> Tensor:
-    result = merged.to(dtype).cpu()
-    if not torch.isfinite(result).all():
-        raise CompatibilityError(
-            f"The merged {name!r} does not fit {str(dtype).removeprefix('torch.')}. "
-            "Lower λ, the weights or the drop rate, or choose dtype float32."
-        )
-    return result
-
-
-def _report(plan: Plan, found: Merged) -> tuple[TensorReport, ...]:
+def report_of(plan: Plan, found: Merged) -> tuple[TensorReport, ...]:
     """Say what was done to each tensor, also to those that a method made or dropped."""
     told = {s.tensor: TensorReport(s.tensor, s.action, s.reason) for s in plan.steps}
     for step in plan.merged():
@@ -215,9 +144,10 @@ def _report(plan: Plan, found: Merged) -> tuple[TensorReport, ...]:
     return tuple(told[name] for name in sorted(told))
 
 
-def _no_memory(plan: Plan, device: str) -> str:
+def _no_memory(job: Job) -> str:
+    plan = job.plan
     size = sum(torch.Size(s.info.shape).numel() for s in plan.merged())
     return (
-        f"Not enough memory on {device} for {len(plan.experts)} expert(s) of "
+        f"Not enough memory on {job.device} for {len(plan.experts)} expert(s) of "
         f"{size / 1e6:.1f} M weights. Nothing was lost. Try fewer experts or a smaller set."
     )

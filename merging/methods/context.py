@@ -26,8 +26,8 @@ class Magnitudes(Protocol):
         """Number of elements the statistics run over."""
         ...
 
-    def spare(self, expert: int, threshold: float, kept: int) -> int:
-        """Return how many entries of size ``threshold`` of the stack at hand may stay.
+    def spare(self, expert: int, threshold: float, kept: int) -> int | None:
+        """Return how many entries of size ``threshold`` of the stack at hand stay, None for all.
 
         ``kept`` entries of the expert stay in all, the largest; among equals the first.
         """

@@ -91,6 +91,7 @@ DARE = MethodSpec(
     sparsify=drop_and_rescale,
     params=(DROP_RATE, arithmetic.SUM_SCALE, RESCALE, arithmetic.DIVIDE),
     scope=scope,
+    chunked=lambda settings: True,
     check=check_sum,
     dialects={
         "paper": {},
@@ -152,6 +153,7 @@ DARE_TIES = MethodSpec(
         *ties.CONSENSUS,
     ),
     scope=ties_scope,
+    chunked=lambda settings: True,
     survey=Tally(ties.balance),
     check=ties.check,
     dialects={

@@ -97,24 +97,26 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
             torch.hardshrink(delta, magnitudes.kth_smallest(index, dropped), out=trimmed[index])
         else:
             threshold = magnitudes.kth_smallest(index, dropped + 1)
-            _at_least(delta, threshold, trimmed[index])
-            if rule in ("exact", "at_least_one"):
-                spare = magnitudes.spare(index, threshold, count - dropped)
-                _drop_ties(trimmed[index], threshold, spare)
+            counted = rule in ("exact", "at_least_one")
+            spare = magnitudes.spare(index, threshold, count - dropped) if counted else None
+            _at_least(delta, threshold, spare, trimmed[index])
     return trimmed
 
 
-def _at_least(delta: Tensor, threshold: float, out: Tensor) -> None:
-    """Zero what is smaller than a threshold: ``hardshrink`` zeroes up to the number before it."""
+def _at_least(delta: Tensor, threshold: float, spare: int | None, out: Tensor) -> None:
+    """Zero what is smaller than a threshold, and its ties but the first ``spare`` (None: none).
+
+    ``hardshrink`` zeroes what is not larger than a number.
+    """
+    if spare == 0:
+        torch.hardshrink(delta, threshold, out=out)
+        return
     limit = torch.tensor(threshold, dtype=delta.dtype)
     before = float(limit.nextafter(torch.tensor(-1.0, dtype=delta.dtype)))
     torch.hardshrink(delta, before, out=out)
-
-
-def _drop_ties(kept: Tensor, threshold: float, spare: int) -> None:
-    """Zero all entries of one magnitude but the first ``spare``."""
-    ties = (kept.abs() == threshold).flatten().nonzero().flatten()
-    kept.view(-1)[ties[spare:]] = 0
+    if spare is not None:
+        ties = (delta.abs() == threshold).flatten().nonzero().flatten()
+        out.view(-1)[ties[spare:]] = 0
 
 
 def rescale(

@@ -33,6 +33,7 @@ MAGNITUDE_PRUNE = MethodSpec(
         arithmetic.DIVIDE,
     ),
     scope=ties.scope,
+    chunked=ties.chunked,
     check=together(check_sum, ties.check_trim),
     dialects={"paper": {}, "peft": {"trim_rule": "exact"}},
     homogeneous=True,

@@ -7,7 +7,7 @@ was unlucky the bracket widens and the pass is repeated, so the answer is always
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ SAMPLE = 65_536
 LEAST_SAMPLE = 4_096
 BLOCK = 65_536  # elements compared at a time: they stay in the cache
 WIDTH = 3.0  # standard deviations of a sampled rank on each side
+WIDER = 8.0  # times, after a sample that was unlucky
 _KINDS = {torch.float32: np.int32, torch.float64: np.int64}
 
 
@@ -41,11 +42,32 @@ class Count:
         within: How many lie within.
         inside: Those, as bits, in the order in which they were met; left empty where both ends are
             one size, since they are all alike.
+        times: How often each of ``inside`` was met, or None for once each.
     """
 
     below: int
     within: int
     inside: Bits
+    times: Bits | None = None
+
+    def packed(self) -> "Count":
+        """Return the same with equal sizes put together, in ascending order."""
+        sizes, times = np.unique(self.inside, return_counts=True)
+        return Count(self.below, self.within, sizes, times)
+
+    def equal(self, size: int, bracket: Bracket) -> int:
+        """Return how many have one size within the bracket; the count is packed."""
+        if bracket.low == bracket.high:
+            return self.within
+        assert self.times is not None
+        return int(self.times[self.inside == size].sum())
+
+    def up_to(self, size: int, bracket: Bracket) -> int:
+        """Return how many are at most of one size within the bracket; the count is packed."""
+        if bracket.low == bracket.high:
+            return self.below + self.within
+        assert self.times is not None
+        return self.below + int(self.times[self.inside <= size].sum())
 
 
 def kth_smallest(values: Tensor, k: int) -> float:
@@ -70,38 +92,27 @@ def kth_smallest(values: Tensor, k: int) -> float:
         return as_number(_select(np.abs(sizes), k), values.dtype)
     source = np.random.default_rng(len(sizes))
     size = min(SAMPLE, max(LEAST_SAMPLE, len(sizes) // 32))
-    sample = sizes[source.integers(0, len(sizes), size)]
-    return as_number(find(lambda b: [count(values, b)], sample, k, len(sizes)), values.dtype)
-
-
-def find(look: Callable[[Bracket], Iterable[Count]], sample: Bits, k: int, total: int) -> int:
-    """Return the bits of the k-th smallest size of numbers that are only seen in passes.
-
-    Args:
-        look: One pass: counts for a bracket, one for each run of the numbers.
-        sample: Bits of some of the sizes.
-        k: From 1 to ``total``.
-        total: How many numbers there are.
-    """
-    bracket = bracket_for(sample, k, total)
+    sample, width = sizes[source.integers(0, len(sizes), size)], WIDTH
     while True:
-        counts = list(look(bracket))
-        found = pick(bracket, counts, k)
-        if isinstance(found, int):
-            return found
-        bracket = found
+        bracket = bracket_for(sample, k, len(sizes), width)
+        found = pick(bracket, [count(values, bracket)], k)
+        if found is not None:
+            return as_number(found, values.dtype)
+        width *= WIDER
 
 
-def bracket_for(sample: Bits, k: int, total: int) -> Bracket:
+def bracket_for(sample: Bits, k: int, total: int, width: float = WIDTH) -> Bracket:
     """Return sizes that enclose the k-th of ``total`` with overwhelming chance.
 
     Args:
         sample: Bits of a random sample of the sizes.
         k: From 1 to ``total``.
         total: How many numbers the sample stands for.
+        width: Standard deviations of the sampled rank on each side; what reaches beyond the sample
+            encloses everything there.
     """
     ordered, share = np.sort(sample), k / total
-    margin = WIDTH * math.sqrt(len(sample) * share * (1 - share)) + 2
+    margin = width * (math.sqrt(len(sample) * share * (1 - share)) + 1)
     low, high = (math.floor(share * len(sample) + side * margin) for side in (-1, 1))
     return Bracket(
         int(ordered[low]) if low >= 0 else 0,
@@ -109,17 +120,20 @@ def bracket_for(sample: Bits, k: int, total: int) -> Bracket:
     )
 
 
-def pick(bracket: Bracket, counts: Iterable[Count], k: int) -> int | Bracket:
-    """Return the k-th size as bits, or the wider bracket to look at where it lies outside."""
+def pick(bracket: Bracket, counts: Iterable[Count], k: int) -> int | None:
+    """Return the k-th size as bits, or None where it lies outside the bracket."""
     parts = list(counts)
-    below = sum(c.below for c in parts)
-    if k <= below:
-        return Bracket(0, bracket.low)
-    if bracket.low == bracket.high and k <= below + sum(c.within for c in parts):
+    rank, within = k - sum(c.below for c in parts), sum(c.within for c in parts)
+    if not 1 <= rank <= within:
+        return None
+    if bracket.low == bracket.high:
         return bracket.low
-    if k > below + sum(c.within for c in parts):
-        return Bracket(bracket.high, int(np.iinfo(parts[0].inside.dtype).max))
-    return _select(np.concatenate([c.inside for c in parts]), k - below)
+    sizes = np.concatenate([c.inside for c in parts])
+    if parts[0].times is None:
+        return _select(sizes, rank)
+    order = np.argsort(sizes)
+    upto = np.concatenate([c.times for c in parts if c.times is not None])[order].cumsum()
+    return int(sizes[order[np.searchsorted(upto, rank)]])
 
 
 def count(values: Tensor, bracket: Bracket) -> Count:

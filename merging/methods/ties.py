@@ -187,6 +187,11 @@ def scope(settings: Settings) -> Scope:
     return "model" if settings.word("trim_scope") == "global" else "tensor"
 
 
+def chunked(settings: Settings) -> bool:
+    """Chunks do, but for the L1 norm of what a trim leaves."""
+    return settings.word("rescale") != "l1"
+
+
 def check(settings: Settings) -> None:
     """Refuse options that contradict each other.
 
@@ -243,6 +248,7 @@ TIES = MethodSpec(
     merge=consensus,
     params=(DENSITY, SCALE, *CONSENSUS, RESCALE),
     scope=scope,
+    chunked=chunked,
     survey=Tally(balance),
     check=check,
     dialects={

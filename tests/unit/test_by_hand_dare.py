@@ -22,6 +22,7 @@ from merging.engine import make_plan, run
 from merging.methods.dare import drop_and_rescale
 from merging.methods.kernels import rescale
 from merging.methods.masks import GivenMasks
+from merging.methods.totals import l1
 from merging.recipe import Recipe, make_recipe
 
 A = row(0.8, -0.4, 0.2, 0.6)
@@ -55,7 +56,7 @@ RESCALED = torch.stack([row(1.6, 0, 0.4, 1.2), row(-0.4, 0.8, 1.2, 0)])
 
 def test_step_1_and_2_drop_and_rescale() -> None:
     told = replace(context(recipe(), DELTAS), masks=GivenMasks(COINS))
-    assert torch.allclose(rescale(DROPPED, DELTAS, "inverse", [0.5, 0.5]), RESCALED)
+    assert torch.allclose(rescale(DROPPED, "inverse", [0.5, 0.5]), RESCALED)
     assert torch.allclose(drop_and_rescale(DELTAS, told), RESCALED)
 
 
@@ -79,7 +80,7 @@ def test_mergekit_restores_the_l1_norm_instead() -> None:
 
     a becomes 1, 0, 0.25, 0.75 and b -0.4, 0.8, 1.2, 0; they are added in full.
     """
-    lifted = rescale(DROPPED, DELTAS, "l1", [0.5, 0.5])
+    lifted = rescale(DROPPED, "l1", [0.5, 0.5], torch.stack([l1(DELTAS), l1(DROPPED)]))
     assert close(lifted[0], 1.0, 0, 0.25, 0.75)
     assert close(lifted[1], -0.4, 0.8, 1.2, 0)
     assert close(merged(recipe(dialect="mergekit")), 1.6, 1.8, 2.45, 1.75)

@@ -1,0 +1,136 @@
+"""What a kernel asks about elements that are not in its block, and who answers.
+
+A trim needs order statistics, a rescaling needs norms, a tied vote needs a majority, of the whole
+tensor or of the whole model. What fits one chunk is measured there; for the rest answers are found
+in passes beforehand (``merging.engine.passes``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merging.engine.ranks import Rank, Wanted
+from merging.methods.context import Context, Measure
+from merging.methods.selection import as_bits, bits_of, kth_smallest
+from merging.methods.totals import add, blocks
+
+
+@dataclass(slots=True)
+class Questions:
+    """Stands in for magnitudes and totals and notes what a kernel asks, given an empty stack."""
+
+    count: int
+    context: Context
+    wanted: list[Wanted] = field(default_factory=list)
+    measures: dict[str, Measure] = field(default_factory=dict)
+
+    def kth_smallest(self, expert: int, k: int) -> float:
+        """Note an order statistic."""
+        self.wanted.append((expert, k))
+        return 0.0
+
+    def spare(self, expert: int, threshold: float, kept: int) -> int | None:
+        """Note nothing: ties are counted together with order statistics."""
+        return None
+
+    def total(self, name: str, measure: Measure) -> Tensor:
+        """Note a sum."""
+        self.measures[name] = measure
+        return measure(torch.zeros(len(self.context.experts), 0), self.context)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Answers for one tensor of several chunks, or for the model.
+
+    Attributes:
+        count: Elements that are compared together.
+        ranks: By expert and k.
+        sums: By name of the measure.
+    """
+
+    count: int = 0
+    ranks: Mapping[Wanted, Rank] = field(default_factory=dict)
+    sums: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def total(self, name: str, measure: Measure) -> Tensor:
+        """Return a sum over the tensor; see ``Totals``."""
+        return self.sums[name]
+
+
+@dataclass(slots=True)
+class Here:
+    """Sums over a tensor that is all at hand, each made once."""
+
+    stack: Tensor
+    context: Context
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+    def total(self, name: str, measure: Measure) -> Tensor:
+        """Return a sum over the tensor; see ``Totals``."""
+        if name not in self.sums:
+            self.sums[name] = add(measure(b, told) for told, b in blocks(self.stack, self.context))
+        return self.sums[name]
+
+
+@dataclass(slots=True)
+class ChunkMagnitudes:
+    """Order statistics as the blocks of one chunk ask for them, block after block.
+
+    Attributes:
+        stack: The chunk, shape (experts, size).
+        length: Elements of a block.
+        known: Answers from beforehand, or None where the chunk is its whole tensor.
+        number: Which chunk of the tensor it is.
+        block: Which block is at hand.
+    """
+
+    stack: Tensor
+    length: int
+    known: Known | None = None
+    number: int = 0
+    block: int = 0
+    found: dict[Wanted, float] = field(default_factory=dict)
+    ties: dict[int, tuple[int | None, list[int]]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Elements that are compared together."""
+        return self.stack.shape[1] if self.known is None else self.known.count
+
+    def kth_smallest(self, expert: int, k: int) -> float:
+        """Return the k-th smallest |delta| of an expert."""
+        if self.known is not None:
+            return self.known.ranks[expert, k].size
+        if (expert, k) not in self.found:
+            self.found[expert, k] = kth_smallest(self.stack[expert], k)
+        return self.found[expert, k]
+
+    def spare(self, expert: int, threshold: float, kept: int) -> int | None:
+        """Return how many ties of the block at hand stay, None for all; see ``Magnitudes``."""
+        if expert not in self.ties:
+            self.ties[expert] = self._ties(expert, threshold, kept)
+        left, counts = self.ties[expert]
+        if not left:
+            return left
+        left = max(0, left - sum(counts[: self.block]))
+        return None if left >= counts[self.block] else left
+
+    def _ties(self, expert: int, threshold: float, kept: int) -> tuple[int | None, list[int]]:
+        """How many ties of the chunk stay, None for all, and how many each of its blocks has."""
+        left: int | None = None
+        if self.known is not None:
+            rank = self.known.ranks[expert, self.known.count - kept + 1]
+            left = rank.spare(self.number, kept)
+            if not left:
+                return left, []
+        row = self.stack[expert]
+        bits, size = bits_of(row), as_bits(threshold, row.dtype)
+        starts = range(0, len(bits), self.length)
+        counts = [int(np.count_nonzero(bits[s : s + self.length] == size)) for s in starts]
+        if left is None:
+            left = kept - int(np.count_nonzero(bits > size))
+        return (None if left >= sum(counts) else left), counts

@@ -1,0 +1,195 @@
+"""Passes over the weights before a merge: what kernels ask about elements beyond their chunk.
+
+A kernel that is handed an empty stack tells what it wants to know. Each step of a method may ask,
+and the answers to one step are needed before the next can: first sums for dropping, then order
+statistics for trimming, then sums or a survey for merging.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merging.engine.beyond import Known, Questions
+from merging.engine.chunks import Chunk
+from merging.engine.ranks import LEAST_SPOTS, SHARE, SPOT, Wanted, rank
+from merging.engine.stream import Stream
+from merging.methods.context import Context, Measure, Piece
+from merging.methods.selection import Bits, Bracket, Count, bits_of, count
+from merging.methods.totals import Tally, add, blocks
+
+Tick = Callable[[int], None]  # called with how many elements were just gone through
+Kernel = Callable[[Tensor, Context], Tensor]
+
+
+def prepare(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
+    """Return the stream with all answers that its method needs.
+
+    Args:
+        stream: Without answers.
+        chunks: Of all tensors, in order.
+        tick: Progress; it may raise ``Cancelled``.
+    """
+    stream = _with(stream, frozen=_frozen(stream, chunks))
+    for step in (_drop, _trim, _merge):
+        stream = step(stream, chunks, tick)
+    return stream
+
+
+def expected(stream: Stream, chunks: Sequence[Chunk]) -> int:
+    """Return how many elements ``prepare`` will go through, if no sample is unlucky."""
+    spec, settings = stream.sources.plan.recipe.spec, stream.told.settings
+    large, every = sum(c.size for c in chunks if not c.whole), sum(c.size for c in chunks)
+    wide = spec.scope(settings) == "model"
+    passes = large * bool(_ask(stream, spec.sparsify, 0).measures)
+    if _ask(stream, spec.trim, every).wanted:
+        passes += every if wide else large
+    if wide and isinstance(spec.survey, Tally):
+        return passes + every
+    return passes + large * bool(_ask(stream, spec.merge, 0).measures)
+
+
+def _with(stream: Stream, **found: object) -> Stream:
+    return replace(stream, answers=replace(stream.answers, **found))  # type: ignore[arg-type]
+
+
+def _frozen(stream: Stream, chunks: Sequence[Chunk]) -> frozenset[str]:
+    """Tensors that are equal in all models; the first difference ends the look."""
+    tensors = [list(group) for _, group in groupby(chunks, lambda c: c.step.tensor)]
+    looks = stream.pool.each(lambda parts: all(map(stream.still, parts)), tensors)
+    return frozenset(parts[0].step.tensor for parts, still in looks if still)
+
+
+def _drop(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
+    sparsify = stream.sources.plan.recipe.spec.sparsify
+    asked = _ask(stream, sparsify, 0)
+    if not asked.measures:
+        return stream
+    sums = _sums(
+        stream, chunks, asked.measures, tick, lambda c: [(stream.context(c), stream.read(c))]
+    )
+    return _with(stream, drop=sums, asks_drop=True)
+
+
+def _trim(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
+    plan = stream.sources.plan
+    spec, settings = plan.recipe.spec, plan.recipe.settings()
+    if spec.trim is None:
+        return stream
+    if spec.scope(settings) == "model":
+        known = _ranked(stream, chunks, tick)
+        return _with(stream, trim={c.step.tensor: known for c in chunks})
+    large = {name: parts for name, parts in _by_tensor(chunks) if not parts[0].whole}
+    return _with(stream, trim={n: _ranked(stream, parts, tick) for n, parts in large.items()})
+
+
+def _merge(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
+    plan = stream.sources.plan
+    spec, settings = plan.recipe.spec, plan.recipe.settings()
+    if spec.scope(settings) == "model" and isinstance(spec.survey, Tally):
+        measure = spec.survey.measure
+        parts = _measured(stream, chunks, {"survey": measure}, tick, stream.pieces)
+        return _with(stream, survey=add(p["survey"] for _, found in parts for p in found))
+    asked = _ask(stream, spec.merge, 0)
+    if not asked.measures:
+        return stream
+    sums = _sums(stream, chunks, asked.measures, tick, stream.pieces)
+    return _with(stream, merge=sums, asks_merge=True)
+
+
+def _ask(stream: Stream, kernel: Kernel | None, count: int) -> Questions:
+    """Hand a kernel an empty stack and note what it asks."""
+    asked = Questions(count, stream.told)
+    if kernel is not None:
+        empty = torch.zeros(len(stream.told.experts), 0)
+        kernel(empty, replace(stream.told, magnitudes=asked, totals=asked))
+    return asked
+
+
+def _by_tensor(chunks: Sequence[Chunk]) -> Iterator[tuple[str, list[Chunk]]]:
+    for name, parts in groupby(chunks, lambda c: c.step.tensor):
+        yield name, list(parts)
+
+
+Pieces = Callable[[Chunk], Iterable[Piece]]
+Sums = list[dict[str, Tensor]]
+
+
+def _measured(
+    stream: Stream,
+    chunks: Sequence[Chunk],
+    measures: Mapping[str, Measure],
+    tick: Tick,
+    pieces: Pieces,
+) -> Iterator[tuple[Chunk, Sums]]:
+    """Yield chunks and what each measure says of every block of theirs."""
+
+    def work(chunk: Chunk) -> Sums:
+        return [
+            {name: measure(block, told) for name, measure in measures.items()}
+            for context, stack in pieces(chunk)
+            for told, block in blocks(stack, context)
+        ]
+
+    for chunk, found in stream.pool.each(work, chunks):
+        tick(chunk.size)
+        yield chunk, found
+
+
+def _sums(
+    stream: Stream,
+    chunks: Sequence[Chunk],
+    measures: Mapping[str, Measure],
+    tick: Tick,
+    pieces: Pieces,
+) -> dict[str, Known]:
+    """Add measures over every tensor that does not fit one chunk."""
+    large = [c for c in chunks if not c.whole]
+    found = _measured(stream, large, measures, tick, pieces)
+    known = {}
+    for name, group in groupby(found, lambda pair: pair[0].step.tensor):
+        parts = [block for _, blocks_of in group for block in blocks_of]
+        known[name] = Known(sums={m: add(part[m] for part in parts) for m in measures})
+    return known
+
+
+def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
+    """Find the order statistics that a trim over all these chunks asks for."""
+    total = sum(c.size for c in chunks)
+    wanted = _ask(stream, stream.sources.plan.recipe.spec.trim, total).wanted
+    if not wanted:
+        return Known(total)
+
+    def look(
+        brackets: Mapping[Wanted, Bracket],
+    ) -> Iterator[tuple[int, dict[Wanted, Count]]]:
+        def work(pair: tuple[int, Chunk]) -> dict[Wanted, Count]:
+            stack = stream.sparse(pair[1])
+            return {want: count(stack[want[0]], b).packed() for want, b in brackets.items()}
+
+        for (index, chunk), found in stream.pool.each(work, list(enumerate(chunks))):
+            tick(chunk.size)
+            yield index, found
+
+    dtype = stream.sources.dtype(chunks[0].step.tensor)
+    return Known(total, rank(look, _samples(stream, chunks, total), wanted, total, dtype))
+
+
+def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:
+    """Sizes at random places, in runs of neighbours, for each expert."""
+    source = np.random.default_rng(total)
+    wanted = max(LEAST_SPOTS, int(total * SHARE) // SPOT)
+    spots = []
+    for chunk in chunks:
+        share = chunk.size * wanted / total
+        many = int(share) + int(source.random() < share - int(share))
+        starts = sorted(source.integers(0, max(1, chunk.size - SPOT + 1), many).tolist())
+        spots += [chunk.part(s, min(s + SPOT, chunk.size)) for s in starts]
+    parts = [
+        [bits_of(row) for row in stack]
+        for _, stack in stream.pool.each(lambda spot: stream.sparse(spot).clone(), spots)
+    ]
+    return [np.concatenate([p[e] for p in parts]) for e in range(len(stream.told.experts))]

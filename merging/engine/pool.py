@@ -1,0 +1,116 @@
+"""Threads that work through chunks: a bounded number in flight, results in order, cancel."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+from typing import TypeVar
+
+import torch
+
+from merging.errors import Cancelled
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 2  # chunks waiting for each worker
+PATIENCE = 0.1  # seconds between looks at whether someone cancelled
+
+
+class Workers:
+    """A pool in which every thread computes alone; of one it is the calling thread.
+
+    Attributes:
+        count: Number of threads.
+        stop: Set when work is to end between two blocks.
+    """
+
+    def __init__(self, count: int, tick: Callable[[], None]) -> None:
+        """Start threads; see ``workers``."""
+        self.count = count
+        self._tick = tick
+        self.stop = Event()
+        self._pool = ThreadPoolExecutor(
+            count, "merge", initializer=torch.set_num_threads, initargs=(1,)
+        )
+
+    def each(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result]]:
+        """Yield items and what their work returned, in order.
+
+        Args:
+            work: Called in any thread.
+            items: Taken as threads become free.
+        """
+        if self.count == 1:
+            yield from self._alone(work, items)
+            return
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        todo = iter(items)
+        try:
+            while True:
+                while len(waiting) < self.count * (1 + AHEAD):
+                    item = next(todo, None)
+                    if item is None:
+                        break
+                    waiting.append((item, self._pool.submit(work, item)))
+                if not waiting:
+                    return
+                item, future = waiting.popleft()
+                yield item, self._patient(future)
+        except BaseException:
+            self.stop.set()
+            raise
+
+    def _alone(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result]]:
+        for item in items:
+            self._tick()
+            yield item, work(item)
+
+    def check(self) -> None:
+        """End the work of a thread when the others have been stopped.
+
+        Raises:
+            Cancelled: They have.
+        """
+        if self.stop.is_set():
+            raise Cancelled("Cancelled. Nothing was kept.")
+
+    def _patient(self, future: "Future[Result]") -> Result:
+        while True:
+            self._tick()
+            try:
+                return future.result(timeout=PATIENCE)
+            except TimeoutError:
+                if future.done():
+                    raise
+
+    def close(self) -> None:
+        """Wait for what is at work and end the threads."""
+        self.stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def workers(count: int | None, tick: Callable[[], None]) -> Iterator[Workers]:
+    """Open a pool.
+
+    Each thread of it computes with one thread of torch's. Setting that for a thread also sets what
+    threads started later begin with, so that is put back.
+
+    Args:
+        count: Number of threads; None for as many as torch may use here.
+        tick: Called often in the calling thread while it waits; it may raise to end everything.
+    """
+    before = torch.get_num_threads()
+    pool = Workers(count or min(before, os.cpu_count() or 1), tick)
+    try:
+        yield pool
+    finally:
+        pool.close()
+        torch.set_num_threads(before)

@@ -1,0 +1,98 @@
+"""Where merged tensors go: into memory, or to a writer of files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from merging.engine.plan import Plan, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One tensor that a merge leaves: its type and shape."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class Sink(Protocol):
+    """Takes merged numbers, from any thread, every element once."""
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Names of tensors that are there already and need not be made."""
+        ...
+
+    def write(self, name: str, start: int, values: Tensor) -> None:
+        """Take elements ``start`` and on of a tensor: flat, on the CPU, of the output's type."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Keeps merged tensors in memory."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Output]) -> "Memory":
+        """Make room for outputs."""
+        return cls({n: torch.empty(o.shape, dtype=o.dtype) for n, o in outputs.items()})
+
+    def write(self, name: str, start: int, values: Tensor) -> None:
+        """Take elements; see ``Sink``."""
+        self.tensors[name].view(-1)[start : start + values.numel()] = values
+
+
+def outputs_of(plan: Plan) -> dict[str, Output]:
+    """Return what a merge tensor by tensor leaves, by name, in order of name."""
+    infos = plan.reference.tensors()
+    kept = (s for s in plan.steps if s.action != "leave_out")
+    return {s.tensor: Output(output_type(plan, s), infos[s.tensor].shape) for s in kept}
+
+
+def output_type(plan: Plan, step: Step) -> torch.dtype:
+    """Return the type in which a tensor is written: the recipe's for numbers, else its own."""
+    own = plan.reference.tensors()[step.tensor].dtype
+    if plan.recipe.dtype is None or not own.is_floating_point:
+        return own
+    dtype: torch.dtype = getattr(torch, plan.recipe.dtype)
+    return dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Tied:
+    """Writes tensors that are tied to another together with it.
+
+    Attributes:
+        sink: Takes all of them.
+        repeats: Names that repeat a tensor.
+    """
+
+    sink: Sink
+    repeats: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, sink: Sink, plan: Plan) -> "Tied":
+        """Read from a plan what is tied."""
+        repeats: dict[str, tuple[str, ...]] = {}
+        for step in plan.steps:
+            if step.action == "tie":
+                repeats[step.source] = (*repeats.get(step.source, ()), step.tensor)
+        return cls(sink, repeats)
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Tensors that are there under all their names."""
+        there = self.sink.done
+        return frozenset(n for n in there if there.issuperset(self.repeats.get(n, ())))
+
+    def write(self, name: str, start: int, values: Tensor) -> None:
+        """Take elements; see ``Sink``."""
+        for each in (name, *self.repeats.get(name, ())):
+            if each not in self.sink.done:
+                self.sink.write(each, start, values)

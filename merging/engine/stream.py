@@ -1,0 +1,225 @@
+"""Merge chunk by chunk: read, drop, trim, merge and round, in blocks that stay in the cache."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from threading import local
+
+import torch
+from torch import Tensor
+
+from merging.engine.beyond import ChunkMagnitudes, Here, Known
+from merging.engine.cache import Intermediates, Key
+from merging.engine.chunks import Chunk
+from merging.engine.fit import kind
+from merging.engine.plan import Plan
+from merging.engine.pool import Workers
+from merging.engine.sources import Sources
+from merging.errors import CompatibilityError
+from merging.methods.context import Context, Masks, Statistics, Totals
+from merging.methods.magnitudes import SortedMagnitudes
+
+LENGTH = 65_536  # elements of a block, a multiple of the 32,768 that sums are made of
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was found in passes beforehand.
+
+    Attributes:
+        drop, trim, merge: For each step of a method, by tensor: only where a kernel asks for
+            something beyond a chunk.
+        survey: Of the whole model.
+        asks_drop, asks_merge: Whether the step asks for sums over its tensor.
+        frozen: Tensors that are equal in all models.
+    """
+
+    drop: Mapping[str, Known] = field(default_factory=dict)
+    trim: Mapping[str, Known] = field(default_factory=dict)
+    merge: Mapping[str, Known] = field(default_factory=dict)
+    survey: object = None
+    asks_drop: bool = False
+    asks_merge: bool = False
+    frozen: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A merge that goes chunk by chunk; every method may be called in any thread.
+
+    Attributes:
+        sources: The open models.
+        told: What kernels are told of every chunk.
+        pool: Threads; asked whether to go on.
+        answers: What lies beyond a chunk.
+        cache: Where trimmed deltas are kept, or None.
+        key: Of everything that trimmed deltas depend on.
+    """
+
+    sources: Sources
+    told: Context
+    pool: Workers
+    answers: Answers = Answers()
+    cache: Intermediates | None = None
+    key: str = ""
+    _scratch: local = field(default_factory=local)
+
+    def context(self, chunk: Chunk) -> Context:
+        """Return what kernels are told of a chunk, before anything is known of the numbers."""
+        return replace(
+            self.told, tensor=chunk.step.tensor, start=chunk.start, survey=self.answers.survey
+        )
+
+    def merged(self, chunk: Chunk, dtype: torch.dtype) -> Tensor:
+        """Return the merged weights of a chunk, rounded, shape (size,).
+
+        Raises:
+            CompatibilityError: A number is not finite, or does not fit the type.
+            Cancelled: The others were stopped.
+        """
+        spec, settings = self.sources.plan.recipe.spec, self.sources.plan.recipe.settings()
+        assert spec.merge is not None
+        out = torch.empty(chunk.size, dtype=dtype)
+        still = chunk.step.tensor in self.answers.frozen and spec.keeps_equal(settings)
+        for begin, part, base, told in self._trimmed(chunk):
+            self.pool.check()
+            merged = part[0] if still else spec.merge(part, told)
+            if self.sources.deltas and self.sources.base is not None:
+                merged = base.add_(merged)
+            _round(merged, out[begin : begin + LENGTH], chunk)
+        return out
+
+    def pieces(self, chunk: Chunk) -> Iterator[tuple[Context, Tensor]]:
+        """Yield trimmed deltas of a chunk, block by block, with what kernels are told."""
+        for _, part, _, told in self._trimmed(chunk):
+            self.pool.check()
+            yield told, part
+
+    def sparse(self, chunk: Chunk) -> Tensor:
+        """Return what the method's first step leaves of a chunk, in this thread's own memory."""
+        stack, base = self.space(chunk)
+        self._read(chunk, stack, base)
+        return stack
+
+    def read(self, chunk: Chunk) -> Tensor:
+        """Return deltas or weights of a chunk, in this thread's own memory."""
+        stack, base = self.space(chunk)
+        self.sources.fill(chunk, stack, base)
+        return stack
+
+    def still(self, chunk: Chunk) -> bool:
+        """Return whether all models hold the same numbers in a chunk."""
+        blocks = range(0, chunk.size, LENGTH)
+        parts = (chunk.part(b, min(b + LENGTH, chunk.size)) for b in blocks)
+        return all(map(self.sources.still, parts))
+
+    def space(self, chunk: Chunk, name: str = "chunk") -> tuple[Tensor, Tensor]:
+        """Return this thread's memory for stack and base of a chunk; it is used again."""
+        dtype, rows = self.sources.dtype(chunk.step.tensor), len(self.sources.experts)
+        held: Tensor | None = getattr(self._scratch, name, None)
+        if held is None or held.dtype != dtype or held.shape[1] < chunk.size:
+            held = torch.empty(rows + 1, chunk.size, dtype=dtype)
+            setattr(self._scratch, name, held)
+        return held[:rows, : chunk.size], held[rows, : chunk.size]
+
+    def _trimmed(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
+        """Yield begin, trimmed deltas, base and context of every block."""
+        spec = self.sources.plan.recipe.spec
+        keep, asks = self.cache is not None, self.answers.asks_merge and chunk.whole
+        drops = self.answers.asks_drop and chunk.whole
+        if not (spec.trim or keep or asks or drops):
+            yield from self._blockwise(chunk)
+            return
+        stack, base, done = self._stack(chunk, whole=keep or asks)
+        totals: Totals | None = self.answers.merge.get(chunk.step.tensor)
+        if asks:
+            totals = Here(stack, self.context(chunk))
+        blocks = self._blocks(chunk, stack) if done else self._trim(chunk, stack)
+        for begin, part, told in blocks:
+            under = base[begin : begin + LENGTH]
+            yield begin, part, under, replace(told, base=under, totals=totals)
+
+    def _stack(self, chunk: Chunk, whole: bool) -> tuple[Tensor, Tensor, bool]:
+        """Return a chunk's deltas and base, and whether they are trimmed already."""
+        stack, base = self.space(chunk)
+        key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
+        found = self.cache.get(key) if self.cache else None
+        if found is not None:
+            self.sources.fill_base(chunk, base)
+            return found[0], base, True
+        if self.cache is not None:
+            stack = torch.empty_like(stack)
+        self._read(chunk, stack, base)
+        if whole:
+            deque(self._trim(chunk, stack, out=stack), maxlen=0)
+        if self.cache is not None:
+            self.cache.put(key, (stack,))
+        return stack, base, whole
+
+    def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
+        told = self.context(chunk)
+        totals = self.answers.merge.get(chunk.step.tensor)
+        for begin in range(0, chunk.size, LENGTH):
+            part = chunk.part(begin, min(begin + LENGTH, chunk.size))
+            stack, base = self.space(part, "block")
+            self._read(part, stack, base)
+            yield begin, stack, base, replace(told, start=part.start, base=base, totals=totals)
+
+    def _read(self, chunk: Chunk, stack: Tensor, base: Tensor) -> None:
+        """Read a chunk and drop what the method's first step drops."""
+        self.sources.fill(chunk, stack, base)
+        sparsify = self.sources.plan.recipe.spec.sparsify
+        if sparsify is None:
+            return
+        known: Totals | None = self.answers.drop.get(chunk.step.tensor)
+        if known is None and self.answers.asks_drop:
+            known = Here(stack, self.context(chunk))
+        for _, part, told in self._blocks(chunk, stack):
+            part.copy_(sparsify(part, replace(told, totals=known)))
+
+    def _trim(
+        self, chunk: Chunk, stack: Tensor, out: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor, Context]]:
+        """Trim block by block; ``out`` gets the results."""
+        trim, known = self.sources.plan.recipe.spec.trim, self.answers.trim
+        sizes = ChunkMagnitudes(stack, LENGTH, known.get(chunk.step.tensor), chunk.number)
+        for number, (begin, part, told) in enumerate(self._blocks(chunk, stack)):
+            sizes.block = number
+            told = replace(told, magnitudes=sizes)
+            kept = trim(part, told) if trim else part
+            if out is not None:
+                out[:, begin : begin + LENGTH] = kept
+            yield begin, kept, told
+
+    def _blocks(self, chunk: Chunk, stack: Tensor) -> Iterator[tuple[int, Tensor, Context]]:
+        told = self.context(chunk)
+        for begin in range(0, chunk.size, LENGTH):
+            part = stack[:, begin : begin + LENGTH]
+            yield begin, part, replace(told, start=chunk.start + begin)
+
+
+def told_of(plan: Plan, masks: Masks, statistics: Statistics | None) -> Context:
+    """Return what kernels are told of a chunk of a plan that holds no element."""
+    return Context(
+        tensor=plan.merged()[0].tensor,
+        experts=tuple(e.id for e in plan.recipe.experts),
+        settings=plan.recipe.settings(),
+        masks=masks,
+        magnitudes=SortedMagnitudes(()),
+        statistics=statistics,
+        base=None if plan.base is None else torch.zeros(0),
+        names=tuple(s.tensor for s in plan.merged()),
+    )
+
+
+def _round(merged: Tensor, out: Tensor, chunk: Chunk) -> None:
+    """Round a block to the output type, once."""
+    out.copy_(merged)
+    largest = float(merged.abs().max())
+    if largest <= torch.finfo(out.dtype).max and largest == largest:
+        return
+    if not torch.isfinite(out).all():
+        raise CompatibilityError(
+            f"The merged {chunk.step.tensor!r} does not fit {kind(out.dtype)}. "
+            "Lower λ, the weights or the drop rate, or choose dtype float32."
+        )

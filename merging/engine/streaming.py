@@ -1,0 +1,119 @@
+"""Carry out a plan chunk by chunk, in threads."""
+
+from collections.abc import Iterable, Iterator
+from queue import SimpleQueue
+from threading import Event, Thread
+from types import TracebackType
+
+import torch
+
+from merging.engine.chunks import Chunk, cut
+from merging.engine.job import Job
+from merging.engine.passes import expected, prepare
+from merging.engine.plan import Plan
+from merging.engine.pool import workers
+from merging.engine.sink import Sink, output_type
+from merging.engine.sources import Sources, open_sources
+from merging.engine.stages import stage_key
+from merging.engine.stream import Stream, told_of
+
+PAGE = 4096
+FEW = 8  # chunks of a model so small that threads would not pay
+
+
+def streams(plan: Plan, device: str) -> bool:
+    """Return whether a plan can be carried out chunk by chunk."""
+    settings = plan.recipe.settings()
+    mixed = bool(plan.wide) and plan.recipe.spec.scope(settings) == "model"
+    return device == "cpu" and plan.recipe.spec.streams(settings) and not mixed
+
+
+def stream_into(job: Job, sink: Sink) -> frozenset[str]:
+    """Merge all tensors of a plan that are to be merged.
+
+    Args:
+        job: On the CPU; its method streams.
+        sink: Takes the merged weights.
+
+    Returns:
+        Names of tensors that are equal in all models.
+
+    Raises:
+        CompatibilityError: A number is not finite, or a result does not fit the output type.
+        Cancelled: As raised by the job's progress.
+    """
+    plan, recipe = job.plan, job.plan.recipe
+    deltas = recipe.spec.space_of(recipe.settings()) == "deltas"
+    chunks = list(cut(plan.merged(), job.chunk))
+    meter = _Meter(job)
+    with (
+        open_sources(plan, deltas) as sources,
+        workers(job.threads if len(chunks) > FEW else 1, meter.again) as pool,
+        _Ahead(sources) as ahead,
+    ):
+        told = told_of(plan, job.masks, job.statistics)
+        key = stage_key(job, told) if job.cache else ""
+        stream = Stream(sources, told, pool, cache=job.cache if key else None, key=key)
+        meter.total = expected(stream, chunks) + sum(c.size for c in chunks)
+        stream = prepare(stream, chunks, meter.add)
+
+        def work(chunk: Chunk) -> None:
+            merged = stream.merged(chunk, output_type(plan, chunk.step))
+            sink.write(chunk.step.tensor, chunk.start, merged)
+
+        todo = [c for c in chunks if c.step.tensor not in sink.done]
+        for chunk, _ in pool.each(work, ahead.of(todo)):
+            meter.add(chunk.size, f"merge {chunk.step.tensor}")
+    return stream.answers.frozen
+
+
+class _Meter:
+    """Tells the job's progress by elements gone through, never backwards."""
+
+    def __init__(self, job: Job) -> None:
+        self.total = 1
+        self._job, self._done, self._word = job, 0, "look at the weights"
+
+    def add(self, elements: int, word: str = "") -> None:
+        self._done += elements
+        self._word = word or self._word
+        self.again()
+
+    def again(self) -> None:
+        self._job.progress(min(0.999, self._done / self.total), self._word)
+
+
+class _Ahead:
+    """A thread that touches what workers will read next, so that the disk works ahead of them."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources, self._stop = sources, Event()
+        self._queue: SimpleQueue[Chunk | None] = SimpleQueue()
+        self._thread = Thread(target=self._loop, name="read-ahead", daemon=True)
+
+    def of(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Yield chunks, each handed to the thread first: a pool takes few more than it works on."""
+        for chunk in chunks:
+            self._queue.put(chunk)
+            yield chunk
+
+    def _loop(self) -> None:
+        while (chunk := self._queue.get()) is not None and not self._stop.is_set():
+            base, models = self._sources.raw(chunk)
+            for tensor in (base, *models):
+                if tensor is not None and tensor.is_contiguous():
+                    tensor.view(torch.uint8)[::PAGE].max()
+
+    def __enter__(self) -> "_Ahead":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._queue.put(None)
+        self._thread.join()
