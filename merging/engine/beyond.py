@@ -14,7 +14,7 @@ from torch import Tensor
 
 from merging.engine.ranks import Rank, Wanted
 from merging.methods.context import Context, Measure
-from merging.methods.selection import as_bits, bits_of, kth_smallest
+from merging.methods.selection import Order, order_of
 from merging.methods.totals import add, blocks
 
 
@@ -93,7 +93,7 @@ class ChunkMagnitudes:
     known: Known | None = None
     number: int = 0
     block: int = 0
-    found: dict[Wanted, float] = field(default_factory=dict)
+    found: dict[Wanted, Order] = field(default_factory=dict)
     ties: dict[int, tuple[int | None, list[int]]] = field(default_factory=dict)
 
     @property
@@ -106,31 +106,30 @@ class ChunkMagnitudes:
         if self.known is not None:
             return self.known.ranks[expert, k].size
         if (expert, k) not in self.found:
-            self.found[expert, k] = kth_smallest(self.stack[expert], k)
-        return self.found[expert, k]
+            self.found[expert, k] = order_of(self.stack[expert], k)
+        return self.found[expert, k].size
 
     def spare(self, expert: int, threshold: float, kept: int) -> int | None:
         """Return how many ties of the block at hand stay, None for all; see ``Magnitudes``."""
         if expert not in self.ties:
-            self.ties[expert] = self._ties(expert, threshold, kept)
+            left = self._left(expert, self.count - kept + 1, kept)
+            self.ties[expert] = left, self._by_block(expert, threshold) if left else []
         left, counts = self.ties[expert]
         if not left:
             return left
         left = max(0, left - sum(counts[: self.block]))
         return None if left >= counts[self.block] else left
 
-    def _ties(self, expert: int, threshold: float, kept: int) -> tuple[int | None, list[int]]:
-        """How many ties of the chunk stay, None for all, and how many each of its blocks has."""
-        left: int | None = None
+    def _left(self, expert: int, k: int, kept: int) -> int | None:
+        """How many ties of the chunk stay, None for all."""
         if self.known is not None:
-            rank = self.known.ranks[expert, self.known.count - kept + 1]
-            left = rank.spare(self.number, kept)
-            if not left:
-                return left, []
-        row = self.stack[expert]
-        bits, size = bits_of(row), as_bits(threshold, row.dtype)
-        starts = range(0, len(bits), self.length)
-        counts = [int(np.count_nonzero(bits[s : s + self.length] == size)) for s in starts]
-        if left is None:
-            left = kept - int(np.count_nonzero(bits > size))
-        return (None if left >= sum(counts) else left), counts
+            return self.known.ranks[expert, k].spare(self.number, kept)
+        order = self.found[expert, k]
+        return None if kept >= order.above + order.equal else kept - order.above
+
+    def _by_block(self, expert: int, threshold: float) -> list[int]:
+        """How many ties each block has."""
+        row = self.stack[expert].numpy()
+        starts = range(0, len(row), self.length)
+        blocks = (np.abs(row[s : s + self.length]) for s in starts)
+        return [int(np.count_nonzero(block == row.dtype.type(threshold))) for block in blocks]

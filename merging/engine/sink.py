@@ -26,6 +26,10 @@ class Sink(Protocol):
         """Names of tensors that are there already and need not be made."""
         ...
 
+    def room(self, name: str, start: int, count: int) -> Tensor:
+        """Return where elements ``start`` and on of a tensor may be made, shape (count,)."""
+        ...
+
     def write(self, name: str, start: int, values: Tensor) -> None:
         """Take elements ``start`` and on of a tensor: flat, on the CPU, of the output's type."""
         ...
@@ -43,9 +47,15 @@ class Memory:
         """Make room for outputs."""
         return cls({n: torch.empty(o.shape, dtype=o.dtype) for n, o in outputs.items()})
 
+    def room(self, name: str, start: int, count: int) -> Tensor:
+        """Return the very place; see ``Sink``."""
+        return self.tensors[name].view(-1)[start : start + count]
+
     def write(self, name: str, start: int, values: Tensor) -> None:
         """Take elements; see ``Sink``."""
-        self.tensors[name].view(-1)[start : start + values.numel()] = values
+        place = self.room(name, start, values.numel())
+        if place.data_ptr() != values.data_ptr():
+            place.copy_(values)
 
 
 def outputs_of(plan: Plan) -> dict[str, Output]:
@@ -90,6 +100,10 @@ class Tied:
         """Tensors that are there under all their names."""
         there = self.sink.done
         return frozenset(n for n in there if there.issuperset(self.repeats.get(n, ())))
+
+    def room(self, name: str, start: int, count: int) -> Tensor:
+        """Return where elements may be made; see ``Sink``."""
+        return self.sink.room(name, start, count)
 
     def write(self, name: str, start: int, values: Tensor) -> None:
         """Take elements; see ``Sink``."""

@@ -15,6 +15,26 @@ from merging.errors import CompatibilityError
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """A chunk of all models as stored; tensors of files are read when they are touched.
+
+    Attributes:
+        chunk: Which.
+        base: Of the base, shape (size,), or None.
+        experts: Of every expert, the same shape.
+    """
+
+    chunk: Chunk
+    base: Tensor | None
+    experts: tuple[Tensor, ...]
+
+    def part(self, start: int, stop: int) -> "Raw":
+        """Return a part of the chunk, counted from its first element."""
+        base = None if self.base is None else self.base[start:stop]
+        return Raw(self.chunk.part(start, stop), base, tuple(e[start:stop] for e in self.experts))
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Open models of a plan; any thread may read.
 
@@ -34,53 +54,46 @@ class Sources:
         """Return the computing type of a tensor."""
         return torch.float64 if name in self.plan.wide else torch.float32
 
-    def raw(self, chunk: Chunk) -> tuple[Tensor | None, list[Tensor]]:
+    def raw(self, chunk: Chunk) -> Raw:
         """Return a chunk of base and experts as stored, flat; nothing is read before it is used."""
         name, part = chunk.step.tensor, slice(chunk.start, chunk.stop)
         base = None if self.base is None else self.base(name).reshape(-1)[part]
-        return base, [load(name).reshape(-1)[part] for load in self.experts]
+        return Raw(chunk, base, tuple(load(name).reshape(-1)[part] for load in self.experts))
 
-    def fill(self, chunk: Chunk, stack: Tensor, base: Tensor) -> None:
-        """Read a chunk.
+    def fill(self, raw: Raw, stack: Tensor, base: Tensor) -> None:
+        """Read a chunk in the type that is computed in.
 
         Args:
-            chunk: What to read.
+            raw: The chunk as stored.
             stack: Gets deltas or weights of the experts, shape (experts, size).
             base: Gets the base's weights, shape (size,); left alone where there is no base.
 
         Raises:
             CompatibilityError: A number is infinite or not a number; model and tensor are named.
         """
-        stored, models = self.raw(chunk)
-        if stored is not None:
-            base.copy_(stored)
-        for row, model in zip(stack, models, strict=True):
+        if raw.base is not None:
+            base.copy_(raw.base)
+        for row, model in zip(stack.unbind(), raw.experts, strict=True):
             row.copy_(model)
-            if self.deltas and stored is not None:
+            if self.deltas and raw.base is not None:
                 row.sub_(base)
             if not finite(row):
-                self._blame(chunk)
-        if not self.deltas and stored is not None and not finite(base):
-            self._blame(chunk)
-
-    def fill_base(self, chunk: Chunk, base: Tensor) -> None:
-        """Read a chunk of the base only; shape (size,)."""
-        if self.base is not None:
-            base.copy_(self.base(chunk.step.tensor).reshape(-1)[chunk.start : chunk.stop])
+                self._blame(raw)
+        if not self.deltas and raw.base is not None and not finite(base):
+            self._blame(raw)
 
     def still(self, chunk: Chunk) -> bool:
         """Return whether all models hold the same numbers in a chunk."""
-        base, models = self.raw(chunk)
-        first, rest = (models[0], models[1:]) if base is None else (base, models)
-        return all(model.dtype == first.dtype and torch.equal(first, model) for model in rest)
+        raw = self.raw(chunk)
+        first = raw.experts[0] if raw.base is None else raw.base
+        return all(m.dtype == first.dtype and torch.equal(first, m) for m in raw.experts)
 
-    def _blame(self, chunk: Chunk) -> None:
-        base, models = self.raw(chunk)
+    def _blame(self, raw: Raw) -> None:
         everyone = (self.plan.base, *self.plan.experts)
-        for model, tensor in zip(everyone, (base, *models), strict=True):
+        for model, tensor in zip(everyone, (raw.base, *raw.experts), strict=True):
             if model is not None and tensor is not None and not tensor.isfinite().all():
                 raise CompatibilityError(
-                    f"{model.name} holds a number in {chunk.step.tensor!r} that is infinite or "
+                    f"{model.name} holds a number in {raw.chunk.step.tensor!r} that is infinite or "
                     "not a number. The file is damaged or its training diverged."
                 )
 

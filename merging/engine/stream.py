@@ -14,7 +14,7 @@ from merging.engine.chunks import Chunk
 from merging.engine.fit import kind
 from merging.engine.plan import Plan
 from merging.engine.pool import Workers
-from merging.engine.sources import Sources
+from merging.engine.sources import Raw, Sources
 from merging.errors import CompatibilityError
 from merging.methods.context import Context, Masks, Statistics, Totals
 from merging.methods.magnitudes import SortedMagnitudes
@@ -70,8 +70,12 @@ class Stream:
             self.told, tensor=chunk.step.tensor, start=chunk.start, survey=self.answers.survey
         )
 
-    def merged(self, chunk: Chunk, dtype: torch.dtype) -> Tensor:
-        """Return the merged weights of a chunk, rounded, shape (size,).
+    def merged(self, chunk: Chunk, out: Tensor) -> Tensor:
+        """Merge a chunk.
+
+        Args:
+            chunk: Which.
+            out: Gets the merged weights, rounded to its type, shape (size,); it is returned.
 
         Raises:
             CompatibilityError: A number is not finite, or does not fit the type.
@@ -79,7 +83,6 @@ class Stream:
         """
         spec, settings = self.sources.plan.recipe.spec, self.sources.plan.recipe.settings()
         assert spec.merge is not None
-        out = torch.empty(chunk.size, dtype=dtype)
         still = chunk.step.tensor in self.answers.frozen and spec.keeps_equal(settings)
         for begin, part, base, told in self._trimmed(chunk):
             self.pool.check()
@@ -98,13 +101,13 @@ class Stream:
     def sparse(self, chunk: Chunk) -> Tensor:
         """Return what the method's first step leaves of a chunk, in this thread's own memory."""
         stack, base = self.space(chunk)
-        self._read(chunk, stack, base)
+        self._read(self.sources.raw(chunk), stack, base)
         return stack
 
     def read(self, chunk: Chunk) -> Tensor:
         """Return deltas or weights of a chunk, in this thread's own memory."""
         stack, base = self.space(chunk)
-        self.sources.fill(chunk, stack, base)
+        self.sources.fill(self.sources.raw(chunk), stack, base)
         return stack
 
     def still(self, chunk: Chunk) -> bool:
@@ -145,11 +148,13 @@ class Stream:
         key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
         found = self.cache.get(key) if self.cache else None
         if found is not None:
-            self.sources.fill_base(chunk, base)
+            stored = self.sources.raw(chunk).base
+            if stored is not None:
+                base.copy_(stored)
             return found[0], base, True
         if self.cache is not None:
             stack = torch.empty_like(stack)
-        self._read(chunk, stack, base)
+        self._read(self.sources.raw(chunk), stack, base)
         if whole:
             deque(self._trim(chunk, stack, out=stack), maxlen=0)
         if self.cache is not None:
@@ -157,17 +162,19 @@ class Stream:
         return stack, base, whole
 
     def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
-        told = self.context(chunk)
+        told, raw = self.context(chunk), self.sources.raw(chunk)
         totals = self.answers.merge.get(chunk.step.tensor)
         for begin in range(0, chunk.size, LENGTH):
-            part = chunk.part(begin, min(begin + LENGTH, chunk.size))
-            stack, base = self.space(part, "block")
+            part = raw.part(begin, min(begin + LENGTH, chunk.size))
+            stack, base = self.space(part.chunk, "block")
             self._read(part, stack, base)
-            yield begin, stack, base, replace(told, start=part.start, base=base, totals=totals)
+            start = part.chunk.start
+            yield begin, stack, base, replace(told, start=start, base=base, totals=totals)
 
-    def _read(self, chunk: Chunk, stack: Tensor, base: Tensor) -> None:
+    def _read(self, raw: Raw, stack: Tensor, base: Tensor) -> None:
         """Read a chunk and drop what the method's first step drops."""
-        self.sources.fill(chunk, stack, base)
+        chunk = raw.chunk
+        self.sources.fill(raw, stack, base)
         sparsify = self.sources.plan.recipe.spec.sparsify
         if sparsify is None:
             return

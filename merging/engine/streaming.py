@@ -12,7 +12,7 @@ from merging.engine.job import Job
 from merging.engine.passes import expected, prepare
 from merging.engine.plan import Plan
 from merging.engine.pool import workers
-from merging.engine.sink import Sink, output_type
+from merging.engine.sink import Sink
 from merging.engine.sources import Sources, open_sources
 from merging.engine.stages import stage_key
 from merging.engine.stream import Stream, told_of
@@ -58,8 +58,8 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
         stream = prepare(stream, chunks, meter.add)
 
         def work(chunk: Chunk) -> None:
-            merged = stream.merged(chunk, output_type(plan, chunk.step))
-            sink.write(chunk.step.tensor, chunk.start, merged)
+            room = sink.room(chunk.step.tensor, chunk.start, chunk.size)
+            sink.write(chunk.step.tensor, chunk.start, stream.merged(chunk, room))
 
         todo = [c for c in chunks if c.step.tensor not in sink.done]
         for chunk, _ in pool.each(work, ahead.of(todo)):
@@ -99,8 +99,8 @@ class _Ahead:
 
     def _loop(self) -> None:
         while (chunk := self._queue.get()) is not None and not self._stop.is_set():
-            base, models = self._sources.raw(chunk)
-            for tensor in (base, *models):
+            raw = self._sources.raw(chunk)
+            for tensor in (raw.base, *raw.experts):
                 if tensor is not None and tensor.is_contiguous():
                     tensor.view(torch.uint8)[::PAGE].max()
 

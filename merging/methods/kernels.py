@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from merging.methods.context import Magnitudes
+from merging.methods.selection import before
 
 TRIM_RULES = ("authors", "dropped", "exact", "at_least_one", "strict")
 L1_FLOOR = 1e-7
@@ -111,9 +112,7 @@ def _at_least(delta: Tensor, threshold: float, spare: int | None, out: Tensor) -
     if spare == 0:
         torch.hardshrink(delta, threshold, out=out)
         return
-    limit = torch.tensor(threshold, dtype=delta.dtype)
-    before = float(limit.nextafter(torch.tensor(-1.0, dtype=delta.dtype)))
-    torch.hardshrink(delta, before, out=out)
+    torch.hardshrink(delta, before(threshold, delta.dtype), out=out)
     if spare is not None:
         ties = (delta.abs() == threshold).flatten().nonzero().flatten()
         out.view(-1)[ties[spare:]] = 0

@@ -56,48 +56,65 @@ class Count:
         return Count(self.below, self.within, sizes, times)
 
     def equal(self, size: int, bracket: Bracket) -> int:
-        """Return how many have one size within the bracket; the count is packed."""
+        """Return how many have one size within the bracket."""
         if bracket.low == bracket.high:
             return self.within
-        assert self.times is not None
-        return int(self.times[self.inside == size].sum())
+        return self._met(self.inside == size)
 
     def up_to(self, size: int, bracket: Bracket) -> int:
-        """Return how many are at most of one size within the bracket; the count is packed."""
+        """Return how many are at most of one size within the bracket."""
         if bracket.low == bracket.high:
             return self.below + self.within
-        assert self.times is not None
-        return self.below + int(self.times[self.inside <= size].sum())
+        return self.below + self._met(self.inside <= size)
+
+    def _met(self, which: NDArray[np.bool_]) -> int:
+        return int(np.count_nonzero(which) if self.times is None else self.times[which].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order statistic, and how many are larger and how many as large."""
+
+    size: float
+    above: int
+    equal: int
 
 
 def kth_smallest(values: Tensor, k: int) -> float:
-    """Return the k-th smallest magnitude.
+    """Return the k-th smallest magnitude; see ``order_of``."""
+    return order_of(values, k).size
+
+
+def order_of(values: Tensor, k: int) -> Order:
+    """Find the k-th smallest magnitude.
 
     Args:
         values: Numbers of any shape, float32 or float64, none of them NaN.
         k: From 1 to the number of values.
 
-    Returns:
-        The k-th smallest |value|, exactly.
-
     Raises:
         ValueError: ``k`` is out of range.
     """
-    if not 1 <= k <= values.numel():
-        raise ValueError(f"k is {k}; it must be from 1 to {values.numel()}.")
+    total = values.numel()
+    if not 1 <= k <= total:
+        raise ValueError(f"k is {k}; it must be from 1 to {total}.")
     if values.device.type != "cpu":
-        return float(torch.kthvalue(values.flatten().abs(), k).values)
-    sizes = bits_of(values)
-    if len(sizes) <= BLOCK:
-        return as_number(_select(np.abs(sizes), k), values.dtype)
-    source = np.random.default_rng(len(sizes))
-    size = min(SAMPLE, max(LEAST_SAMPLE, len(sizes) // 32))
-    sample, width = sizes[source.integers(0, len(sizes), size)], WIDTH
+        sizes = values.flatten().abs()
+        size = torch.kthvalue(sizes, k).values
+        return Order(float(size), int((sizes > size).sum()), int((sizes == size).sum()))
+    flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
+    source = np.random.default_rng(total)
+    some = min(SAMPLE, max(LEAST_SAMPLE, total // 32))
+    sample = flat[source.integers(0, total, some)] if some < total else flat
+    sample, width = sample & np.iinfo(flat.dtype).max, WIDTH
     while True:
-        bracket = bracket_for(sample, k, len(sizes), width)
-        found = pick(bracket, [count(values, bracket)], k)
+        bracket = bracket_for(sample, k, total, width)
+        counted = count(values, bracket)
+        found = pick(bracket, [counted], k)
         if found is not None:
-            return as_number(found, values.dtype)
+            up_to = counted.up_to(found, bracket)
+            equal = counted.equal(found, bracket)
+            return Order(as_number(found, values.dtype), total - up_to, equal)
         width *= WIDER
 
 
@@ -179,6 +196,12 @@ def bits_of(values: Tensor) -> Bits:
 def as_number(bits: int, dtype: torch.dtype) -> float:
     """Return the number whose bits these are."""
     return float(np.array(bits, _KINDS[dtype]).view(f"f{dtype.itemsize}"))
+
+
+def before(number: float, dtype: torch.dtype) -> float:
+    """Return the largest number of a type that is smaller."""
+    kind = np.dtype(f"f{dtype.itemsize}").type
+    return float(np.nextafter(kind(number), kind(-1)))
 
 
 def as_bits(number: float, dtype: torch.dtype) -> int:
