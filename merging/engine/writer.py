@@ -144,6 +144,7 @@ class FolderWriter:
         """
         others = self._contents(files)
         if self._gone or self._disk.stopped:
+            self._disk.join()
             raise self._reason()
         missing = [n for n, t in self._tensors.items() if not t.complete and n not in self.done]
         if missing:
