@@ -1,14 +1,15 @@
 """A bounded queue of background jobs: workers, cancel, snapshots, results kept by key.
 
 Takes callables and knows nothing of merging. A page sees frozen snapshots only, and only those of
-its own owner token.
+its own owner token. Owners that ask for the same key share one run: each has a seat in it with a
+view of its own, and nothing in that view tells of the others.
 """
 
 import logging
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,8 @@ from merging.errors import Cancelled, MergeError, ResourceError
 log = logging.getLogger(__name__)
 
 FINAL = ("done", "failed", "cancelled")
+CANCELLED = "Cancelled. Nothing was kept."
+BROKEN = "Something broke on our side (job {job}). Nothing was lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Snapshot:
     """A job at one moment.
 
     Attributes:
-        id: Unguessable.
+        id: Unguessable, another for every owner.
         key: What it computes; equal keys have equal results.
         status: queued, running, done, failed or cancelled.
         position: Place in the queue, 1 is next; 0 when not queued.
@@ -56,18 +59,29 @@ Report = Callable[[float, str], None]
 Work = Callable[[Report], Any]
 
 
-@dataclass(slots=True)
-class _Job:
-    owner: str
+@dataclass(slots=True, eq=False)
+class _Run:
+    """Work that is done once, for all who sit in it."""
+
+    key: str
     work: Work
-    snapshot: Snapshot
+    seats: list["_Seat"] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
-    started: float = 0.0
-    finished: float = 0.0
+    started: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """One owner's view of a run."""
+
+    owner: str
+    run: _Run
+    snapshot: Snapshot
+    ended: float = 0.0
 
 
 class JobRunner:
-    """Runs jobs in background threads, first come first served, one live job per owner.
+    """Runs jobs in background threads, first come first served, one live job per owner and key.
 
     Attributes:
         workers: Number of threads; one per device.
@@ -95,8 +109,9 @@ class JobRunner:
         self._most_queued, self._most_kept, self._keep = most_queued, most_kept, keep_seconds
         self._clock, self._prepare = clock, prepare
         self._changed = threading.Condition()
-        self._jobs: OrderedDict[str, _Job] = OrderedDict()
-        self._queue: deque[str] = deque()
+        self._seats: list[_Seat] = []  # in the order of their submission
+        self._queue: list[_Run] = []
+        self._running: list[_Run] = []
         self._open = True
         self.workers = tuple(
             threading.Thread(target=self._loop, name=f"merge-worker-{i}", daemon=True)
@@ -106,53 +121,64 @@ class JobRunner:
             thread.start()
 
     def submit(self, owner: str, key: str, work: Work) -> Snapshot:
-        """Queue a job; an owner's live job of the same key is returned as it is.
+        """Queue a job, or join the live one of the same key, whoever asked for it first.
+
+        An owner's own live job of the same key is returned as it is.
 
         Args:
             owner: Token of the visitor.
             key: What is computed.
-            work: Called with a report function, which raises ``Cancelled`` after a cancel.
+            work: Called with a report function, which raises ``Cancelled`` after everybody has
+                cancelled; not called at all when the owner joins.
 
         Raises:
             ResourceError: The owner has another live job, or the queue is full.
         """
         with self._changed:
             self._collect()
-            for job in self._jobs.values():
-                if self._owned(job, owner) and not job.snapshot.final:
-                    if job.snapshot.key == key and not job.stop.is_set():
-                        return self._seen(job)
-                    raise ResourceError(
-                        "Your last merge is still at work. Cancel it or wait for it to end."
-                    )
-            if len(self._queue) >= self._most_queued:
+            mine = self._live(owner)
+            if mine is not None:
+                if mine.run.key == key and not mine.run.stop.is_set():
+                    return self._seen(mine)
                 raise ResourceError(
-                    f"{len(self._queue)} merges are waiting already. Try again in a moment."
+                    "Your last merge is still at work. Cancel it or wait for it to end."
                 )
-            job = _Job(owner, work, Snapshot(secrets.token_urlsafe(12), key))
-            self._jobs[job.snapshot.id] = job
-            self._queue.append(job.snapshot.id)
+            run = self._shared(key) or self._queued(key, work)
+            shot = replace(run.seats[0].snapshot, version=0) if run.seats else Snapshot("", key)
+            seat = _Seat(owner, run, replace(shot, id=secrets.token_urlsafe(12)))
+            run.seats.append(seat)
+            self._seats.append(seat)
             self._changed.notify_all()
-            return self._seen(job)
+            return self._seen(seat)
 
     def latest(self, owner: str) -> Snapshot | None:
         """Return the owner's newest job, or None."""
         with self._changed:
             self._collect()
-            for job in reversed(self._jobs.values()):
-                if self._owned(job, owner):
-                    return self._seen(job)
+            for seat in reversed(self._seats):
+                if self._owned(seat, owner):
+                    return self._seen(seat)
         return None
 
     def cancel(self, owner: str) -> None:
-        """Ask the owner's live job to stop; a queued one ends at once."""
+        """Take the owner out of its live job; the last to leave stops the work.
+
+        Who leaves others behind, or a job that has not begun, sees it cancelled at once; otherwise
+        it is when the work next reports.
+        """
         with self._changed:
-            for job in self._jobs.values():
-                if self._owned(job, owner) and not job.snapshot.final:
-                    job.stop.set()
-                    if job.snapshot.id in self._queue:
-                        self._queue.remove(job.snapshot.id)
-                        self._end(job, "cancelled", "Cancelled while waiting.")
+            seat = self._live(owner)
+            if seat is None:
+                return
+            run, waiting = seat.run, seat.run in self._queue
+            if len(run.seats) == 1:
+                run.stop.set()
+                if waiting:
+                    self._queue.remove(run)
+            if waiting or len(run.seats) > 1:
+                run.seats.remove(seat)
+                told = "Cancelled while waiting." if waiting else CANCELLED
+                self._end(seat, "cancelled", told)
             self._changed.notify_all()
 
     def wait(self, owner: str, timeout: float) -> Snapshot | None:
@@ -167,78 +193,108 @@ class JobRunner:
         """Stop all jobs and let the workers end."""
         with self._changed:
             self._open = False
-            for job in self._jobs.values():
-                job.stop.set()
+            for seat in self._seats:
+                seat.run.stop.set()
             self._changed.notify_all()
+
+    def _live(self, owner: str) -> _Seat | None:
+        own = (s for s in self._seats if self._owned(s, owner) and not s.snapshot.final)
+        return next(own, None)
+
+    def _shared(self, key: str) -> _Run | None:
+        """Return the live run of a key, unless it is about to stop."""
+        alive = (*self._queue, *self._running)
+        return next((r for r in alive if r.key == key and not r.stop.is_set()), None)
+
+    def _queued(self, key: str, work: Work) -> _Run:
+        if len(self._queue) >= self._most_queued:
+            raise ResourceError(
+                f"{len(self._queue)} merges are waiting already. Try again in a moment."
+            )
+        self._queue.append(_Run(key, work))
+        return self._queue[-1]
+
+    def _next(self) -> _Run | None:
+        """Return the first run in the queue whose key no other worker is at, not even to stop."""
+        busy = {run.key for run in self._running}
+        return next((run for run in self._queue if run.key not in busy), None)
 
     def _loop(self) -> None:
         self._prepare()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or not self._open)
-                if not self._open:
+                self._changed.wait_for(lambda: self._next() or not self._open)
+                run = self._next()
+                if not self._open or run is None:
                     return
-                job = self._jobs[self._queue.popleft()]
-                job.started = self._clock()
-                self._update(job, status="running", message="starting")
-            self._work(job)
+                self._queue.remove(run)
+                self._running.append(run)
+                run.started = self._clock()
+                self._update(run, status="running", message="starting")
+            self._work(run)
 
-    def _work(self, job: _Job) -> None:
+    def _work(self, run: _Run) -> None:
         def report(fraction: float, message: str) -> None:
-            if job.stop.is_set():
-                raise Cancelled("Cancelled. Nothing was kept.")
             with self._changed:
-                self._update(job, fraction=min(1.0, fraction), message=message)
+                if run.stop.is_set():
+                    raise Cancelled(CANCELLED)
+                self._update(run, fraction=min(1.0, fraction), message=message)
 
         try:
-            result = job.work(report)
+            result = run.work(report)
         except Cancelled as error:
-            self._finish(job, "cancelled", str(error))
+            self._finish(run, "cancelled", str(error))
         except MergeError as error:
-            log.warning("job %s was refused: %s", job.snapshot.id, error)
-            self._finish(job, "failed", str(error))
+            log.warning("job %s was refused: %s", self._names(run), error)
+            self._finish(run, "failed", str(error))
         except MemoryError:
-            log.exception("job %s ran out of memory", job.snapshot.id)
-            self._finish(job, "failed", "Memory ran out. Nothing was lost. Try fewer experts.")
+            log.exception("job %s ran out of memory", self._names(run))
+            self._finish(run, "failed", "Memory ran out. Nothing was lost. Try fewer experts.")
         except (Exception, SystemExit):
-            log.exception("job %s failed", job.snapshot.id)
-            name = job.snapshot.id
-            self._finish(
-                job, "failed", f"Something broke on our side (job {name}). Nothing was lost."
-            )
+            log.exception("job %s failed", self._names(run))
+            self._finish(run, "failed", BROKEN)
         else:
-            self._finish(job, "done", "done", result)
+            self._finish(run, "done", "done", result)
 
-    def _finish(self, job: _Job, status: str, message: str, result: Any = None) -> None:
+    def _finish(self, run: _Run, status: str, message: str, result: Any = None) -> None:
         with self._changed:
-            self._end(job, status, message, result)
+            self._running.remove(run)
+            for seat in run.seats:
+                told = BROKEN.format(job=seat.snapshot.id) if message == BROKEN else message
+                self._end(seat, status, told, result)
             self._changed.notify_all()
 
-    def _end(self, job: _Job, status: str, message: str, result: Any = None) -> None:
-        job.finished = self._clock()
-        self._update(job, status=status, message=message, result=result)
+    def _end(self, seat: _Seat, status: str, message: str, result: Any = None) -> None:
+        seat.ended = self._clock()
+        shot = replace(self._seen(seat), position=0, version=seat.snapshot.version + 1)
+        seat.snapshot = replace(shot, status=status, message=message, result=result)
 
-    def _update(self, job: _Job, **changes: Any) -> None:
-        version = job.snapshot.version + 1
-        job.snapshot = replace(job.snapshot, version=version, **changes)
+    def _update(self, run: _Run, **changes: Any) -> None:
+        for seat in run.seats:
+            version = seat.snapshot.version + 1
+            seat.snapshot = replace(seat.snapshot, version=version, **changes)
 
-    def _seen(self, job: _Job) -> Snapshot:
-        shot = job.snapshot
-        if shot.status == "queued":
-            return replace(shot, position=self._queue.index(shot.id) + 1)
-        until = job.finished or self._clock()
-        return replace(shot, elapsed=until - job.started if job.started else 0.0)
+    def _seen(self, seat: _Seat) -> Snapshot:
+        shot, run = seat.snapshot, seat.run
+        if shot.final:
+            return shot
+        if run in self._queue:
+            return replace(shot, position=self._queue.index(run) + 1)
+        return shot if run.started is None else replace(shot, elapsed=self._clock() - run.started)
 
-    def _owned(self, job: _Job, owner: str) -> bool:
-        return secrets.compare_digest(job.owner.encode(), owner.encode())
+    def _names(self, run: _Run) -> str:
+        with self._changed:
+            return ", ".join(seat.snapshot.id for seat in run.seats)
+
+    def _owned(self, seat: _Seat, owner: str) -> bool:
+        return secrets.compare_digest(seat.owner.encode(), owner.encode())
 
     def _collect(self) -> None:
         now = self._clock()
-        done = [j for j in self._jobs.values() if j.snapshot.final]
-        spare = len(done) - self._most_kept
-        for index, job in enumerate(done):
-            if index < spare or now - job.finished > self._keep:
-                del self._jobs[job.snapshot.id]
+        done = [s for s in self._seats if s.snapshot.final]
+        spare = max(0, len(done) - self._most_kept)
+        gone = {id(s) for s in (*done[:spare], *(d for d in done if now - d.ended > self._keep))}
+        self._seats = [s for s in self._seats if id(s) not in gone]
 
 
 class ResultCache:

@@ -1,6 +1,7 @@
 """Handlers as plain functions: values in, updates out."""
 
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,10 @@ import gradio as gr
 import pytest
 
 from merging.errors import MergeError, RecipeError
-from merging.recipe import make_recipe, write_recipe
+from merging.evaluation.record import RunRecord
+from merging.experiment import merge_and_evaluate
+from merging.jobs import Report
+from merging.recipe import Recipe, make_recipe, write_recipe
 from ui.desk import APOLOGY, Desk, told
 from ui.page import Page
 from ui.services import Services
@@ -150,6 +154,33 @@ def test_job_from_start_to_listed_run(desk, page, values, services) -> None:
     assert not updates[page.timer].active and updates[page.go].interactive
     assert updates[page.job]["state"] == "done"
     assert updates[page.runs]["rows"][0]["settings"].endswith("Average · 2 experts")
+
+
+def test_two_visitors_with_one_recipe_share_one_run(
+    desk, page, values, services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go, computed = threading.Event(), threading.Event(), []
+
+    def slow(recipe: Recipe, report: Report) -> RunRecord:
+        computed.append(recipe.key())
+        started.set()
+        assert go.wait(60)
+        return merge_and_evaluate(recipe, report)
+
+    monkeypatch.setattr("ui.services.merge_and_evaluate", slow)
+    dragged = replace(values, method="linear", on=frozenset({"scripts", "fashion"}))
+    sent, owners = plain(dragged, page), ["f" * 24, "g" * 24, "h" * 24]
+    desk.start(owners[0], scored(services), *sent)
+    assert started.wait(60)
+    joined = desk.start(owners[1], scored(services), *sent)
+    assert joined[page.timer].active and joined[page.job]["state"] == "running"
+    go.set()
+    for owner in owners[:2]:
+        assert services.jobs.wait(owner, 60).status == "done"
+        assert desk.poll(owner, -1, *sent)[page.scored] == (to_recipe(dragged).key(), False)
+    late = services.start(owners[2], to_recipe(dragged))
+    assert services.jobs.wait(owners[2], 60).result == late.key
+    assert computed == [to_recipe(dragged).key()]
 
 
 def test_poll_without_a_job_stops_the_timer(desk: Desk, page: Page) -> None:

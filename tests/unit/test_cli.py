@@ -1,8 +1,13 @@
 """The command line, from recipe file to a folder that transformers loads."""
 
+import inspect
+import json
 import math
 import re
 import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +16,16 @@ import torch
 from builders import State
 from safetensors.torch import load_file, save_file
 
-from merging import cli
 from merging.checkpoints import FolderCheckpoint
-from merging.cli import comparison_table, main
+from merging.checkpoints.buckets import Bucket
+from merging.cli import main
+from merging.cli.dialects import comparison_table
 from merging.dialects import Comparison, Distance, Option
+from merging.engine.estimate import Estimate
 from merging.errors import Cancelled
 from merging.methods.masks import HashMasks
 from merging.recipe import make_recipe, parse_recipe
+from merging.sketch import build_sketch
 
 SUM = """format: merge-explorer/1
 base: base
@@ -204,12 +212,219 @@ def test_wrong_usage(arguments: list[str], capsys: Any) -> None:
     assert "usage: python -m merging" in capsys.readouterr().err
 
 
-def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    cli._show(0.25, "merge w")
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    cli._show(0.25, "merge w")
-    assert capsys.readouterr().err.startswith("\r 25%  merge w")
+# --- Plan, diagnose and what all commands share ---------------------------------------------------
+
+
+def test_a_recipe_of_mergekit_is_merged(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    """Weights vote and divide: where both agree the result is (2 one + two) / 3 of the changes."""
+    recipe = f"""models:
+  - model: {vit_family}/base
+  - {{model: {vit_family}/one, parameters: {{weight: 2}}}}
+  - model: {vit_family}/two
+merge_method: ties
+base_model: {vit_family}/base
+parameters: {{weight: 1, normalize: true}}
+"""
+    assert main(command(vit_family, recipe, tmp_path / "out")) == 0
+    base, one, two = (weights(vit_family / n) for n in ("base", "one", "two"))
+    for name, found in weights(tmp_path / "out").items():
+        first, second = one[name] - base[name], two[name] - base[name]
+        together = base[name] + (2 * first + second) / 3
+        alone = base[name] + torch.where((2 * first).abs() > second.abs(), first, second)
+        want = torch.where(first.sign() == second.sign(), together, alone)
+        assert torch.allclose(found, want, atol=1e-5)
+    assert parse_recipe((tmp_path / "out" / "recipe.yaml").read_text()).dialect == "mergekit"
+    assert capsys.readouterr().out.startswith(f"wrote {tmp_path / 'out'}: ")
+
+
+def test_progress_and_result_for_machines(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    arguments = command(vit_family, named(SUM, vit_family), tmp_path / "out")
+    assert main([*arguments, "--json"]) == 0
+    shown = capsys.readouterr()
+    done = json.loads(shown.out)
+    assert shown.out.count("\n") == 1
+    count = len(weights(tmp_path / "out"))
+    assert (done["merged"], done["copied"], done["left_out"]) == (count, 0, 0)
+    assert (done["folder"], done["device"]) == (str(tmp_path / "out"), "cpu")
+    report = json.loads((tmp_path / "out" / "merge_report.json").read_text())
+    assert done["recipe"] == report["recipe"]
+    lines = [json.loads(line) for line in shown.err.splitlines()]
+    size = sum(t.nbytes for t in weights(tmp_path / "out").values())
+    assert lines[-1]["progress"] == 1
+    assert lines[-1]["bytes"] == lines[-1]["of"] == 4 * size  # three models read, one written
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_progress_in_plain_lines_or_none(
+    quiet: bool, vit_family: Path, tmp_path: Path, capsys: Any
+) -> None:
+    arguments = command(vit_family, named(SUM, vit_family), tmp_path / "out")
+    assert main(arguments + ["--quiet"] * quiet) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) <= (0 if quiet else 10)
+    assert quiet or re.fullmatch(r"100%  .* of .*B/s  in 0\.\d s  merged", told[-1])
+
+
+def test_errors_for_machines(tmp_path: Path, capsys: Any) -> None:
+    arguments = ["merge", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--json"]
+    assert main(arguments) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    told = json.loads(shown.err)
+    assert (told["error"], told["message"][:22]) == ("SourceError", "Cannot read the recipe")
+
+
+def test_a_budget_that_is_too_small(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    arguments = command(vit_family, named(SUM, vit_family), tmp_path / "out")
+    message = refused(capsys, [*arguments, "--memory", "100MB"], tmp_path / "out")
+    assert "GB of memory, and 0.10 GB are allowed" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--memory", "4"], "argument --memory: '4': it has no unit"),
+        (["--device", "tpu"], "argument --device: 'tpu' is no device. Choose auto, cpu or cuda."),
+        (["--device", "cuda:x"], "'cuda:x' is no device"),
+        (["--threads", "0"], "argument --threads: '0' must be a whole number of at least 1"),
+        (["--threads", "many"], "'many' must be a whole number"),
+    ],
+)
+def test_options_that_are_wrong_usage(option: list[str], message: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["plan", "recipe.yaml", *option])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_threads_are_set_while_a_command_runs(
+    vit_family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    used: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(torch, "set_num_threads", used.append)
+    arguments = command(vit_family, named(SUM, vit_family), tmp_path / "out")
+    plan = ["plan", arguments[1], "--json", "--threads"]
+    assert main([*plan, "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["workers"] == 3
+    assert main(["plan", str(tmp_path / "none"), "--threads", "2"]) == 1
+    assert used == [3, 5, 2, 5]
+
+
+def test_a_plan_is_told_before_any_work(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    path = command(vit_family, named(SUM, vit_family), tmp_path / "out")[1]
+    assert main(["plan", path, "--device", "cpu", "--threads", "2", "--memory", "100MB"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    count = len(weights(vit_family / "base"))
+    assert head == "Task arithmetic (paper), 2 expert(s)"
+    assert [row.split()[0] for row in rows] == [
+        *("tensors", "passes", "reads", "writes", "memory", "pieces", "time", "device")
+    ]
+    assert rows[0].endswith(f"{count}: {count} merged, 0 copied, 0 left out")
+    assert rows[4].endswith("MB of 100 MB, which is too little")
+    assert rows[5].endswith("weights at a time, 2 worker(s)")
+    assert rows[7].endswith("cpu: asked for")
+    assert [p.name for p in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_a_plan_for_machines(tmp_path: Path, capsys: Any) -> None:
+    recipe = "format: merge-explorer/1\nset: gentle\nexperts: [digits, fashion]\nmethod: ties\n"
+    path = written(tmp_path / "recipe.yaml", recipe)
+    assert main(["plan", path, "--json", "--device", "cpu", "--memory", "4GiB"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["recipe"] == parse_recipe(recipe).key()
+    assert (told["method"], told["dialect"], told["experts"]) == ("ties", "paper", 2)
+    assert told["tensors"] == told["merged"] + told["copied"] + told["left_out"]
+    assert (told["passes"], told["streams"]) == (2, False)
+    assert (told["budget"], told["fits"]) == (4 << 30, True)
+    assert told.keys() >= {f.name for f in fields(Estimate)}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Stands in for a preview."""
+
+    cells: dict[Bucket, float]
+    experts: tuple[str, ...]
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sketch and a preview that tell what they were given."""
+
+    def build(base: Any, experts: Any, progress: Any) -> tuple[str, ...]:
+        progress(1.0, "sketched")
+        return (Path(base.name).name, *experts)
+
+    def look(sketch: tuple[str, ...], recipe: Any) -> Figures:
+        return Figures({Bucket("L3", "up"): 0.25}, (*sketch, recipe.method))
+
+    monkeypatch.setattr("merging.sketch.build_sketch", build)
+    monkeypatch.setattr("merging.sketch.preview", look)
+
+
+@pytest.mark.usefixtures("sketched")
+def test_what_a_recipe_does_is_diagnosed(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    path = command(vit_family, named(SUM, vit_family), tmp_path / "out")[1]
+    assert main(["diagnose", path, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["method"], told["dialect"]) == ("task_arithmetic", "paper")
+    assert told["cells"] == {"L3 up": 0.25}
+    experts = [f"{vit_family}/one", f"{vit_family}/two"]
+    assert told["experts"] == ["base", *experts, "task_arithmetic"]
+    assert main(["diagnose", path, "--quiet"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "method   task_arithmetic"
+    assert shown[-2:] == ["cells", "  L3 up  0.25"]
+
+
+@pytest.mark.usefixtures("sketched")
+def test_a_set_is_diagnosed_by_the_experts_of_the_recipe(tmp_path: Path, capsys: Any) -> None:
+    recipe = "format: merge-explorer/1\nset: gentle\nexperts: [fashion]\nmethod: ties\n"
+    assert main(["diagnose", written(tmp_path / "recipe.yaml", recipe), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["experts"][1:] == ["fashion", "ties"]
+
+
+def test_a_diagnosis_needs_a_base(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    recipe = f"format: merge-explorer/1\nexperts: ['{vit_family}/one']\nmethod: linear\n"
+    assert main(["diagnose", written(tmp_path / "recipe.yaml", recipe)]) == 1
+    assert "diagnose looks at changes from a base" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    "base" not in inspect.signature(build_sketch).parameters,
+    reason="the sketch of any models has not landed",
+)
+def test_a_diagnosis_of_real_models(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
+    path = command(vit_family, named(SUM, vit_family), tmp_path / "out")[1]
+    assert main(["diagnose", path, "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["method"] == "task_arithmetic"
+    assert len(told) > 3
+    assert main(["diagnose", path, "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith("method ")
+
+
+def test_help_says_the_exit_codes(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(f"    {code}: " in shown for code in (0, 1, 2, 130))
+    assert all(f"    {name} " in shown for name in ("merge", "plan", "diagnose", "dialects"))
+
+
+def test_help_and_usage_need_no_torch() -> None:
+    """A mistake on the command line is told at once, not after a second of imports."""
+    code = (
+        "import sys; from merging.cli import main\n"
+        "try: main(['merge'])\nexcept SystemExit: print('torch' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "False\n"
 
 
 # --- Dialects -------------------------------------------------------------------------------------
@@ -267,6 +482,16 @@ def test_a_method_with_one_dialect_says_so(tmp_path: Path, capsys: Any) -> None:
     recipe = "format: merge-explorer/1\nset: gentle\nexperts: [digits]\nmethod: wise_ft\n"
     assert main(["dialects", written(tmp_path / "recipe.yaml", recipe)]) == 0
     assert capsys.readouterr().out == "WiSE-FT has one dialect only: paper.\n"
+
+
+def test_dialects_for_machines(tmp_path: Path, capsys: Any) -> None:
+    recipe = "format: merge-explorer/1\nset: gentle\nexperts: [digits]\nmethod: task_arithmetic\n"
+    path = written(tmp_path / "recipe.yaml", recipe)
+    assert main(["dialects", path, "--json", "--quiet", "--device", "cpu"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [other["dialect"] for other in told["others"]] == ["mergekit", "peft", "fusion_bench"]
+    assert told["others"][0]["options"] == [{"name": "scale", "ours": 0.3, "theirs": 1.0}]
+    assert told["others"][0]["whole"]["relative"] == pytest.approx(0.7 / 0.3)
 
 
 def test_dialects_of_a_recipe_that_is_not_there(tmp_path: Path, capsys: Any) -> None:

@@ -1,0 +1,131 @@
+"""The command line: ``python -m merging merge | plan | diagnose | dialects | docs``.
+
+Exit codes, of all commands:
+    0: done.
+    1: refused by the recipe, the models, the memory budget or the disk; nothing was written.
+    2: wrong usage.
+    130: interrupted; nothing was written.
+
+Results go to stdout, progress and errors to stderr. With ``--json`` stdout holds one JSON object
+and stderr one a line: progress, and in the end ``{"error": KIND, "message": TEXT}`` where the exit
+code is 1 or 130.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from merging.cli.options import Answer, Options, add_common, options_of
+from merging.cli.progress import ProgressPrinter, style_of
+from merging.errors import MergeError
+
+DONE, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130  # USAGE is argparse's
+
+
+SHARED = ("threads", "json", "quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command; its module has ``answer(options, progress)``, loaded when it is asked for.
+
+    Attributes:
+        name: Word on the command line, and its module in this package.
+        help: One line.
+        options: The common options that it has; with any it takes a recipe too.
+        out: What ``--out`` is, or "" where nothing is written.
+    """
+
+    name: str
+    help: str
+    options: tuple[str, ...] = ()
+    out: str = ""
+
+
+COMMANDS = (
+    Command(
+        "merge",
+        "merge a recipe into a model folder",
+        ("device", "memory", *SHARED),
+        out="folder to write; must be new",
+    ),
+    Command("plan", "tell what a merge would do and take", ("device", "memory", *SHARED)),
+    Command("diagnose", "tell what a recipe does to the weights, without merging", SHARED),
+    Command("dialects", "tell where implementations of a method part", ("device", *SHARED)),
+    Command(
+        "docs",
+        "write the method reference from the declarations",
+        out="file to write; replaced if there",
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    options = options_of(parsed)
+    progress = ProgressPrinter(sys.stderr, style_of(sys.stderr, options.json, options.quiet))
+    try:
+        found = _answer(parsed.command, options, progress)
+    except MergeError as error:
+        progress.close()
+        _complain(type(error).__name__, str(error), options.json)
+        return REFUSED
+    except KeyboardInterrupt:
+        progress.close()
+        _complain("Interrupted", "interrupted; nothing was written", options.json)
+        return INTERRUPTED
+    progress.close()
+    print(_json(found.data) if options.json else found.text)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m merging",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.help, description=command.help)
+        if command.options:
+            recipe = "YAML, ours (merge-explorer/1) or mergekit's (models:)"
+            one.add_argument("recipe", type=Path, help=recipe)
+            add_common(one, command.options)
+        if command.out:
+            one.add_argument("--out", type=Path, required=True, help=command.out)
+    return parser
+
+
+def _answer(name: str, options: Options, progress: ProgressPrinter) -> Answer:
+    module = importlib.import_module(f"merging.cli.{name}")
+    if options.threads is None:
+        found: Answer = module.answer(options, progress)
+        return found
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(options.threads)
+    try:
+        found = module.answer(options, progress)
+        return found
+    finally:
+        torch.set_num_threads(before)
+
+
+def _json(data: object) -> str:
+    from merging.cli.json import dumps  # it knows tensors, and torch takes a second
+
+    return dumps(data)
+
+
+def _complain(kind: str, message: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": kind, "message": message}), file=sys.stderr)
+    else:
+        print(message if kind == "Interrupted" else f"error: {message}", file=sys.stderr)

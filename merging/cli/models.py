@@ -1,0 +1,71 @@
+"""A recipe's file and the models that it names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from merging.checkpoints import Checkpoint, open_folder
+from merging.engine import Plan, make_plan
+from merging.errors import SourceError
+from merging.recipe import Recipe, read_recipe
+from merging.sets import ModelSet, open_set
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a recipe, not yet read.
+
+    Attributes:
+        base: The shared starting point, or None.
+        experts: By expert id.
+        opened: The bundled set they belong to, or None for folders.
+    """
+
+    base: Checkpoint | None
+    experts: Mapping[str, Checkpoint]
+    opened: ModelSet | None = None
+
+
+def read_file(path: Path) -> Recipe:
+    """Read a recipe's file, ours or mergekit's.
+
+    Raises:
+        SourceError: It cannot be read.
+        RecipeError: As ``read_recipe``.
+    """
+    try:
+        return read_recipe(path.read_text("utf-8"))
+    except OSError as error:
+        raise SourceError(f"Cannot read the recipe {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{str(path)!r} is not text. Give a recipe in YAML.") from error
+
+
+def open_models(recipe: Recipe, beside: Path) -> Models:
+    """Open the models that a recipe names.
+
+    Args:
+        recipe: It names a bundled set, or paths of the base and the experts.
+        beside: Folder that the paths count from.
+
+    Raises:
+        UnknownNameError: The set or an expert is unknown.
+        SourceError: A folder is missing or holds no model.
+    """
+    if recipe.set is not None:
+        opened = open_set(recipe.set)
+        opened.check(recipe)
+        return Models(opened.base, opened.experts, opened)
+    base = open_folder(beside / recipe.base, recipe.base) if recipe.base else None
+    return Models(base, {e.id: open_folder(beside / e.id, e.id) for e in recipe.experts})
+
+
+def plan_of(path: Path) -> tuple[Plan, Models]:
+    """Read a recipe's file, open its models and check them against each other.
+
+    Raises:
+        MergeError: As ``read_file``, ``open_models`` and ``make_plan``.
+    """
+    recipe = read_file(path)
+    models = open_models(recipe, path.parent)
+    return make_plan(recipe, models.base, models.experts), models

@@ -1,0 +1,76 @@
+"""The options that the commands share, as a frozen value."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from merging.cli.sizes import parse_size
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line.
+
+    Attributes:
+        recipe: The recipe's file.
+        out: What to write.
+        device: Where to compute, or None for the best there is.
+        memory: Budget in bytes, or None.
+        threads: Threads that compute, or None for torch's number.
+        json: Results and progress for machines.
+        quiet: No progress.
+    """
+
+    recipe: Path = Path()
+    out: Path = Path()
+    device: str | None = None
+    memory: int | None = None
+    threads: int | None = None
+    json: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command prints on stdout: text, or with ``--json`` one object."""
+
+    text: str
+    data: Any = field(default_factory=dict)
+
+
+def add_common(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Add common options to a command, by name."""
+    for name in names:
+        parser.add_argument(f"--{name}", **_COMMON[name])
+
+
+def options_of(parsed: argparse.Namespace) -> Options:
+    """Return the options of a parsed command line."""
+    known = {name: value for name, value in vars(parsed).items() if name in Options.__slots__}
+    return Options(**known)
+
+
+def _device(text: str) -> str | None:
+    if text == "auto":
+        return None
+    kind, _, number = text.partition(":")
+    if text == "cpu" or (kind == "cuda" and (not number or number.isdecimal())):
+        return text
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no device. Choose auto, cpu or cuda.")
+
+
+def _threads(text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) < 6 and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} must be a whole number of at least 1.")
+
+
+_COMMON: dict[str, dict[str, Any]] = {
+    "device": {"type": _device, "help": "auto (the best there is; the default), cpu or cuda"},
+    "memory": {"type": parse_size, "metavar": "SIZE", "help": "most memory to use: 4GiB, 800MB"},
+    "threads": {"type": _threads, "metavar": "N", "help": "threads that compute"},
+    "json": {"action": "store_true", "help": "one JSON object on stdout, progress as JSON lines"},
+    "quiet": {"action": "store_true", "help": "no progress"},
+}

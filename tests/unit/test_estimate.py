@@ -1,0 +1,134 @@
+"""What a plan costs, counted from shapes and types alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from merging.checkpoints import MemoryCheckpoint
+from merging.engine import Plan, make_plan
+from merging.engine.estimate import FIXED_MEMORY, RATES, Estimate, check_budget, estimate
+from merging.errors import ResourceError
+from merging.recipe import make_recipe
+
+State = dict[str, Tensor]
+
+
+class Untouched(MemoryCheckpoint):
+    """A model whose floating weights must not be read."""
+
+    def load(self, name: str) -> Tensor:
+        assert not self.state[name].is_floating_point(), f"{name} was read"
+        return super().load(name)
+
+
+def model(seed: int, dtype: torch.dtype = torch.bfloat16) -> State:
+    source = torch.Generator().manual_seed(seed)
+    shapes = {"w": (30, 7), "v": (5,), "score.weight": (2 + seed, 4)}
+    state = {n: torch.randn(s, generator=source).to(dtype) for n, s in shapes.items()}
+    return state | {"ids": torch.arange(3)}
+
+
+def plan_of(
+    method: str, dtype: torch.dtype = torch.bfloat16, kind: Any = MemoryCheckpoint, **fields: Any
+) -> Plan:
+    models: Mapping[str, Any] = {n: kind(n, model(i, dtype)) for i, n in enumerate("xab")}
+    return make_plan(make_recipe(method, ["a", "b"], **fields), models["x"], models)
+
+
+def test_tensors_and_bytes_are_counted() -> None:
+    """215 weights are merged; a head of 2 x 4 that differs and 3 indices are copied."""
+    told = estimate(plan_of("task_arithmetic"), "cpu", threads=3)
+    assert (told.tensors, told.merged, told.copied, told.left_out) == (4, 2, 2, 0)
+    copied = 8 * 2 + 3 * 8
+    assert told.read_bytes == 3 * 215 * 2 + copied
+    assert told.written_bytes == 215 * 2 + copied
+    assert (told.passes, told.chunk, told.workers) == (1, 210, 3)
+    assert told.memory == FIXED_MEMORY + 3 * 3 * 210 * 4
+    assert told.seconds == 3 * 215 * 2 / RATES["element"]
+    assert (told.streams, told.longest_call) == (True, "")
+    assert (told.device, told.why) == ("cpu", "asked for")
+
+
+def test_no_weight_is_read() -> None:
+    plan = plan_of("task_arithmetic")
+    unread = {m.name: Untouched(m.name, dict(m.state)) for m in (plan.base, *plan.experts)}  # type: ignore[union-attr]
+    again = replace(plan, base=unread["x"], experts=(unread["a"], unread["b"]))
+    assert estimate(again, "cpu") == estimate(plan, "cpu")
+
+
+def test_the_output_type_decides_what_is_written() -> None:
+    told = estimate(plan_of("task_arithmetic"), "cpu")
+    models = {n: MemoryCheckpoint(n, model(i)) for i, n in enumerate("xab")}
+    recipe = make_recipe("task_arithmetic", ["a", "b"], dtype="float32")
+    wide = estimate(make_plan(recipe, models["x"], models), "cpu")
+    assert wide.written_bytes == (215 + 8) * 4 + 3 * 8
+    assert wide.read_bytes == told.read_bytes
+
+
+def test_double_precision_takes_twice_the_memory() -> None:
+    told = estimate(plan_of("task_arithmetic", torch.float64), "cpu")
+    assert told.memory == FIXED_MEMORY + 3 * 3 * 210 * 8
+
+
+def test_ties_are_copied_and_read_once() -> None:
+    shared = torch.randn(6, 2, generator=torch.Generator().manual_seed(1))
+    state = {"embed.weight": shared, "lm_head.weight": shared}
+    other = {n: t + 1 for n, t in state.items()}
+    models = {"x": MemoryCheckpoint("x", state), "a": MemoryCheckpoint("a", other)}
+    told = estimate(make_plan(make_recipe("task_arithmetic", ["a"]), models["x"], models), "cpu")
+    assert (told.merged, told.copied) == (1, 1)
+    assert (told.read_bytes, told.written_bytes) == (2 * 12 * 4, 2 * 12 * 4)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "passes", "streams", "whole"),
+    [
+        ("linear", {}, 1, True, False),
+        ("ties", {"dialect": "mergekit", "params": {"density": 0.5}}, 1, False, False),
+        ("ties", {}, 2, False, True),
+        ("dare", {}, 1, True, False),
+    ],
+)
+def test_the_scope_decides_how_it_works(
+    method: str, fields: dict[str, Any], passes: int, streams: bool, whole: bool
+) -> None:
+    told = estimate(plan_of(method, **fields), "cpu")
+    assert (told.passes, told.streams) == (passes, streams)
+    held = 3 * 215 * 4 if whole else 0
+    assert told.memory == FIXED_MEMORY + 3 * 3 * 210 * 4 + held
+    assert told.read_bytes == passes * 3 * 215 * 2 + 40
+
+
+def test_an_svd_is_named() -> None:
+    told = estimate(plan_of("tsv_m"), "cpu")
+    assert (told.longest_call, told.streams) == ("an SVD of 30 x 7", False)
+
+
+def test_the_device_is_chosen_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of("linear")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    told = estimate(plan)
+    assert (told.device, told.why) == ("cpu", "there is no CUDA device")
+    with pytest.raises(ResourceError, match="There is no CUDA device"):
+        estimate(plan, "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert estimate(plan).why == "the fastest there is"
+    assert (estimate(plan, "cuda").device, estimate(plan, "cuda").why) == ("cuda", "asked for")
+
+
+def test_a_budget_that_is_too_small_is_refused() -> None:
+    told: Estimate = replace(estimate(plan_of("linear"), "cpu"), memory=2_000_000_000)
+    check_budget(told, None)
+    check_budget(told, 2_000_000_000)
+    with pytest.raises(ResourceError) as caught:
+        check_budget(told, 1_999_999_999)
+    assert str(caught.value) == (
+        "The merge needs about 2.00 GB of memory, and 2.00 GB are allowed. "
+        "Allow more with --memory, or take fewer experts or another method."
+    )
+    with pytest.raises(ResourceError, match="The method cannot work in small pieces"):
+        check_budget(replace(told, streams=False), 10**9)
