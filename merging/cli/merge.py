@@ -1,15 +1,11 @@
 """``merge RECIPE --out DIR``: merge a recipe into a model folder."""
 
-import os.path
-from pathlib import Path
-
 from merging.cli.models import Models, plan_of
 from merging.cli.options import Answer, Options
 from merging.cli.progress import ProgressPrinter
-from merging.engine import Outcome, Plan, run
-from merging.engine.estimate import check_budget, estimate
-from merging.engine.output import write_model
-from merging.errors import SourceError
+from merging.engine import Outcome, Plan
+from merging.engine.commit import commit
+from merging.engine.estimate import estimate
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:
@@ -20,10 +16,8 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
     Raises:
         MergeError: The recipe, the models, the budget or the disk refuse; nothing is written then.
     """
-    _check_free(options.out)
     plan, models = plan_of(options.recipe)
     told = estimate(plan, options.device, options.memory, options.threads)
-    check_budget(told, options.memory)
     progress.total = told.read_bytes + told.written_bytes
     outcome = carry_out(plan, models, options, progress)
     actions = [entry.action for entry in outcome.report]
@@ -55,19 +49,20 @@ def carry_out(plan: Plan, models: Models, options: Options, progress: ProgressPr
         progress: Called with the share done and a word.
 
     Raises:
-        MergeError: As ``run`` and ``write_model``.
+        MergeError: As ``commit``.
     """
     scorer = None
     if models.opened is not None and plan.recipe.spec.needs.data == "scorer":
         from merging.experiment import tuning_scorer
 
         scorer = tuning_scorer(models.opened)
-    outcome = run(plan, progress, options.device, scorer=scorer)
-    relative_to = str(options.recipe.resolve().parent)
-    return write_model(outcome, dict(plan.reference.config()), options.out, relative_to)
-
-
-def _check_free(folder: Path) -> None:
-    """Refuse before the work what ``write_model`` would refuse after it."""
-    if os.path.exists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise SourceError(f"{str(folder)!r} exists already. Choose another --out.")
+    return commit(
+        plan,
+        options.out,
+        progress,
+        options.device,
+        scorer=scorer,
+        memory=options.memory,
+        threads=options.threads,
+        relative_to=str(options.recipe.resolve().parent),
+    )

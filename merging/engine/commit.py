@@ -1,0 +1,120 @@
+"""Merge into a folder, tensors going to disk as they are made."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from merging.engine.devices import checked_device
+from merging.engine.estimate import check_budget, estimate
+from merging.engine.job import Job
+from merging.engine.outcome import Outcome
+from merging.engine.output import SHARD_BYTES, files_of, metadata_of, write_model
+from merging.engine.plan import Plan
+from merging.engine.reading import Progress, Scorer
+from merging.engine.run import fill, report_of, run
+from merging.engine.shards import Slot
+from merging.engine.sink import outputs_of
+from merging.engine.writer import FolderWriter
+from merging.methods.context import Merged, Statistics
+from merging.methods.masks import HashMasks
+
+
+@dataclass(frozen=True, slots=True)
+class ToFolder:
+    """A sink that writes a model folder; memory for what is made comes from here."""
+
+    writer: FolderWriter
+    slots: Mapping[str, Slot]
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Tensors that an interrupted run finished."""
+        return self.writer.done
+
+    def room(self, name: str, start: int, count: int) -> Tensor:
+        """Return new memory; it belongs to the writer once written."""
+        return torch.empty(count, dtype=self.slots[name].dtype)
+
+    def write(self, name: str, start: int, values: Tensor) -> None:
+        """Take elements; see ``Sink``."""
+        self.writer.write(name, start, values)
+
+
+def commit(
+    plan: Plan,
+    folder: Path,
+    progress: Progress = lambda fraction, message: None,
+    device: str | None = None,
+    *,
+    statistics: Statistics | None = None,
+    scorer: Scorer | None = None,
+    memory: int | None = None,
+    threads: int | None = None,
+    relative_to: str = "",
+    shard_bytes: int = SHARD_BYTES,
+) -> Outcome:
+    """Merge into a model folder.
+
+    The folder appears when it is complete. A merge that was killed goes on from its finished
+    shards when it is begun again; one that is cancelled or fails leaves nothing.
+
+    Args:
+        plan: What to do.
+        folder: Must not exist, or be empty.
+        progress: Called with the share done, from 0 to 1, and a word; it may raise ``Cancelled``.
+        device: Where to compute; CUDA when there is one by default.
+        statistics: What methods such as Fisher averaging need to have measured.
+        scorer: Returns how good a model is, for methods that choose; higher is better.
+        memory: Budget in bytes, or None for none.
+        threads: Threads to compute with; as many as torch may use by default.
+        relative_to: Folder from which the recipe's paths count, told in the written recipe.
+        shard_bytes: Most bytes of tensors in a file.
+
+    Returns:
+        The outcome, its tensors in ``folder``.
+
+    Raises:
+        SourceError: The folder is in use or cannot be made.
+        ResourceError: The budget is too small (told before any work), memory ran out, or the
+            disk is full.
+        CompatibilityError: A weight is not finite, or the result does not fit the output type.
+        Cancelled: As raised by ``progress``.
+    """
+    check_budget(estimate(plan, device, memory, threads), memory)
+    config = plan.reference.config()
+    if plan.recipe.spec.whole is not None:
+        outcome = run(plan, progress, device, statistics=statistics, scorer=scorer)
+        return write_model(outcome, config, folder, relative_to, shard_bytes)
+    begin = time.perf_counter()
+    where = checked_device(device)
+    masks = HashMasks(plan.recipe.seed, where)
+    job = Job(plan, where, masks, statistics, scorer, progress, threads=threads)
+    slots = {n: Slot(n, o.dtype, o.shape) for n, o in outputs_of(plan).items()}
+    metadata = metadata_of(plan.recipe.key())
+    with FolderWriter(
+        folder, list(slots.values()), _key(plan), metadata, shard_bytes=shard_bytes
+    ) as writer:
+        with torch.no_grad():
+            notes = fill(job, ToFolder(writer, slots))
+        outcome = Outcome(
+            recipe=plan.recipe,
+            tensors={},
+            report=report_of(plan, Merged({n: torch.empty(0) for n in slots}, notes=notes)),
+            seconds=time.perf_counter() - begin,
+            device=where,
+            folder=folder,
+        )
+        progress(1.0, "merged")
+        writer.finish(files_of(outcome, list(slots.values()), config, relative_to))
+    return outcome
+
+
+def _key(plan: Plan) -> str:
+    """Hash of all that decides the output: finished shards of another merge are of no use."""
+    marks = [plan.recipe.key(), *(m.mark() for m in (plan.base, *plan.experts) if m is not None)]
+    return sha256("\n".join(marks).encode()).hexdigest()[:16]
