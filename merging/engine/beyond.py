@@ -5,7 +5,7 @@ tensor or of the whole model. What fits one chunk is measured there; for the res
 in passes beforehand (``merging.engine.passes``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from merging.engine.ranks import Rank, Wanted
 from merging.methods.context import Context, Measure
-from merging.methods.selection import Order, order_of
+from merging.methods.selection import BLOCK, Order, order_of
 from merging.methods.totals import add, blocks
 
 
@@ -94,7 +94,7 @@ class ChunkMagnitudes:
     number: int = 0
     block: int = 0
     found: dict[Wanted, Order] = field(default_factory=dict)
-    ties: dict[int, tuple[int | None, list[int]]] = field(default_factory=dict)
+    ties: dict[int, tuple[int | None, Sequence[int]]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -113,7 +113,7 @@ class ChunkMagnitudes:
         """Return how many ties of the block at hand stay, None for all; see ``Magnitudes``."""
         if expert not in self.ties:
             left = self._left(expert, self.count - kept + 1, kept)
-            self.ties[expert] = left, self._by_block(expert, threshold) if left else []
+            self.ties[expert] = left, self._by_block(expert, threshold) if left else ()
         left, counts = self.ties[expert]
         if not left:
             return left
@@ -125,10 +125,13 @@ class ChunkMagnitudes:
         if self.known is not None:
             return self.known.ranks[expert, k].spare(self.number, kept)
         order = self.found[expert, k]
-        return None if kept >= order.above + order.equal else kept - order.above
+        return None if kept >= order.above + sum(order.ties) else kept - order.above
 
-    def _by_block(self, expert: int, threshold: float) -> list[int]:
+    def _by_block(self, expert: int, threshold: float) -> Sequence[int]:
         """How many ties each block has."""
+        orders = [order for (row, _), order in self.found.items() if row == expert]
+        if orders and self.length == BLOCK:
+            return orders[0].ties
         row = self.stack[expert].numpy()
         starts = range(0, len(row), self.length)
         blocks = (np.abs(row[s : s + self.length]) for s in starts)

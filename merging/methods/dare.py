@@ -8,7 +8,7 @@ from torch import Tensor
 from merging.methods import arithmetic, ties
 from merging.methods.average import check_sum
 from merging.methods.context import Context, Settings
-from merging.methods.kernels import rescale
+from merging.methods.kernels import drop, rescale
 from merging.methods.params import Param, Value
 from merging.methods.spec import MethodSpec, Scope, Source
 from merging.methods.totals import Tally, l1, over_tensor
@@ -64,7 +64,7 @@ def _dropped(deltas: Tensor, ctx: Context) -> Tensor:
     sparse, count = torch.empty_like(deltas), deltas[0].numel()
     for delta, expert, rate, out in zip(deltas, ctx.experts, _rates(ctx), sparse, strict=True):
         mask = ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
-        torch.mul(delta, mask.to(delta.device).reshape(delta.shape), out=out)
+        drop(delta, mask, out)
     return sparse
 
 

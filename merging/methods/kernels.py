@@ -6,6 +6,7 @@ names of models, no randomness.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -118,6 +119,21 @@ def _at_least(delta: Tensor, threshold: float, spare: int | None, out: Tensor) -
         out.view(-1)[ties[spare:]] = 0
 
 
+def drop(delta: Tensor, keep: Tensor, out: Tensor) -> None:
+    """Zero what a mask does not keep.
+
+    Args:
+        delta: Any shape.
+        keep: Bool, as many elements.
+        out: Gets the result, the shape of ``delta``.
+    """
+    mask = keep.to(delta.device).reshape(delta.shape)
+    if delta.device.type == "cpu":
+        np.multiply(delta.numpy(), mask.numpy(), out=out.numpy())  # torch converts the mask first
+    else:
+        torch.mul(delta, mask, out=out)
+
+
 def rescale(
     sparse: Tensor, how: str, densities: Sequence[float], norms: Tensor | None = None
 ) -> Tensor:
@@ -226,7 +242,7 @@ def disjoint_merge(
         if combine == "mean":
             share += agreeing.sign_()
         elif combine == "weighted_mean":
-            share += agreeing.sign_().mul_(weight)
+            share.add_(agreeing.sign_(), alpha=weight)
     total *= signs
     if combine == "mean":
         total /= share.clamp_min_(1)

@@ -42,24 +42,33 @@ class Count:
         within: How many lie within.
         inside: Those, as bits, in the order in which they were met; left empty where both ends are
             one size, since they are all alike.
+        blocks: How many lie within in each block of 65,536.
         times: How often each of ``inside`` was met, or None for once each.
     """
 
     below: int
     within: int
     inside: Bits
+    blocks: tuple[int, ...] = ()
     times: Bits | None = None
 
     def packed(self) -> "Count":
         """Return the same with equal sizes put together, in ascending order."""
         sizes, times = np.unique(self.inside, return_counts=True)
-        return Count(self.below, self.within, sizes, times)
+        return Count(self.below, self.within, sizes, self.blocks, times)
 
     def equal(self, size: int, bracket: Bracket) -> int:
         """Return how many have one size within the bracket."""
         if bracket.low == bracket.high:
             return self.within
         return self._met(self.inside == size)
+
+    def equal_by_block(self, size: int, bracket: Bracket) -> tuple[int, ...]:
+        """Return the same by block, of a count that is not packed."""
+        if bracket.low == bracket.high:
+            return self.blocks
+        parts = np.split(self.inside == size, np.cumsum(self.blocks)[:-1])
+        return tuple(int(np.count_nonzero(part)) for part in parts)
 
     def up_to(self, size: int, bracket: Bracket) -> int:
         """Return how many are at most of one size within the bracket."""
@@ -73,11 +82,17 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order statistic, and how many are larger and how many as large."""
+    """An order statistic and what stands around it.
+
+    Attributes:
+        size: The k-th smallest magnitude.
+        above: How many are larger.
+        ties: How many are as large, in each block of 65,536; on a GPU in one sum.
+    """
 
     size: float
     above: int
-    equal: int
+    ties: tuple[int, ...]
 
 
 def kth_smallest(values: Tensor, k: int) -> float:
@@ -101,10 +116,10 @@ def order_of(values: Tensor, k: int) -> Order:
     if values.device.type != "cpu":
         sizes = values.flatten().abs()
         size = torch.kthvalue(sizes, k).values
-        return Order(float(size), int((sizes > size).sum()), int((sizes == size).sum()))
+        return Order(float(size), int((sizes > size).sum()), (int((sizes == size).sum()),))
     flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
     source = np.random.default_rng(total)
-    some = min(SAMPLE, max(LEAST_SAMPLE, total // 32))
+    some = min(SAMPLE, max(LEAST_SAMPLE, total // 64))
     sample = flat[source.integers(0, total, some)] if some < total else flat
     sample, width = sample & np.iinfo(flat.dtype).max, WIDTH
     while True:
@@ -112,9 +127,9 @@ def order_of(values: Tensor, k: int) -> Order:
         counted = count(values, bracket)
         found = pick(bracket, [counted], k)
         if found is not None:
-            up_to = counted.up_to(found, bracket)
-            equal = counted.equal(found, bracket)
-            return Order(as_number(found, values.dtype), total - up_to, equal)
+            ties = counted.equal_by_block(found, bracket)
+            above = total - counted.up_to(found, bracket)
+            return Order(as_number(found, values.dtype), above, ties)
         width *= WIDER
 
 
@@ -162,22 +177,21 @@ def count(values: Tensor, bracket: Bracket) -> Count:
     """
     flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
     size = min(BLOCK, len(flat))
-    sizes, lower, inner = np.empty(size, flat.dtype), np.empty(size, bool), np.empty(size, bool)
-    below: int = 0
-    up_to: int = 0
-    top = int(np.iinfo(flat.dtype).max)
-    inside = [flat[:0]]
+    sizes, lower, upper = np.empty(size, flat.dtype), np.empty(size, bool), np.empty(size, bool)
+    below, top = 0, int(np.iinfo(flat.dtype).max)
+    inside, inner = [flat[:0]], []
     for start in range(0, len(flat), BLOCK):
         part = flat[start : start + BLOCK]
-        bits, less, within = (a[: len(part)] for a in (sizes, lower, inner))
+        bits, less, within = (a[: len(part)] for a in (sizes, lower, upper))
         np.bitwise_and(part, top, out=bits)
         np.less(bits, bracket.low, out=less)
         np.less_equal(bits, bracket.high, out=within)
-        below += int(np.count_nonzero(less))
-        up_to += int(np.count_nonzero(within))
+        smaller = int(np.count_nonzero(less))
+        below += smaller
+        inner.append(int(np.count_nonzero(within)) - smaller)
         if bracket.low < bracket.high:
             inside.append(bits[np.flatnonzero(np.not_equal(within, less, out=within))])
-    return Count(below, up_to - below, np.concatenate(inside))
+    return Count(below, sum(inner), np.concatenate(inside), tuple(inner))
 
 
 def larger(values: Tensor, size: float) -> int:
