@@ -15,7 +15,7 @@ from torch import Tensor
 
 from merging.engine.beyond import Known, Questions
 from merging.engine.chunks import Chunk
-from merging.engine.ranks import LEAST_SPOTS, SHARE, SPOT, Wanted, rank
+from merging.engine.ranks import LEAST_SPOTS, MOST_SPOTS, SHARE, SPOT, Wanted, rank
 from merging.engine.stream import Stream
 from merging.methods.context import Context, Measure, Piece
 from merging.methods.selection import Bits, Bracket, Count, bits_of, count
@@ -181,7 +181,7 @@ def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
 def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:
     """Sizes at random places, in runs of neighbours, for each expert."""
     source = np.random.default_rng(total)
-    wanted = max(LEAST_SPOTS, int(total * SHARE) // SPOT)
+    wanted = min(MOST_SPOTS, max(LEAST_SPOTS, int(total * SHARE) // SPOT))
     spots = []
     for chunk in chunks:
         share = chunk.size * wanted / total

@@ -1,8 +1,9 @@
 """Order statistics of numbers that are only seen in passes: a tensor of many chunks, or a model."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from merging.methods.selection import Bits, Bracket, Count, as_number, bracket_for, pick
@@ -13,6 +14,9 @@ Look = Callable[[Mapping[Wanted, Bracket]], Iterable[tuple[int, Mapping[Wanted, 
 SPOT = 1024  # elements next to each other in a sample
 LEAST_SPOTS = 64
 SHARE = 1 / 256  # of all elements that is sampled
+MOST_SPOTS = 1024
+GATHERED = 2_000_000  # most sizes of an expert that are gathered
+CELLS = 4096
 WIDTH = 9.0  # standard deviations: neighbours are alike, so a sample of runs is worth less
 WIDER = 8.0
 
@@ -44,7 +48,10 @@ def rank(
     total: int,
     dtype: torch.dtype,
 ) -> dict[Wanted, Rank]:
-    """Find order statistics, exactly.
+    """Find order statistics, exactly, in memory that does not grow with the number of elements.
+
+    Where more sizes are expected in a bracket than may be gathered, a first pass counts them
+    rounded down to few cells, and the cell that holds the k-th is the next bracket.
 
     Args:
         look: One pass over all chunks: counts for each bracket, packed, with the chunk's number.
@@ -54,20 +61,35 @@ def rank(
         dtype: Of the numbers.
     """
     found: dict[Wanted, Rank] = {}
-    todo, width = list(dict.fromkeys(wanted)), WIDTH
-    while todo:
-        brackets = {w: bracket_for(samples[w[0]], w[1], total, width) for w in todo}
+    width = dict.fromkeys(wanted, WIDTH)
+    brackets = {w: _first(samples[w[0]], w[1], total, WIDTH) for w in width}
+    while brackets:
         passes = [counts for _, counts in sorted(look(brackets), key=lambda pair: pair[0])]
-        for want in list(todo):
-            bracket, counts = brackets[want], [c[want] for c in passes]
+        for want, bracket in list(brackets.items()):
+            counts = [c[want] for c in passes]
             bits = pick(bracket, counts, want[1])
             if bits is None:
-                continue
-            found[want] = Rank(
-                as_number(bits, dtype),
-                total - sum(c.up_to(bits, bracket) for c in counts),
-                [c.equal(bits, bracket) for c in counts],
-            )
-            todo.remove(want)
-        width *= WIDER
+                width[want] *= WIDER
+                brackets[want] = _first(samples[want[0]], want[1], total, width[want])
+            elif bracket.shift:
+                brackets[want] = bracket.cell(bits)
+            else:
+                found[want] = _rank_at(bits, bracket, counts, total, dtype)
+                del brackets[want]
     return found
+
+
+def _first(sample: Bits, k: int, total: int, width: float) -> Bracket:
+    bracket = bracket_for(sample, k, total, width)
+    within = np.count_nonzero((sample >= bracket.low) & (sample <= bracket.high))
+    if within / len(sample) * total <= GATHERED:
+        return bracket
+    cells = (bracket.high - bracket.low) // CELLS
+    return replace(bracket, shift=cells.bit_length())
+
+
+def _rank_at(
+    bits: int, bracket: Bracket, counts: Sequence[Count], total: int, dtype: torch.dtype
+) -> Rank:
+    above = total - sum(c.up_to(bits, bracket) for c in counts)
+    return Rank(as_number(bits, dtype), above, [c.equal(bits, bracket) for c in counts])

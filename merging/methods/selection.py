@@ -27,10 +27,21 @@ _KINDS = {torch.float32: np.int32, torch.float64: np.int64}
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """Sizes, as bits, between which an order statistic should lie; both ends included."""
+    """Sizes, as bits, between which an order statistic should lie; both ends included.
+
+    Attributes:
+        low, high: The ends.
+        shift: How many low bits are cut off what is gathered: sizes are counted in cells.
+    """
 
     low: int
     high: int
+    shift: int = 0
+
+    def cell(self, bits: int) -> "Bracket":
+        """Return the cell of sizes whose bits begin with these."""
+        low = (bits >> self.shift) << self.shift
+        return Bracket(max(low, self.low), min(low + (1 << self.shift) - 1, self.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ def pick(bracket: Bracket, counts: Iterable[Count], k: int) -> int | None:
         return bracket.low
     sizes = np.concatenate([c.inside for c in parts])
     if parts[0].times is None:
-        return _select(sizes, rank)
+        return _among(sizes, rank, bracket)
     order = np.argsort(sizes)
     upto = np.concatenate([c.times for c in parts if c.times is not None])[order].cumsum()
     return int(sizes[order[np.searchsorted(upto, rank)]])
@@ -190,7 +201,8 @@ def count(values: Tensor, bracket: Bracket) -> Count:
         below += smaller
         inner.append(int(np.count_nonzero(within)) - smaller)
         if bracket.low < bracket.high:
-            inside.append(bits[np.flatnonzero(np.not_equal(within, less, out=within))])
+            found = bits[np.flatnonzero(np.not_equal(within, less, out=within))]
+            inside.append(found >> bracket.shift << bracket.shift)
     return Count(below, sum(inner), np.concatenate(inside), tuple(inner))
 
 
@@ -221,6 +233,15 @@ def before(number: float, dtype: torch.dtype) -> float:
 def as_bits(number: float, dtype: torch.dtype) -> int:
     """Return the bits of a non-negative number."""
     return int(np.array(number, f"f{dtype.itemsize}").view(_KINDS[dtype]))
+
+
+def _among(sizes: Bits, rank: int, bracket: Bracket) -> int:
+    """Select from what lies within a bracket; its ends first, which many may share."""
+    if rank <= np.count_nonzero(sizes == bracket.low):
+        return bracket.low
+    if rank > len(sizes) - np.count_nonzero(sizes == bracket.high):
+        return bracket.high
+    return _select(sizes, rank)
 
 
 def _select(sizes: Bits, k: int) -> int:
