@@ -12,9 +12,28 @@ environment: ``scripts/cross-env`` makes it) its rows say so, and are neither he
 
 What was tried and what each step gained
 ----------------------------------------
-All at 135 M, four experts, bfloat16 in and out, two cores.
+At 135 M, four experts, bfloat16 in and out, dialect mergekit, two cores of a virtual server (AMD
+EPYC) that others used at the same time: the same merge took up to four times as long from one hour
+to the next, so that ratios of runs in turns say more than seconds. Mergekit's figures on the same
+two cores when idle, from before this bench: TIES 36 to 41 s, DARE-TIES 19 s, task arithmetic 8.3 s.
 
-@@TRIED@@
+Before, all of a tensor at once, no overlap, everything held until it was written (medians of 3,
+load 1 to 4; whole process, seconds and peak anonymous memory):
+
+    TIES              47.6 s  3.61 GB   mergekit 61.5 s  2.48 GB   0.77 x time, 1.46 x memory
+    DARE-TIES         75.2 s  2.08 GB   mergekit 66.1 s  2.47 GB   1.14 x time, 0.84 x memory
+    task arithmetic   10.1 s  1.57 GB   mergekit 10.1 s  1.57 GB   1.01 x time, 1.00 x memory
+    The merge over reading and writing the same bytes (0.5 to 0.7 s): TIES 54 x (38.8 s; 25.9 s in
+    the quietest run), task arithmetic 16 x (8.5 s), TIES in dialect paper 83 x (43.2 s).
+    From 2 to 8 experts TIES grows from 1.82 to 6.38 GB.
+    Results equal mergekit's bit by bit for TIES (0.8 % of the weights lie at ties of a trim and are
+    left out) and task arithmetic; DARE-TIES is as far from mergekit as from another seed of ours.
+    The k-th magnitude of 8 M, ns an element: torch.kthvalue 17, torch.sort 54 (many equal values)
+    to 127, numpy.partition 1.6 to 2.1.
+
+Steps from there, each with what it gained:
+
+    (none yet)
 """
 
 import argparse

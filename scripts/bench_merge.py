@@ -44,14 +44,21 @@ def rows(bench: Bench) -> Iterator[Figure]:
 def _against_copy(
     size: str, task: Task, target: float, merges: list[Ran], copies: list[float]
 ) -> Figure:
-    seconds, plain = median([alone(m) for m in merges]), median(copies)
+    times = [round(alone(m), 3) for m in merges]
+    seconds, plain = median(times), median(copies)
     return Figure(
         f"{size} {task.name}: merge over read + write",
         ratio(seconds, plain),
         "x",
         target,
         note=f"{seconds:.2f} s against {plain:.2f} s",
-        details={"merge": seconds, "plain": plain, "memory": median([m.anonymous for m in merges])},
+        details={
+            "merge": seconds,
+            "plain": plain,
+            "runs": times,
+            "plain_runs": [round(c, 3) for c in copies],
+            "anonymous": median([m.anonymous for m in merges]),
+        },
     )
 
 

@@ -36,12 +36,13 @@ TIMES_CHANCE = 3.0
 
 @dataclass(frozen=True)
 class Measured:
-    """Medians over the runs of one side."""
+    """Medians over the runs of one side, and the wall time of each run."""
 
-    seconds: float | None
-    processor: float | None
-    anonymous: float | None
-    resident: float | None
+    seconds: float | None = None
+    processor: float | None = None
+    anonymous: float | None = None
+    resident: float | None = None
+    runs: tuple[float, ...] = ()
 
 
 def rows(bench: Bench) -> Iterator[Figure]:
@@ -95,13 +96,14 @@ def _medians(runs: list[Ran]) -> Measured:
         median([r.processor for r in runs]),
         median([r.anonymous for r in runs]),
         median([r.resident for r in runs]),
+        tuple(round(r.seconds, 3) for r in runs),
     )
 
 
 def _compared(
     family: Family, task: Task, ours: Measured, theirs: Measured | None
 ) -> Iterator[Figure]:
-    other = theirs or Measured(None, None, None, None)
+    other = theirs or Measured()
     told = {"ours": ours, "mergekit": theirs}
     yield Figure(
         _name(family, task, "wall time over mergekit's"),
