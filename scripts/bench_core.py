@@ -7,8 +7,9 @@
 
 Prints a line for every figure and exits 1 if one misses its target. Medians of ``--repeats`` runs,
 of 3 at most for mergekit. What is compared runs in turns in the same run; files lie in the page
-cache, and what earlier runs wrote is flushed before a clock starts. Without mergekit (its own
-environment: ``scripts/cross-env`` makes it) its rows say so, and are neither held nor missed.
+cache, and what a run wrote is deleted or on the disk before the next one starts. Without mergekit
+(its own environment: ``scripts/cross-env`` makes it) its rows say so, and are neither held nor
+missed.
 
 What was tried and what each step gained
 ----------------------------------------

@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from scripts.bench_process import settle
+
 WEIGHTS = "model.safetensors"
 SPREAD = 0.02
 CHANGE = 6e-4
@@ -163,4 +165,5 @@ def _save(folder: Path, size: Size, tensors: dict[str, Tensor]) -> None:
     partial.mkdir()
     save_file(tensors, partial / WEIGHTS, {"format": "pt"})
     (partial / "config.json").write_text(json.dumps(size.config(), indent=1) + "\n")
+    settle(partial)
     partial.rename(folder)

@@ -59,8 +59,6 @@ def ran(command: Sequence[str]) -> Ran:
     """
     env = {k: v for k, v in os.environ.items() if k not in NOT_OURS}
     env |= {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
-    if hasattr(os, "sync"):
-        os.sync()  # what earlier runs wrote is not this one's burden
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=errors, cwd=ROOT, env=env)
@@ -78,6 +76,14 @@ def ran(command: Sequence[str]) -> Ran:
         return Ran(
             seconds, used.ru_utime + used.ru_stime, watcher.anonymous, watcher.resident, out.read()
         )
+
+
+def settle(folder: Path) -> None:
+    """Bring the files of a folder to the disk, so that later runs do not share it with them."""
+    for path in folder.iterdir():
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
 
 
 class _Watcher(threading.Thread):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts.bench_agreement import ROUNDING, agreement, statistical_gap
 from scripts.bench_models import Family
-from scripts.bench_process import Ran, python, ran
+from scripts.bench_process import Ran, python, ran, settle
 from scripts.bench_work import (
     DARE_TIES,
     DENSITY,
@@ -87,7 +87,9 @@ def _task_rows(bench: Bench, family: Family, task: Task) -> Iterator[Figure]:
 def _run(command: list[str], out: Path) -> Ran:
     """Measure a merge; the result of the last one stays."""
     shutil.rmtree(out, ignore_errors=True)
-    return ran(command)
+    run = ran(command)
+    settle(out)
+    return run
 
 
 def _medians(runs: list[Ran]) -> Measured:
