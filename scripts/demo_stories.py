@@ -2,28 +2,40 @@
 
     scripts/demo first --out DIR
     scripts/demo methods --out DIR [--golden DIR]
+    scripts/demo engine --out DIR
 
 writes screenshots and ``figures.json`` into DIR and exits 1 if a figure misses its target, a step
-of the story fails, or the browser's console shows an error.
+of the story fails, or the browser's console shows an error. The story of the engine is the bench.
 """
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
 from scripts.demo_first import first
 from scripts.demo_methods import methods
 
+BENCH = Path(__file__).with_name("bench")
+
+
+def engine(out: Path) -> bool:
+    """Run the bench; return whether no figure missed its target."""
+    out.mkdir(parents=True, exist_ok=True)
+    figures = out.resolve() / "figures.json"
+    return subprocess.run([BENCH, "--json", figures], check=False).returncode == 0
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument("story", choices=["first", "methods"])
+    parser.add_argument("story", choices=["first", "methods", "engine"])
     parser.add_argument("--out", type=Path, default=Path("out/demo"))
     parser.add_argument("--golden", type=Path, default=Path("tests/golden"))
     options = parser.parse_args()
     stories = {
         "first": lambda: first(options.out),
         "methods": lambda: methods(options.out, options.golden),
+        "engine": lambda: engine(options.out),
     }
     held = stories[options.story]()
     print("everything held" if held else "something was missed, see above")
