@@ -14,7 +14,7 @@ from torch import Tensor
 
 from merging.engine.ranks import Rank, Wanted
 from merging.methods.context import Context, Measure
-from merging.methods.selection import BLOCK, Order, order_of
+from merging.methods.selection import PART, Order, order_of
 from merging.methods.totals import add, blocks
 
 
@@ -130,7 +130,7 @@ class ChunkMagnitudes:
     def _by_block(self, expert: int, threshold: float) -> Sequence[int]:
         """How many ties each block has."""
         orders = [order for (row, _), order in self.found.items() if row == expert]
-        if orders and self.length == BLOCK:
+        if orders and self.length == PART:
             return orders[0].ties
         row = self.stack[expert].numpy()
         starts = range(0, len(row), self.length)

@@ -1,6 +1,5 @@
 """The models of a plan as flat numbers of computing type, read chunk by chunk."""
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from merging.checkpoints.base import Load
 from merging.engine.chunks import Chunk
 from merging.engine.plan import Plan
 from merging.errors import CompatibilityError
+from merging.methods.scripted import scripted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,9 @@ class Sources:
         Raises:
             CompatibilityError: A number is infinite or not a number; model and tensor are named.
         """
-        if raw.base is not None:
-            base.copy_(raw.base)
-        for row, model in zip(stack.unbind(), raw.experts, strict=True):
-            row.copy_(model)
-            if self.deltas and raw.base is not None:
-                row.sub_(base)
-            if not finite(row):
-                self._blame(raw)
-        if not self.deltas and raw.base is not None and not finite(base):
+        stored = torch.zeros_like(base) if raw.base is None else raw.base
+        around = self.deltas and raw.base is not None
+        if not _read(list(raw.experts), stored, stack, base, around):
             self._blame(raw)
 
     def still(self, chunk: Chunk) -> bool:
@@ -107,9 +101,16 @@ def open_sources(plan: Plan, deltas: bool) -> Iterator[Sources]:
         yield Sources(plan, base, experts, deltas)
 
 
-def finite(row: Tensor) -> bool:
-    """Return whether all numbers of a CPU tensor are finite; a NaN shows in both ends."""
-    if row.numel() == 0:
-        return True
-    numbers = row.numpy()
-    return math.isfinite(numbers.max()) and math.isfinite(numbers.min())
+@scripted
+def _read(models: list[Tensor], stored: Tensor, stack: Tensor, base: Tensor, around: bool) -> bool:
+    """Fill stack and base; return whether all numbers are finite: only those times zero are 0."""
+    base.copy_(stored)
+    zeros = torch.zeros_like(base)
+    total = torch.dot(base, zeros)
+    for index in range(len(models)):
+        row = stack[index]
+        row.copy_(models[index])
+        if around:
+            row.sub_(base)
+        total += torch.dot(row, zeros)
+    return bool(total == 0)

@@ -18,6 +18,7 @@ from merging.engine.sources import Raw, Sources
 from merging.errors import CompatibilityError
 from merging.methods.context import Context, Masks, Statistics, Totals
 from merging.methods.magnitudes import SortedMagnitudes
+from merging.methods.scripted import scripted
 
 LENGTH = 65_536  # elements of a block, a multiple of the 32,768 that sums are made of
 
@@ -87,9 +88,8 @@ class Stream:
         for begin, part, base, told in self._trimmed(chunk):
             self.pool.check()
             merged = part[0] if still else spec.merge(part, told)
-            if self.sources.deltas and self.sources.base is not None:
-                merged = base.add_(merged)
-            _round(merged, out[begin : begin + LENGTH], chunk)
+            under = base if self.sources.deltas and self.sources.base is not None else None
+            _put(merged, under, out[begin : begin + LENGTH], chunk)
         return out
 
     def pieces(self, chunk: Chunk) -> Iterator[tuple[Context, Tensor]]:
@@ -219,14 +219,20 @@ def told_of(plan: Plan, masks: Masks, statistics: Statistics | None) -> Context:
     )
 
 
-def _round(merged: Tensor, out: Tensor, chunk: Chunk) -> None:
-    """Round a block to the output type, once."""
-    out.copy_(merged)
-    largest = float(merged.abs().max())
-    if largest <= torch.finfo(out.dtype).max and largest == largest:
-        return
-    if not torch.isfinite(out).all():
+def _put(merged: Tensor, base: Tensor | None, out: Tensor, chunk: Chunk) -> None:
+    """Add a block to the base and round it to the output type, once."""
+    largest = _rounded(merged, base, out)
+    if largest > torch.finfo(out.dtype).max and not torch.isfinite(out).all():
         raise CompatibilityError(
             f"The merged {chunk.step.tensor!r} does not fit {kind(out.dtype)}. "
             "Lower λ, the weights or the drop rate, or choose dtype float32."
         )
+
+
+@scripted
+def _rounded(merged: Tensor, base: Tensor | None, out: Tensor) -> float:
+    """Return the largest magnitude, infinite where a number is none."""
+    total = merged if base is None else base.add_(merged)
+    out.copy_(total)
+    largest = float(torch.maximum(total.amax(), -total.amin()))
+    return largest if largest == largest else float("inf")

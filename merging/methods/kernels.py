@@ -4,13 +4,15 @@ Pure functions over stacked deltas of shape (experts, *shape), float32 or float6
 names of models, no randomness.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, empty_like, zeros_like
 
 from merging.methods.context import Magnitudes
+from merging.methods.scripted import scripted
 from merging.methods.selection import before
 
 TRIM_RULES = ("authors", "dropped", "exact", "at_least_one", "strict")
@@ -88,35 +90,34 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
     ranks = [trim_rank(count, density, rule) for density in densities]
     if not any(ranks):
         return deltas
-    trimmed = torch.empty_like(deltas)
+    dtype, limits = deltas.dtype, [-1.0 if dropped == 0 else math.inf for dropped in ranks]
+    surplus = []
     for index, dropped in enumerate(ranks):
-        delta = deltas[index]
-        if dropped == 0:
-            trimmed[index] = delta
-        elif dropped == count:
-            trimmed[index] = 0
-        elif rule == "strict":
-            torch.hardshrink(delta, magnitudes.kth_smallest(index, dropped), out=trimmed[index])
-        else:
-            threshold = magnitudes.kth_smallest(index, dropped + 1)
-            counted = rule in ("exact", "at_least_one")
-            spare = magnitudes.spare(index, threshold, count - dropped) if counted else None
-            _at_least(delta, threshold, spare, trimmed[index])
+        if dropped in (0, count):
+            continue
+        if rule == "strict":
+            limits[index] = magnitudes.kth_smallest(index, dropped)
+            continue
+        threshold = magnitudes.kth_smallest(index, dropped + 1)
+        counted = rule in ("exact", "at_least_one")
+        spare = magnitudes.spare(index, threshold, count - dropped) if counted else None
+        limits[index] = threshold if spare == 0 else before(threshold, dtype)
+        if spare:
+            surplus.append((index, threshold, spare))
+    trimmed = _above(deltas, limits)
+    for index, threshold, spare in surplus:
+        ties = (deltas[index].abs() == threshold).flatten().nonzero().flatten()
+        trimmed[index].view(-1)[ties[spare:]] = 0
     return trimmed
 
 
-def _at_least(delta: Tensor, threshold: float, spare: int | None, out: Tensor) -> None:
-    """Zero what is smaller than a threshold, and its ties but the first ``spare`` (None: none).
-
-    ``hardshrink`` zeroes what is not larger than a number.
-    """
-    if spare == 0:
-        torch.hardshrink(delta, threshold, out=out)
-        return
-    torch.hardshrink(delta, before(threshold, delta.dtype), out=out)
-    if spare is not None:
-        ties = (delta.abs() == threshold).flatten().nonzero().flatten()
-        out.view(-1)[ties[spare:]] = 0
+@scripted
+def _above(deltas: Tensor, limits: list[float]) -> Tensor:
+    """Zero what is not larger than each expert's limit; a limit of -1 keeps everything."""
+    kept = torch.empty_like(deltas)
+    for index in range(deltas.size(0)):
+        torch.hardshrink(deltas[index], limits[index], out=kept[index])
+    return kept
 
 
 def drop(delta: Tensor, keep: Tensor, out: Tensor) -> None:
@@ -178,29 +179,39 @@ def elect(deltas: Tensor, by: str) -> Tensor:
     Source:
         Yadav et al. 2023, arXiv:2306.01708, step 2 (``sum``).
     """
-    rows = deltas if by == "sum" else deltas.sign()
-    return add_rows(rows).sign_()
+    return _elect(deltas, by == "count")
 
 
-def add_rows(rows: Sequence[Tensor] | Tensor) -> Tensor:
-    """Add tensors of one shape in their order, whatever their length: one stays as it is."""
-    total = rows[0].clone()
-    for row in rows[1:]:
-        total += row
-    return total
+@scripted
+def _elect(deltas: Tensor, count: bool) -> Tensor:
+    votes = deltas[0].sign() if count else deltas[0].clone()
+    for index in range(1, deltas.size(0)):
+        votes += deltas[index].sign() if count else deltas[index]
+    return votes.sign_()
 
 
 def weighted_sum(rows: Tensor, weights: Sequence[float]) -> Tensor:
     """Return sum(w row), added in the order of the rows; shape (experts, *shape) -> (*shape)."""
+    return _weighted_sum(rows, list(weights))
+
+
+@scripted
+def _weighted_sum(rows: Tensor, weights: list[float]) -> Tensor:
     total = rows[0] * weights[0]
-    for row, weight in zip(rows[1:], weights[1:], strict=True):
-        total += row if weight == 1 else row * weight
+    for index in range(1, rows.size(0)):
+        row, weight = rows[index], weights[index]
+        total += row if weight == 1.0 else row * weight
     return total
 
 
 def settle(signs: Tensor, tie: float) -> Tensor:
     """Give coordinates whose votes cancelled the sign ``tie`` (-1, 0 or +1)."""
-    return signs if tie == 0 else (signs * 2).add_(tie).sign_()
+    return _settle(signs, tie)
+
+
+@scripted
+def _settle(signs: Tensor, tie: float) -> Tensor:
+    return signs if tie == 0.0 else (signs * 2).add_(tie).sign_()
 
 
 def disjoint_merge(
@@ -231,21 +242,76 @@ def disjoint_merge(
         Yadav et al. 2023, arXiv:2306.01708, step 3 (``mean``); ``weighted_mean`` as in mergekit,
         the count with weighted values as in peft.
     """
-    if combine == "max":
-        agreeing = (voters * signs).relu_()
-        values = agreeing if weighted else agreeing.mul_(per_expert(weights, voters))
-        return signs * values.gather(0, values.abs().argmax(0, keepdim=True)).squeeze(0)
-    total, share = torch.zeros_like(signs), torch.zeros_like(signs)
-    for row, weight in zip(voters, weights, strict=True):
-        agreeing = (row * signs).relu_()
-        total += agreeing if weighted or weight == 1 else agreeing * weight
+    return _disjoint(voters, signs, combine, list(weights), weighted)
+
+
+@scripted
+def _disjoint(
+    rows: Tensor, signs: Tensor, combine: str, weights: list[float], weighted: bool
+) -> Tensor:
+    total, share, agreeing = zeros_like(signs), zeros_like(signs), empty_like(signs)
+    for index in range(rows.size(0)):
+        weight = weights[index]
+        torch.mul(rows[index], signs, out=agreeing)
+        agreeing.relu_()
+        value = agreeing if weighted or weight == 1.0 else agreeing * weight
+        if combine == "max":
+            total = torch.where(value.abs() > total.abs(), value, total)
+            continue
+        total += value
         if combine == "mean":
             share += agreeing.sign_()
         elif combine == "weighted_mean":
             share.add_(agreeing.sign_(), alpha=weight)
     total *= signs
     if combine == "mean":
-        total /= share.clamp_min_(1)
+        total /= share.clamp_min_(1.0)
     elif combine == "weighted_mean":
         total /= share + (share == 0)
     return total
+
+
+def consensus(
+    sparse: Tensor,
+    weights: Sequence[float],
+    voting: bool,
+    election: str,
+    tie: float,
+    combine: str,
+    scale: float,
+) -> Tensor:
+    """Elect a sign per coordinate, combine the experts that carry it, and scale: all in one call.
+
+    Args:
+        sparse: Deltas with dropped entries at zero, shape (experts, *shape).
+        weights: One per expert.
+        voting: Whether weights act in the vote already.
+        election: As ``by`` of ``elect``.
+        tie: Sign that tied votes take.
+        combine: As in ``disjoint_merge``.
+        scale: λ.
+
+    Returns:
+        Merged delta times λ, shape (*shape).
+    """
+    return _consensus(sparse, list(weights), voting, election == "count", tie, combine, scale)
+
+
+@scripted
+def _consensus(
+    sparse: Tensor,
+    weights: list[float],
+    voting: bool,
+    count: bool,
+    tie: float,
+    combine: str,
+    scale: float,
+) -> Tensor:
+    if not voting:
+        signs = _settle(_elect(sparse, count), tie)
+        return _disjoint(sparse, signs, combine, weights, False).mul_(scale)
+    voters = empty_like(sparse)
+    for index in range(sparse.size(0)):
+        torch.mul(sparse[index], weights[index], out=voters[index])
+    signs = _settle(_elect(voters, count), tie)
+    return _disjoint(voters, signs, combine, weights, True).mul_(scale)

@@ -6,15 +6,14 @@ import torch
 from torch import Tensor
 
 from merging.errors import ParameterError
+from merging.methods import kernels
 from merging.methods.arithmetic import SCALE
 from merging.methods.context import Context, Settings
 from merging.methods.kernels import (
     TRIM_RULES,
-    disjoint_merge,
     elect,
     per_expert,
     rescale,
-    settle,
     trim,
 )
 from merging.methods.params import Param, Value
@@ -140,12 +139,15 @@ def consensus(sparse: Tensor, ctx: Context) -> Tensor:
         Yadav et al. 2023, arXiv:2306.01708, algorithm 1, steps 2 and 3.
     """
     settings = ctx.settings
-    weights, weighted = settings.each["weight"], settings.word("voters") == "weighted"
-    voters = _voters(sparse, ctx)
-    signs = elect(voters, settings.word("election"))
-    signs = settle(signs, _tie(sparse, ctx))
-    merged = disjoint_merge(voters, signs, settings.word("combine"), weights, weighted)
-    return merged.mul_(settings.number("scale"))
+    return kernels.consensus(
+        sparse,
+        settings.each["weight"],
+        settings.word("voters") == "weighted",
+        settings.word("election"),
+        _tie(sparse, ctx),
+        settings.word("combine"),
+        settings.number("scale"),
+    )
 
 
 def _tie(sparse: Tensor, ctx: Context) -> float:
