@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from merging.engine.chunks import CHUNK
 from merging.engine.devices import checked_device
 from merging.engine.estimate import check_budget, estimate
 from merging.engine.job import Job
@@ -85,7 +86,8 @@ def commit(
         CompatibilityError: A weight is not finite, or the result does not fit the output type.
         Cancelled: As raised by ``progress``.
     """
-    check_budget(estimate(plan, device, memory, threads), memory)
+    told = estimate(plan, device, memory, threads)
+    check_budget(told, memory)
     config = plan.reference.config()
     if plan.recipe.spec.whole is not None:
         outcome = run(plan, progress, device, statistics=statistics, scorer=scorer)
@@ -93,7 +95,8 @@ def commit(
     begin = time.perf_counter()
     where = checked_device(device)
     masks = HashMasks(plan.recipe.seed, where)
-    job = Job(plan, where, masks, statistics, scorer, progress, threads=threads)
+    chunk = told.chunk if told.streams else CHUNK
+    job = Job(plan, where, masks, statistics, scorer, progress, threads=threads, chunk=chunk)
     slots = {n: Slot(n, o.dtype, o.shape) for n, o in outputs_of(plan).items()}
     metadata = metadata_of(plan.recipe.key())
     with FolderWriter(

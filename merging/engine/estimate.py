@@ -6,16 +6,24 @@ from dataclasses import dataclass
 
 import torch
 
+from merging.engine.chunks import CHUNK, cut
 from merging.engine.devices import checked_device
+from merging.engine.passes import expected
 from merging.engine.plan import Plan, Step
+from merging.engine.stream import told_of
+from merging.engine.streaming import streams
 from merging.errors import ResourceError
+from merging.methods.masks import HashMasks
 
-# What Python, torch and buffers of a fixed size take, in bytes.
+# What Python, torch, the queue of the writer and buffers of a fixed size take, in bytes.
 FIXED_MEMORY = 600_000_000
-# Bytes of weights that one pass reads and merges a second, by scope of the method: four bfloat16
-# experts of 21 M weights on two cores that others used too, the fastest of three runs of task
-# arithmetic, of the slower of DARE and TIES in dialect mergekit, and of TIES.
-RATES = {"element": 80e6, "tensor": 17e6, "model": 28e6}
+# Bytes of weights that one pass goes through in a second, four bfloat16 experts on two cores: by
+# chunks (task arithmetic; TIES), and by tensors (magnitudes and sums; sorting; SVDs).
+FAST, TRIMMING = 1.2e9, 5e8
+PLAIN, SORTING, DECOMPOSING = 2e8, 4e7, 8e6
+SMALLEST = 1 << 15  # elements: the blocks that sums are made of
+SPARE = 1 << 18  # elements of buffers beside each worker's chunk
+COPIES = 3  # of a stack at the peak of a kernel on whole tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +83,82 @@ def estimate(
         ResourceError: The device is not there.
     """
     where = checked_device(device)
-    spec, scope = plan.recipe.spec, plan.recipe.spec.scope(plan.recipe.settings())
-    whole = spec.whole is not None or scope == "model"
-    passes = 2 if scope == "model" else 1
+    shape = work_of(plan, where, memory, threads)
     once = sum(_read(plan, step) for step in plan.merged())
     copied = [s for s in plan.steps if s.action in ("copy", "tie")]
-    largest = max(math.prod(step.info.shape) for step in plan.merged())
     return Estimate(
         tensors=len(plan.steps),
         merged=len(plan.merged()),
         copied=len(copied),
         left_out=sum(s.action == "leave_out" for s in plan.steps),
-        passes=passes,
-        read_bytes=passes * once + sum(_size(s) for s in copied if s.action == "copy"),
+        passes=shape.passes,
+        read_bytes=shape.passes * once + sum(_size(s) for s in copied if s.action == "copy"),
         written_bytes=sum(_written(plan, s) for s in (*plan.merged(), *copied)),
-        memory=_memory(plan, largest, whole),
-        chunk=largest,
-        workers=threads or torch.get_num_threads(),
-        streams=scope == "element" and not whole,
+        memory=shape.memory,
+        chunk=shape.chunk,
+        workers=shape.workers,
+        streams=shape.streams,
         longest_call=_longest_call(plan),
-        seconds=passes * once / RATES["model" if whole else scope],
+        seconds=shape.passes * once / shape.rate,
         device=where,
         why=_why(device, where),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How a plan is carried out within a budget.
+
+    Attributes:
+        streams: Chunk by chunk.
+        chunk: Elements that one worker holds at a time.
+        workers: Threads.
+        passes: How often weights are read; a pass over the large tensors only counts as one.
+        memory: Bytes at the peak.
+        rate: Bytes a second that a pass goes through.
+    """
+
+    streams: bool
+    chunk: int
+    workers: int
+    passes: int
+    memory: int
+    rate: float
+
+
+def work_of(plan: Plan, device: str, memory: int | None = None, threads: int | None = None) -> Work:
+    """Return how a plan is carried out: the largest chunks that a budget allows.
+
+    Args:
+        plan: What to do.
+        device: Where.
+        memory: Budget in bytes, or None for none.
+        threads: Threads; torch's number by default.
+    """
+    rows, width = len(plan.experts) + 1, 8 if plan.wide else 4
+    sizes = [math.prod(step.info.shape) for step in plan.merged()]
+    if not streams(plan, device):
+        return _tensorwise(plan, sizes, rows * width)
+    workers, chunk = threads or torch.get_num_threads(), CHUNK
+    while True:
+        needed = FIXED_MEMORY + workers * rows * width * (chunk + SPARE)
+        if memory is None or needed <= memory or chunk <= SMALLEST:
+            break
+        chunk //= 2
+    spec, told = plan.recipe.spec, told_of(plan, HashMasks(plan.recipe.seed), None)
+    before = expected(plan, told, list(cut(plan.merged(), chunk)))
+    passes = 1 + math.ceil(before / sum(sizes))
+    rate = TRIMMING if spec.trim or spec.sparsify else FAST
+    return Work(True, chunk, workers, passes, needed, rate)
+
+
+def _tensorwise(plan: Plan, sizes: list[int], row_bytes: int) -> Work:
+    spec, scope = plan.recipe.spec, plan.recipe.spec.scope(plan.recipe.settings())
+    whole = spec.whole is not None or scope == "model"
+    held = row_bytes * sum(sizes) if whole else 0
+    memory = FIXED_MEMORY + COPIES * row_bytes * max(sizes) + held
+    rate = DECOMPOSING if _longest_call(plan) else SORTING if scope != "element" else PLAIN
+    return Work(False, max(sizes), 1, 1, memory, rate)
 
 
 def check_budget(told: Estimate, memory: int | None) -> None:
@@ -139,13 +200,6 @@ def _written(plan: Plan, step: Step) -> int:
         return _size(step)
     dtype: torch.dtype = getattr(torch, named)
     return math.prod(step.info.shape) * dtype.itemsize
-
-
-def _memory(plan: Plan, largest: int, whole: bool) -> int:
-    width = 8 if plan.wide else 4
-    rows = len(plan.experts) + 1
-    held = rows * sum(math.prod(s.info.shape) for s in plan.merged()) if whole else 0
-    return FIXED_MEMORY + width * (3 * rows * largest + held)
 
 
 def _longest_call(plan: Plan) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from merging.engine.beyond import Known, Questions
 from merging.engine.chunks import Chunk
+from merging.engine.plan import Plan
 from merging.engine.ranks import LEAST_SPOTS, MOST_SPOTS, SHARE, SPOT, Wanted, rank
 from merging.engine.stream import Stream
 from merging.methods.context import Context, Measure, Piece
@@ -39,17 +40,23 @@ def prepare(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
     return stream
 
 
-def expected(stream: Stream, chunks: Sequence[Chunk]) -> int:
-    """Return how many elements ``prepare`` will go through, if no sample is unlucky."""
-    spec, settings = stream.sources.plan.recipe.spec, stream.told.settings
+def expected(plan: Plan, told: Context, chunks: Sequence[Chunk]) -> int:
+    """Return how many elements ``prepare`` will go through, if no sample is unlucky.
+
+    Args:
+        plan: Its method streams.
+        told: What kernels are told of a chunk without elements.
+        chunks: Of all tensors.
+    """
+    spec, settings = plan.recipe.spec, told.settings
     large, every = sum(c.size for c in chunks if not c.whole), sum(c.size for c in chunks)
     wide = spec.scope(settings) == "model"
-    passes = large * bool(_ask(stream, spec.sparsify, 0).measures)
-    if _ask(stream, spec.trim, every).wanted:
+    passes = large * bool(_ask(told, spec.sparsify, 0).measures)
+    if _ask(told, spec.trim, every).wanted:
         passes += every if wide else large
-    if wide and isinstance(spec.survey, Tally):
-        return passes + every
-    return passes + large * bool(_ask(stream, spec.merge, 0).measures)
+    if wide:
+        return passes + every * (isinstance(spec.survey, Tally) and spec.survey.needed(settings))
+    return passes + large * bool(_ask(told, spec.merge, 0).measures)
 
 
 def _with(stream: Stream, **found: object) -> Stream:
@@ -65,7 +72,7 @@ def _frozen(stream: Stream, chunks: Sequence[Chunk]) -> frozenset[str]:
 
 def _drop(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
     sparsify = stream.sources.plan.recipe.spec.sparsify
-    asked = _ask(stream, sparsify, 0)
+    asked = _ask(stream.told, sparsify, 0)
     if not asked.measures:
         return stream
     sums = _sums(
@@ -90,22 +97,24 @@ def _merge(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
     plan = stream.sources.plan
     spec, settings = plan.recipe.spec, plan.recipe.settings()
     if spec.scope(settings) == "model" and isinstance(spec.survey, Tally):
+        if not spec.survey.needed(settings):
+            return stream
         measure = spec.survey.measure
         parts = _measured(stream, chunks, {"survey": measure}, tick, stream.pieces)
         return _with(stream, survey=add(p["survey"] for _, found in parts for p in found))
-    asked = _ask(stream, spec.merge, 0)
+    asked = _ask(stream.told, spec.merge, 0)
     if not asked.measures:
         return stream
     sums = _sums(stream, chunks, asked.measures, tick, stream.pieces)
     return _with(stream, merge=sums, asks_merge=True)
 
 
-def _ask(stream: Stream, kernel: Kernel | None, count: int) -> Questions:
+def _ask(told: Context, kernel: Kernel | None, count: int) -> Questions:
     """Hand a kernel an empty stack and note what it asks."""
-    asked = Questions(count, stream.told)
+    asked = Questions(count, told)
     if kernel is not None:
-        empty = torch.zeros(len(stream.told.experts), 0)
-        kernel(empty, replace(stream.told, magnitudes=asked, totals=asked))
+        empty = torch.zeros(len(told.experts), 0)
+        kernel(empty, replace(told, magnitudes=asked, totals=asked))
     return asked
 
 
@@ -159,7 +168,7 @@ def _sums(
 def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
     """Find the order statistics that a trim over all these chunks asks for."""
     total = sum(c.size for c in chunks)
-    wanted = _ask(stream, stream.sources.plan.recipe.spec.trim, total).wanted
+    wanted = _ask(stream.told, stream.sources.plan.recipe.spec.trim, total).wanted
     if not wanted:
         return Known(total)
 

@@ -54,7 +54,7 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
         told = told_of(plan, job.masks, job.statistics)
         key = stage_key(job, told) if job.cache else ""
         stream = Stream(sources, told, pool, cache=job.cache if key else None, key=key)
-        meter.total = expected(stream, chunks) + sum(c.size for c in chunks)
+        meter.total = expected(plan, told, chunks) + sum(c.size for c in chunks)
         stream = prepare(stream, chunks, meter.add)
 
         def work(chunk: Chunk) -> None:

@@ -11,7 +11,7 @@ from merging.methods.context import Context, Settings
 from merging.methods.kernels import drop, rescale
 from merging.methods.params import Param, Value
 from merging.methods.spec import MethodSpec, Scope, Source
-from merging.methods.totals import Tally, l1, over_tensor
+from merging.methods.totals import l1, over_tensor
 
 DROP_RATE = Param(
     name="drop_rate",
@@ -154,7 +154,7 @@ DARE_TIES = MethodSpec(
     ),
     scope=ties_scope,
     chunked=lambda settings: True,
-    survey=Tally(ties.balance),
+    survey=ties.TALLY,
     check=ties.check,
     dialects={
         "paper": {},

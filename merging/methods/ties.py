@@ -159,6 +159,10 @@ def _tie(sparse: Tensor, ctx: Context) -> float:
     return float(found.sign())
 
 
+def _tied(settings: Settings) -> bool:
+    return settings.word("zero_sign") != "plus"
+
+
 def _voters(sparse: Tensor, ctx: Context) -> Tensor:
     if ctx.settings.word("voters") == "unweighted":
         return sparse
@@ -182,6 +186,9 @@ def balance(sparse: Tensor, ctx: Context) -> Tensor:
         return torch.zeros((), dtype=torch.float64)
     elected = elect(_voters(sparse, ctx), ctx.settings.word("election"))
     return elected.sum(dtype=torch.float64).cpu()
+
+
+TALLY = Tally(balance, _tied)
 
 
 def scope(settings: Settings) -> Scope:
@@ -251,7 +258,7 @@ TIES = MethodSpec(
     params=(DENSITY, SCALE, *CONSENSUS, RESCALE),
     scope=scope,
     chunked=chunked,
-    survey=Tally(balance),
+    survey=TALLY,
     check=check,
     dialects={
         "paper": {},

@@ -4,13 +4,13 @@ Addition of floating numbers depends on its order. Every sum here adds float64 s
 32,768 elements, counted from the start of the tensor, in the order of the blocks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from merging.methods.context import Context, Measure, Piece, Pieces
+from merging.methods.context import Context, Measure, Piece, Pieces, Settings
 
 BLOCK = 32_768
 
@@ -61,9 +61,11 @@ class Tally:
 
     Attributes:
         measure: Returns float64 sums over one block.
+        needed: Whether anything is asked of it under these settings.
     """
 
     measure: Measure
+    needed: Callable[[Settings], bool] = lambda settings: True
 
     def __call__(self, pieces: Pieces) -> Tensor:
         """Return the sum over all tensors, in the order of the pieces."""

@@ -335,7 +335,7 @@ def test_a_plan_for_machines(tmp_path: Path, capsys: Any) -> None:
     assert told["recipe"] == parse_recipe(recipe).key()
     assert (told["method"], told["dialect"], told["experts"]) == ("ties", "paper", 2)
     assert told["tensors"] == told["merged"] + told["copied"] + told["left_out"]
-    assert (told["passes"], told["streams"]) == (2, False)
+    assert (told["passes"], told["streams"]) == (3, True)
     assert (told["budget"], told["fits"]) == (4 << 30, True)
     assert told.keys() >= {f.name for f in fields(Estimate)}
 

@@ -10,7 +10,16 @@ from torch import Tensor
 
 from merging.checkpoints import MemoryCheckpoint
 from merging.engine import Plan, make_plan
-from merging.engine.estimate import FIXED_MEMORY, RATES, Estimate, check_budget, estimate
+from merging.engine.chunks import CHUNK
+from merging.engine.estimate import (
+    FAST,
+    FIXED_MEMORY,
+    SMALLEST,
+    SPARE,
+    Estimate,
+    check_budget,
+    estimate,
+)
 from merging.errors import ResourceError
 from merging.recipe import make_recipe
 
@@ -46,9 +55,9 @@ def test_tensors_and_bytes_are_counted() -> None:
     copied = 8 * 2 + 3 * 8
     assert told.read_bytes == 3 * 215 * 2 + copied
     assert told.written_bytes == 215 * 2 + copied
-    assert (told.passes, told.chunk, told.workers) == (1, 210, 3)
-    assert told.memory == FIXED_MEMORY + 3 * 3 * 210 * 4
-    assert told.seconds == 3 * 215 * 2 / RATES["element"]
+    assert (told.passes, told.chunk, told.workers) == (1, CHUNK, 3)
+    assert told.memory == FIXED_MEMORY + 3 * 3 * 4 * (CHUNK + SPARE)
+    assert told.seconds == 3 * 215 * 2 / FAST
     assert (told.streams, told.longest_call) == (True, "")
     assert (told.device, told.why) == ("cpu", "asked for")
 
@@ -70,8 +79,8 @@ def test_the_output_type_decides_what_is_written() -> None:
 
 
 def test_double_precision_takes_twice_the_memory() -> None:
-    told = estimate(plan_of("task_arithmetic", torch.float64), "cpu")
-    assert told.memory == FIXED_MEMORY + 3 * 3 * 210 * 8
+    told = estimate(plan_of("task_arithmetic", torch.float64), "cpu", threads=1)
+    assert told.memory == FIXED_MEMORY + 3 * 8 * (CHUNK + SPARE)
 
 
 def test_ties_are_copied_and_read_once() -> None:
@@ -85,22 +94,42 @@ def test_ties_are_copied_and_read_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "fields", "passes", "streams", "whole"),
+    ("method", "fields", "passes"),
     [
-        ("linear", {}, 1, True, False),
-        ("ties", {"dialect": "mergekit", "params": {"density": 0.5}}, 1, False, False),
-        ("ties", {}, 2, False, True),
-        ("dare", {}, 1, True, False),
+        ("linear", {}, 1),
+        ("ties", {"dialect": "mergekit", "params": {"density": 0.5}}, 1),
+        ("ties", {}, 3),
+        ("ties", {"params": {"zero_sign": "plus"}}, 2),
+        ("dare", {}, 1),
+        ("dare_ties", {}, 2),
     ],
 )
-def test_the_scope_decides_how_it_works(
-    method: str, fields: dict[str, Any], passes: int, streams: bool, whole: bool
+def test_what_streams_takes_as_many_passes_as_it_asks(
+    method: str, fields: dict[str, Any], passes: int
 ) -> None:
-    told = estimate(plan_of(method, **fields), "cpu")
-    assert (told.passes, told.streams) == (passes, streams)
-    held = 3 * 215 * 4 if whole else 0
-    assert told.memory == FIXED_MEMORY + 3 * 3 * 210 * 4 + held
+    """A global trim ranks the model first, and a tied vote asks for the model's majority."""
+    told = estimate(plan_of(method, **fields), "cpu", threads=2)
+    assert (told.passes, told.streams) == (passes, True)
+    assert told.memory == FIXED_MEMORY + 2 * 3 * 4 * (CHUNK + SPARE)
     assert told.read_bytes == passes * 3 * 215 * 2 + 40
+
+
+@pytest.mark.parametrize(("method", "held"), [("della", 0), ("pcb", 215), ("emr", 215)])
+def test_what_looks_at_more_holds_more(method: str, held: int) -> None:
+    """Three copies of the largest tensor's stack, and the model where it is looked at as one."""
+    told = estimate(plan_of(method), "cpu")
+    assert (told.streams, told.passes, told.chunk) == (False, 1, 210)
+    assert told.memory == FIXED_MEMORY + 3 * 4 * (3 * 210 + held)
+
+
+def test_chunks_shrink_to_fit_a_budget() -> None:
+    plan = plan_of("ties")
+    chunk = CHUNK // 4
+    budget = FIXED_MEMORY + 2 * 3 * 4 * (chunk + SPARE)
+    told = estimate(plan, "cpu", budget, threads=2)
+    assert (told.chunk, told.memory) == (chunk, budget)
+    least = estimate(plan, "cpu", 1, threads=2)
+    assert (least.chunk, least.memory) == (SMALLEST, FIXED_MEMORY + 2 * 3 * 4 * (SMALLEST + SPARE))
 
 
 def test_an_svd_is_named() -> None:
