@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from merging.engine import Outcome, make_plan, run
+from merging.engine.cache import Intermediates
 from merging.engine.reading import Progress, Scorer
 from merging.errors import ResourceError
 from merging.evaluation import Bits, Task, score, vision_model
@@ -26,6 +27,7 @@ def merge_recipe(
     progress: Progress = lambda fraction, message: None,
     root: Path | None = None,
     device: str | None = None,
+    cache: Intermediates | None = None,
 ) -> tuple[ModelSet, Outcome]:
     """Merge a recipe of a bundled set.
 
@@ -38,7 +40,7 @@ def merge_recipe(
     opened.check(recipe)
     plan = make_plan(recipe, opened.base, opened.experts)
     scorer = tuning_scorer(opened) if recipe.spec.needs.data == "scorer" else None
-    return opened, run(plan, progress, device, scorer=scorer)
+    return opened, run(plan, progress, device, scorer=scorer, cache=cache)
 
 
 def tuning_scorer(opened: ModelSet) -> Scorer:
@@ -64,6 +66,7 @@ def merge_and_evaluate(
     root: Path | None = None,
     half: str = "reporting",
     device: str | None = None,
+    cache: Intermediates | None = None,
 ) -> RunRecord:
     """Merge a recipe of a bundled set and score it on all of the set's tasks.
 
@@ -77,13 +80,14 @@ def merge_and_evaluate(
         root: Folder of the sets.
         half: ``reporting`` or ``tuning``.
         device: Where to compute; CUDA when there is one by default.
+        cache: Keeps intermediate results for the next merge of the same models.
 
     Raises:
         MergeError: As opening the set, planning, running and scoring do.
     """
     share = CHOOSING_SHARE if recipe.spec.needs.data == "scorer" else MERGE_SHARE
     opened, outcome = merge_recipe(
-        recipe, lambda done, word: progress(done * share, word), root, device
+        recipe, lambda done, word: progress(done * share, word), root, device, cache
     )
     begin = time.perf_counter()
     try:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from merging.engine import one_thread
+from merging.engine.cache import Intermediates
 from merging.engine.output import write_model
 from merging.errors import MergeError, ResourceError
 from merging.evaluation import vision_model
@@ -29,6 +30,7 @@ from ui.runbook import RunBook
 log = logging.getLogger(__name__)
 
 MOST_FILES = 64
+MOST_BYTES = 128 << 20  # of intermediate results
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Services:
         recipes: Recipes of queued jobs by key.
         runs: Run lists by owner.
         files: Folder of prepared downloads.
+        intermediates: What one merge leaves for the next, shared by all visitors.
     """
 
     jobs: JobRunner
@@ -52,6 +55,7 @@ class Services:
     recipes: ResultCache = field(default_factory=lambda: ResultCache(2048))
     runs: RunBook = field(default_factory=RunBook)
     files: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="merge-explorer-")))
+    intermediates: Intermediates = field(default_factory=lambda: Intermediates(MOST_BYTES))
     sets: dict[str, ModelSet] = field(default_factory=dict)
     file_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -131,7 +135,7 @@ class Services:
     def _work(self, recipe: Recipe, report: Report) -> str:
         known = self.record(recipe.key())
         if known is None:
-            known = merge_and_evaluate(recipe, report)
+            known = merge_and_evaluate(recipe, report, cache=self.intermediates)
             self.results.put(known.key, known)
         return known.key
 

@@ -1,10 +1,8 @@
-"""What may be needed again: tensors by key, bounded by bytes, shared by all sessions, read-only."""
+"""What may be needed again, by key: bounded by bytes, shared by all sessions, read-only."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-
-from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +33,31 @@ class Intermediates:
         self.max_bytes = max_bytes
         self.used = 0
         self._lock = Lock()
-        self._kept: OrderedDict[Key, tuple[Tensor, ...]] = OrderedDict()
+        self._kept: OrderedDict[Key, tuple[object, int]] = OrderedDict()
 
-    def get(self, key: Key) -> tuple[Tensor, ...] | None:
+    def get(self, key: Key) -> object:
         """Return what is kept under a key, or None; it must not be changed."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-            return self._kept.get(key)
+            return self._kept.get(key, (None, 0))[0]
 
-    def put(self, key: Key, tensors: tuple[Tensor, ...]) -> None:
-        """Keep tensors, if there is room or something of other recipes can go."""
-        size = _bytes(tensors)
+    def put(self, key: Key, result: object, size: int) -> None:
+        """Keep a result of so many bytes, if there is room or something of other recipes can go."""
         with self._lock:
             if key in self._kept:
                 return
             spare = self.max_bytes - self.used
             old = []
-            for other, kept in self._kept.items():
+            for other, (_, taken) in self._kept.items():
                 if spare >= size:
                     break
                 if other.recipe != key.recipe:
                     old.append(other)
-                    spare += _bytes(kept)
+                    spare += taken
             if spare < size:
                 return
             for other in old:
-                self.used -= _bytes(self._kept.pop(other))
-            self._kept[key] = tensors
+                self.used -= self._kept.pop(other)[1]
+            self._kept[key] = (result, size)
             self.used += size
-
-
-def _bytes(tensors: tuple[Tensor, ...]) -> int:
-    return sum(t.numel() * t.element_size() for t in tensors)

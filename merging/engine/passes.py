@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from merging.engine.beyond import Known, Questions
+from merging.engine.cache import Key
 from merging.engine.chunks import Chunk
 from merging.engine.plan import Plan
-from merging.engine.ranks import LEAST_SPOTS, MOST_SPOTS, SHARE, SPOT, Wanted, rank
+from merging.engine.ranks import LEAST_SPOTS, MOST_SPOTS, SHARE, SPOT, Rank, Wanted, rank
 from merging.engine.stream import Stream
 from merging.methods.context import Context, Measure, Piece
 from merging.methods.selection import Bits, Bracket, Count, bits_of, count
@@ -171,7 +172,20 @@ def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
     wanted = _ask(stream.told, stream.sources.plan.recipe.spec.trim, total).wanted
     if not wanted:
         return Known(total)
+    name = chunks[0].step.tensor if chunks[0].step == chunks[-1].step else ""
+    key = Key(stream.key, "ranks", name)
+    kept = stream.cache.get(key) if stream.cache else None
+    if isinstance(kept, Known):
+        return kept
+    known = Known(total, _ranks(stream, chunks, wanted, total, tick))
+    if stream.cache:
+        stream.cache.put(key, known, sum(len(r.ties) for r in known.ranks.values()) * 8)
+    return known
 
+
+def _ranks(
+    stream: Stream, chunks: Sequence[Chunk], wanted: Sequence[Wanted], total: int, tick: Tick
+) -> dict[Wanted, Rank]:
     def look(
         brackets: Mapping[Wanted, Bracket],
     ) -> Iterator[tuple[int, dict[Wanted, Count]]]:
@@ -184,7 +198,7 @@ def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
             yield index, found
 
     dtype = stream.sources.dtype(chunks[0].step.tensor)
-    return Known(total, rank(look, _samples(stream, chunks, total), wanted, total, dtype))
+    return rank(look, _samples(stream, chunks, total), wanted, total, dtype)
 
 
 def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:

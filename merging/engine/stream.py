@@ -147,18 +147,18 @@ class Stream:
         stack, base = self.space(chunk)
         key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
         found = self.cache.get(key) if self.cache else None
-        if found is not None:
+        if isinstance(found, Tensor):
             stored = self.sources.raw(chunk).base
             if stored is not None:
                 base.copy_(stored)
-            return found[0], base, True
+            return found, base, True
         if self.cache is not None:
             stack = torch.empty_like(stack)
         self._read(self.sources.raw(chunk), stack, base)
         if whole:
             deque(self._trim(chunk, stack, out=stack), maxlen=0)
         if self.cache is not None:
-            self.cache.put(key, (stack,))
+            self.cache.put(key, stack, stack.numel() * stack.element_size())
         return stack, base, whole
 
     def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
