@@ -161,11 +161,11 @@ def test_two_visitors_with_one_recipe_share_one_run(
 ) -> None:
     started, go, computed = threading.Event(), threading.Event(), []
 
-    def slow(recipe: Recipe, report: Report) -> RunRecord:
+    def slow(recipe: Recipe, report: Report, **how: Any) -> RunRecord:
         computed.append(recipe.key())
         started.set()
         assert go.wait(60)
-        return merge_and_evaluate(recipe, report)
+        return merge_and_evaluate(recipe, report, **how)
 
     monkeypatch.setattr("ui.services.merge_and_evaluate", slow)
     dragged = replace(values, method="linear", on=frozenset({"scripts", "fashion"}))
