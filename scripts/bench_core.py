@@ -23,7 +23,7 @@ from merging.evaluation import score, vision_model
 from merging.experiment import merge_and_evaluate
 from merging.methods.masks import hash_bits
 from merging.recipe import Recipe, make_recipe
-from merging.sets import open_set, tables, tasks
+from merging.sets import open_set, sketch, tasks
 from merging.sketch import preview
 from scripts.figures import Report
 
@@ -54,7 +54,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     report = Report()
-    held, opened = tables("gentle"), open_set("gentle")
+    held, opened = sketch("gentle"), open_set("gentle")
     for name, recipe in recipes("gentle").items():
         seconds = median_seconds(lambda recipe=recipe: preview(held, recipe), options.repeat)
         report.add(f"preview {name}", 1e3 * seconds, "ms")

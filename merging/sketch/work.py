@@ -1,0 +1,160 @@
+"""A recipe carried out on a sketch: by marks where that is the same, else by kernels on each part.
+
+The methods' own kernels do the merging in both; what survives in the TIES and DARE families is
+known from tables without them.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from merging.methods.context import Context, Settings
+from merging.methods.kernels import elect
+from merging.methods.masks import HashMasks
+from merging.recipe import Recipe
+from merging.sketch.by_kernels import through_kernels
+from merging.sketch.columns import Columns, Floats, Planes, Run, columns_of, pack, thin_of
+from merging.sketch.counting import Counted, count_planes
+from merging.sketch.flatness import works_flat
+from merging.sketch.model import Sketch
+from merging.sketch.survivors import Survival, survival
+from merging.sketch.threads import share_out
+from merging.sketch.values import NOTHING, Values, join_values, positive, sums_of, votes
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What a recipe does on a sketch, by part.
+
+    Attributes:
+        counted: Over all columns.
+        values: Over the thin columns; None where only a merge can tell. They are those of a
+            positive λ.
+        sign: Of λ: -1, 0 or 1.
+        dense: Every change is kept.
+        slack: Largest relative error of a kept share because a cut was looked up.
+    """
+
+    counted: Counted
+    values: Values | None
+    sign: int
+    dense: bool
+    slack: float = 0.0
+
+    @property
+    def merged(self) -> Floats | None:
+        """The merged delta at the thin columns, shape (columns,); None if only a merge can tell."""
+        return None if self.values is None else self.values.merged * np.float32(self.sign)
+
+
+def carry_out(sketch: Sketch, recipe: Recipe) -> Worked:
+    """Do to the sampled deltas what a merge would do to all.
+
+    Args:
+        sketch: Of the models.
+        recipe: Ordered.
+
+    Raises:
+        UnknownNameError: An expert is not in the sketch.
+    """
+    rows = sketch.rows(e.id for e in recipe.experts)
+    wide, thin = columns_of(sketch, rows), columns_of(thin_of(sketch), rows)
+    settings, spec = recipe.settings(), recipe.spec
+    _, sign = positive(settings)
+    dense = spec.sparsify is None and spec.trim is None
+    if spec.whole is not None or not (sketch.whole or works_flat(recipe)):
+        counted = count_planes(wide, wide.signs, votes(settings))
+        return Worked(counted, None, sign, True)
+    if dense and spec.scope(settings) == "element" and not spec.shaped(settings):
+        counted = count_planes(wide, wide.signs, votes(settings))
+        return Worked(counted, _values(thin, recipe, None), sign, True)
+    known = survival(wide, recipe)
+    if known is None:
+        counted, values = through_kernels(wide, recipe)
+        return Worked(counted, values, sign, dense)
+    counted = count_planes(wide, _marked(wide, known), votes(settings))
+    values = _values(thin, recipe, known if thin is wide else survival(thin, recipe))
+    return Worked(counted, values, sign, False, known.slack)
+
+
+def _marked(columns: Columns, known: Survival) -> list[tuple[Planes, Planes]]:
+    """Planes of the surviving deltas of every group."""
+    experts = len(columns.rows)
+    runs = [run for group in columns.groups for run in group.runs(experts)]
+    packed = iter(share_out(lambda run: pack(known.marks(columns, run)), runs))
+    planes = []
+    for group, (up, down) in zip(columns.groups, columns.signs, strict=True):
+        kept = np.concatenate([next(packed) for _ in group.runs(experts)], axis=1)
+        planes.append((kept & up, kept & down))
+    return planes
+
+
+def _values(columns: Columns, recipe: Recipe, known: Survival | None) -> Values:
+    """Merge all columns in long runs, or part by part where kernels look at one tensor."""
+    settings, spec = recipe.settings(), recipe.spec
+    lasting, _ = positive(settings)
+    experts = len(columns.rows)
+    majority = settings.common.get("zero_sign") == "majority"
+    surveyed = majority and spec.scope(settings) == "model"
+    alone = spec.shaped(settings) or (majority and not surveyed)
+    runs = [run for group in columns.groups for run in group.runs(experts, alone)]
+    survived = share_out(partial(_survived, columns, known), runs)
+    tie = _tie(survived, lasting) if surveyed else None
+
+    def merge(item: tuple[Run, tuple[Floats, Floats]]) -> Values:
+        run, (kept, made) = item
+        merged = _merge(columns, recipe, lasting, run, made, tie)
+        sign = positive(settings)[1]
+        return sums_of(kept, made, merged, settings, sign)
+
+    return join_values(share_out(merge, list(zip(runs, survived, strict=True))))
+
+
+def _survived(columns: Columns, known: Survival | None, run: Run) -> tuple[Floats, Floats]:
+    if known is None:
+        whole = run.view(columns.deltas)
+        return whole, whole
+    return known.values(columns, run, known.marks(columns, run))
+
+
+def _tie(survived: list[tuple[Floats, Floats]], settings: Settings) -> float:
+    """The sign that prevails over the model, as ``merging.methods.ties.majority_sign`` finds it."""
+    weights = settings.each["weight"]
+    weighted = settings.word("voters") == "weighted"
+
+    def balance(item: tuple[Floats, Floats]) -> float:
+        made = torch.from_numpy(item[1])
+        if weighted:
+            made = made * torch.tensor(weights).reshape(-1, 1, 1)
+        return float(elect(made, settings.word("election")).sum(dtype=torch.float64))
+
+    total = sum(share_out(balance, survived))
+    return float((total > 0) - (total < 0))
+
+
+def _merge(
+    columns: Columns, recipe: Recipe, settings: Settings, run: Run, made: Floats, tie: float | None
+) -> Floats:
+    """The merged delta of a run, shape (parts, width)."""
+    spec, part = recipe.spec, columns.parts[run.parts.start]
+    assert spec.merge is not None
+    base = torch.from_numpy(columns.base[run.columns])
+    context = Context(
+        tensor=part.tensor,
+        experts=tuple(e.id for e in recipe.experts),
+        settings=settings,
+        masks=HashMasks(recipe.seed),
+        magnitudes=NOTHING,
+        survey=tie,
+        base=base,
+        names=columns.sketch.names,
+    )
+    stack = torch.from_numpy(made).reshape(len(made), -1)
+    if spec.space_of(settings) == "deltas":
+        merged = spec.merge(stack, context)
+    else:
+        merged = spec.merge(stack + base, context) - base
+    found: Floats = merged.numpy().reshape(made.shape[1:])
+    return found
