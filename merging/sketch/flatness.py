@@ -11,6 +11,7 @@ from merging.errors import MergeError
 from merging.methods.context import Context, Settings
 from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import HashMasks
+from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Recipe
 
@@ -26,12 +27,12 @@ def works_flat(recipe: Recipe) -> bool:
     if recipe.spec.needs.data or recipe.spec.merge is None:
         return False
     common, each = (tuple(sorted(of.items())) for of in (settings.common, settings.each))
-    return _tried(recipe.spec, common, each, settings.dialect)
+    return _tried(recipe.method, common, each, settings.dialect)
 
 
 @lru_cache(maxsize=256)
-def _tried(spec: MethodSpec, common: tuple, each: tuple, dialect: str) -> bool:  # type: ignore[type-arg]
-    settings = Settings(dict(common), dict(each), dialect)
+def _tried(name: str, common: tuple, each: tuple, dialect: str) -> bool:  # type: ignore[type-arg]
+    spec, settings = method(name), Settings(dict(common), dict(each), dialect)
     count = len(settings.each["weight"])
     source = torch.Generator().manual_seed(0)
     deltas = torch.empty((count, *_SHAPE)).normal_(generator=source)

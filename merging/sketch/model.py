@@ -37,6 +37,8 @@ class Sketch:
         levels: Quantile tables of the tensors that are not whole, in order of ``parts``, shape
             (tensors, experts, 3, points), float32: values, share at least, share above.
         model_levels: The same over the whole model, shape (experts, 3, points).
+        thin: It is part of another sketch, made by ``thinned``.
+        memo: What its previews work out once.
     """
 
     identity: str
@@ -52,6 +54,7 @@ class Sketch:
     dots: Tensor
     levels: Tensor
     model_levels: Tensor
+    thin: bool = False
     memo: Memo = field(default_factory=Memo, repr=False)
 
     def rows(self, ids: Iterable[str]) -> tuple[int, ...]:
@@ -167,5 +170,6 @@ class Sketch:
             index=self.index[chosen],
             base=self.base[chosen],
             deltas=self.deltas[:, chosen].contiguous(),
+            thin=True,
             memo=Memo(),
         )

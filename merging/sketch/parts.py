@@ -14,6 +14,7 @@ Indices = NDArray[np.int64]
 
 WHOLE = 32_768
 SAMPLED = 16_384
+LARGE = 0.04
 QUICK_FROM = 1_048_576
 BLOCKS, BLOCK = 32, 8_192
 
@@ -55,8 +56,10 @@ class Part:
 def make_parts(shapes: Mapping[str, tuple[int, ...]], whole: int = WHOLE) -> tuple[Part, ...]:
     """Decide how much of every tensor to sample.
 
-    Buckets of at most ``whole`` elements are taken whole. Of larger ones 16,384 are taken, spread
-    over the tensors in proportion to their size, with at least one of each.
+    Buckets of at most ``whole`` elements are taken whole. Of larger ones 16,384 are taken, and four
+    times as many where a bucket holds over 4 % of the model, as embeddings do: their error would
+    outweigh all others. They are spread over the tensors in proportion to their size, with at
+    least one of each.
 
     Args:
         shapes: By tensor; none is empty.
@@ -69,11 +72,13 @@ def make_parts(shapes: Mapping[str, tuple[int, ...]], whole: int = WHOLE) -> tup
     buckets = defaultdict(list)
     for name in sorted(sizes):
         buckets[bucket_of(name)].append(name)
+    large = LARGE * sum(sizes.values())
     taken: dict[str, int] = {}
     for names in buckets.values():
         inside = [sizes[name] for name in names]
-        fits = sum(inside) <= whole
-        taken |= dict(zip(names, inside if fits else _spread(inside), strict=True))
+        count = SAMPLED if sum(inside) <= max(large, 4 * SAMPLED) else 4 * SAMPLED
+        spread = inside if sum(inside) <= whole else _spread(inside, count)
+        taken |= dict(zip(names, spread, strict=True))
     order = sorted(sizes, key=lambda n: (-taken[n], bucket_of(n), n))
     parts, start = [], 0
     for name in order:
@@ -82,11 +87,11 @@ def make_parts(shapes: Mapping[str, tuple[int, ...]], whole: int = WHOLE) -> tup
     return tuple(parts)
 
 
-def _spread(sizes: list[int]) -> list[int]:
-    """Share 16,384 out in proportion, by largest remainders; never more than there is."""
-    exact = [size * SAMPLED / sum(sizes) for size in sizes]
+def _spread(sizes: list[int], count: int) -> list[int]:
+    """Share a count out in proportion, by largest remainders; never more than there is."""
+    exact = [size * count / sum(sizes) for size in sizes]
     given = [max(1, int(e)) for e in exact]
-    spare = max(0, SAMPLED - sum(given))
+    spare = max(0, count - sum(given))
     order = sorted(range(len(sizes)), key=lambda i: (int(exact[i]) - exact[i], i))
     for index in order[:spare]:
         given[index] += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from merging.methods.context import Settings
@@ -16,6 +17,7 @@ from merging.methods.kernels import L1_FLOOR, trim_rank
 from merging.recipe import Recipe
 from merging.sketch.columns import Columns, Floats, Group, Run
 from merging.sketch.quantiles import look_up
+from merging.sketch.scratch import scratch
 
 Marked = NDArray[np.bool_]
 Table = NDArray[np.float64]
@@ -29,7 +31,10 @@ class Survival(Protocol):
     slack: float
 
     def marks(self, columns: Columns, run: Run) -> Marked:
-        """Return True where a delta survives, shape (experts, parts, width)."""
+        """Return True where a delta survives, shape (experts, parts, width).
+
+        This and what ``values`` returns stays until the thread asks again.
+        """
         ...
 
     def values(self, columns: Columns, run: Run, marks: Marked) -> tuple[Floats, Floats]:
@@ -61,12 +66,19 @@ def rescaled(
         return kept
     if how == "inverse":
         factors = np.array([1 / d if d > 0 else 0.0 for d in densities], np.float32)
-        found: Floats = kept * factors[:, None, None]
+        found: Floats = np.multiply(kept, factors[:, None, None], out=scratch("made", kept.shape))
         return found
-    left, full = (np.abs(a).sum(-1, keepdims=True) for a in (kept, run.view(columns.deltas)))
+    left, full = (_l1(a) for a in (kept, run.view(columns.deltas)))
     usable = (left >= L1_FLOOR) & (full >= L1_FLOOR)
-    scaled: Floats = kept * np.where(usable, full / np.maximum(left, L1_FLOOR), np.float32(1))
+    factors = np.where(usable, full / np.maximum(left, L1_FLOOR), np.float32(1))
+    scaled: Floats = np.multiply(kept, factors, out=scratch("made", kept.shape))
     return scaled
+
+
+def _l1(values: Floats) -> Floats:
+    sizes = np.abs(values, out=scratch("made", values.shape))
+    found: Floats = torch.from_numpy(sizes).sum(-1, keepdim=True).numpy()
+    return found
 
 
 class Dropped:
@@ -84,7 +96,9 @@ class Dropped:
         bits = run.view(columns.bits(self._seed))
         levels = [round(rate * (1 << 32)) - _HALF for rate in self._rates]
         lowest = np.array([min(level, _HALF - 1) for level in levels], np.int32)
-        found: Marked = np.greater_equal(bits, lowest[:, None, None])
+        found: Marked = np.greater_equal(
+            bits, lowest[:, None, None], out=scratch("marks", bits.shape, np.bool_)
+        )
         for row, level in enumerate(levels):
             if level >= _HALF:
                 found[row] = False
@@ -92,7 +106,7 @@ class Dropped:
 
     def values(self, columns: Columns, run: Run, marks: Marked) -> tuple[Floats, Floats]:
         """See ``Survival``."""
-        kept = np.multiply(run.view(columns.deltas), marks)
+        kept = np.multiply(run.view(columns.deltas), marks, out=scratch("kept", marks.shape))
         return kept, rescaled(kept, run, columns, self._how, tuple(1 - p for p in self._rates))
 
 
@@ -128,18 +142,20 @@ class Trimmed:
 
     def marks(self, columns: Columns, run: Run) -> Marked:
         """See ``Survival``; equal to what ``merging.methods.kernels.trim`` keeps."""
-        sizes, parts = run.view(columns.sizes), run.parts
-        found: Marked = np.greater_equal(sizes, self._high[:, parts, None])
-        apart = self._low[:, parts] != self._high[:, parts]
-        for row, part in np.argwhere(apart):
-            place = self._place[row, parts][part]
-            low = self._low[row, parts][part]
-            np.greater_equal(sizes[row, part, :place], low, out=found[row, part, :place])
+        sizes, parts = columns.sizes_of(run), run.parts
+        found: Marked = np.greater_equal(
+            sizes, self._high[:, parts, None], out=scratch("marks", sizes.shape, np.bool_)
+        )
+        low, places = self._low[:, parts], self._place[:, parts]
+        apart = np.nonzero(places)
+        told = (*(axis.tolist() for axis in apart), places[apart].tolist(), low[apart].tolist())
+        for row, part, place, size in zip(*told, strict=True):
+            np.greater_equal(sizes[row, part, :place], size, out=found[row, part, :place])
         return found
 
     def values(self, columns: Columns, run: Run, marks: Marked) -> tuple[Floats, Floats]:
         """See ``Survival``."""
-        kept = np.multiply(run.view(columns.deltas), marks)
+        kept = np.multiply(run.view(columns.deltas), marks, out=scratch("kept", marks.shape))
         return kept, rescaled(kept, run, columns, self._how, self._densities)
 
     def _over_model(self, columns: Columns, row: int, density: float) -> _Cut:
@@ -178,9 +194,10 @@ class Trimmed:
 
     def _looked_up(self, columns: Columns, row: int, density: float, sampled: list[int]) -> _Cut:
         """Cuts of sampled parts, from their tables; ties are kept in order of their index."""
-        counts = [columns.parts[i].count for i in sampled]
-        dropped = [trim_rank(count, density, self._rule) for count in counts]
-        shares = np.array([self._share(c, d) for c, d in zip(counts, dropped, strict=True)])
+        counts = np.array([columns.parts[i].count for i in sampled])
+        sizes, kind = np.unique(counts, return_inverse=True)
+        ranks = [trim_rank(count, density, self._rule) for count in sizes.tolist()]
+        shares = np.array([self._share(*s) for s in zip(sizes.tolist(), ranks, strict=True)])[kind]
         levels = columns.sketch.levels[:, columns.rows[row]].numpy()
         found = look_up(levels, np.clip(shares, 0, 1))
         size = found.size.astype(np.float32)
@@ -192,14 +209,15 @@ class Trimmed:
         elif self._rule in ("exact", "at_least_one"):
             inside = found.at_least - found.above
             part = np.where(inside > 0, (shares - found.above) / np.where(inside > 0, inside, 1), 1)
-            for at in np.flatnonzero(part < 1).tolist():
-                own = columns.parts[sampled[at]]
-                index = columns.sketch.index[own.start : own.stop].numpy()
-                place[at], high[at] = np.searchsorted(index, part[at] * own.count), after[at]
-        for spot, (count, gone) in enumerate(zip(counts, dropped, strict=True)):
+            # As large a part of the columns, which are in order of their index.
+            high = np.where(part < 1, after, size)
+            place = np.where(part < 1, np.ceil(part * columns.sampled[sampled]), 0).astype(np.int64)
+        for spot, (count, gone) in enumerate(zip(sizes.tolist(), ranks, strict=True)):
             edge = _edge(gone, count)
             if edge is not None:
-                low[spot] = high[spot] = edge
+                same = kind == spot
+                low, high = (np.where(same, edge, side) for side in (low, high))
+                place = np.where(same, 0, place)
         return _Cut(low.astype(np.float64), high.astype(np.float64), place)
 
     def _known(self, columns: Columns, row: int, density: float, index: int, group: Group) -> _Cut:
@@ -208,8 +226,8 @@ class Trimmed:
         place = np.zeros(group.parts, np.int64)
         edge = _edge(dropped, group.width)
         if edge is not None:
-            flat = np.full(group.parts, edge)
-            return _Cut(flat, flat, place)
+            level = np.full(group.parts, edge)
+            return _Cut(level, level, place)
         ordered = columns.ordered[index][row]
         size = ordered[:, dropped - 1 if self._rule == "strict" else dropped]
         after = np.nextafter(size, np.float32(np.inf))

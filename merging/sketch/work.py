@@ -4,8 +4,7 @@ The methods' own kernels do the merging in both; what survives in the TIES and D
 known from tables without them.
 """
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from merging.methods.masks import HashMasks
 from merging.recipe import Recipe
 from merging.sketch.by_kernels import through_kernels
 from merging.sketch.columns import Columns, Floats, Planes, Run, columns_of, pack, thin_of
+from merging.sketch.compact import Consensus, Elected, consensus_of, merge_run, turned
 from merging.sketch.counting import Counted, count_planes
 from merging.sketch.flatness import works_flat
 from merging.sketch.model import Sketch
@@ -63,6 +63,11 @@ def carry_out(sketch: Sketch, recipe: Recipe) -> Worked:
     wide, thin = columns_of(sketch, rows), columns_of(thin_of(sketch), rows)
     settings, spec = recipe.settings(), recipe.spec
     _, sign = positive(settings)
+    known = survival(wide, recipe)
+    if known is not None:
+        counted = count_planes(wide, _marked(wide, known), votes(settings))
+        values = _values(thin, recipe, known if thin is wide else survival(thin, recipe))
+        return Worked(counted, values, sign, False, known.slack)
     dense = spec.sparsify is None and spec.trim is None
     if spec.whole is not None or not (sketch.whole or works_flat(recipe)):
         counted = count_planes(wide, wide.signs, votes(settings))
@@ -70,13 +75,8 @@ def carry_out(sketch: Sketch, recipe: Recipe) -> Worked:
     if dense and spec.scope(settings) == "element" and not spec.shaped(settings):
         counted = count_planes(wide, wide.signs, votes(settings))
         return Worked(counted, _values(thin, recipe, None), sign, True)
-    known = survival(wide, recipe)
-    if known is None:
-        counted, values = through_kernels(wide, recipe)
-        return Worked(counted, values, sign, dense)
-    counted = count_planes(wide, _marked(wide, known), votes(settings))
-    values = _values(thin, recipe, known if thin is wide else survival(thin, recipe))
-    return Worked(counted, values, sign, False, known.slack)
+    counted, values = through_kernels(wide, recipe)
+    return Worked(counted, values, sign, dense)
 
 
 def _marked(columns: Columns, known: Survival) -> list[tuple[Planes, Planes]]:
@@ -93,20 +93,67 @@ def _marked(columns: Columns, known: Survival) -> list[tuple[Planes, Planes]]:
 
 def _values(columns: Columns, recipe: Recipe, known: Survival | None) -> Values:
     """Merge all columns in long runs, or part by part where kernels look at one tensor."""
-    settings, spec = recipe.settings(), recipe.spec
-    lasting, _ = positive(settings)
-    experts = len(columns.rows)
+    settings = recipe.settings()
     majority = settings.common.get("zero_sign") == "majority"
-    surveyed = majority and spec.scope(settings) == "model"
-    alone = spec.shaped(settings) or (majority and not surveyed)
-    runs = [run for group in columns.groups for run in group.runs(experts, alone)]
-    survived = share_out(partial(_survived, columns, known), runs)
+    surveyed = majority and recipe.spec.scope(settings) == "model"
+    how = consensus_of(recipe)
+    if how is not None:
+        tie = None if majority else 1.0
+        found = _compactly(columns, recipe, known, how, surveyed, tie)
+    else:
+        alone = recipe.spec.shaped(settings) or (majority and not surveyed)
+        found = _by_kernels(columns, recipe, known, surveyed, alone)
+    if positive(settings)[1]:
+        return found
+    still = np.zeros(len(found.moved2))
+    return replace(found, moved2=still, moved4=still)
+
+
+def _compactly(
+    columns: Columns,
+    recipe: Recipe,
+    known: Survival | None,
+    how: Consensus,
+    surveyed: bool,
+    tie: float | None,
+) -> Values:
+    """Merge by ``merging.sketch.compact``.
+
+    Where the model decides tied votes, its last decision is the guess; runs with such votes are
+    done again when it was wrong.
+    """
+    runs = [run for group in columns.groups for run in group.runs(len(columns.rows))]
+    round_about = turned(recipe.settings())
+    guess = columns.guess if surveyed else tie
+
+    def merge(run: Run, tie: float | None) -> Elected:
+        return merge_run(*_survived(columns, known, run), how, tie, round_about)
+
+    found = share_out(lambda run: merge(run, guess), runs)
+    if surveyed:
+        balance = sum(f.balance for f in found)
+        columns.guess = right = float((balance > 0) - (balance < 0))
+        if right != guess:
+            again = [i for i, f in enumerate(found) if f.tied]
+            better = share_out(lambda i: merge(runs[i], right), again)
+            for index, run_found in zip(again, better, strict=True):
+                found[index] = run_found
+    return join_values(f.values for f in found)
+
+
+def _by_kernels(
+    columns: Columns, recipe: Recipe, known: Survival | None, surveyed: bool, alone: bool
+) -> Values:
+    """Merge by the method's own kernels."""
+    settings = recipe.settings()
+    lasting, sign = positive(settings)
+    runs = [run for group in columns.groups for run in group.runs(len(columns.rows), alone)]
+    survived = share_out(lambda run: _copied(*_survived(columns, known, run)), runs)
     tie = _tie(survived, lasting) if surveyed else None
 
     def merge(item: tuple[Run, tuple[Floats, Floats]]) -> Values:
         run, (kept, made) = item
         merged = _merge(columns, recipe, lasting, run, made, tie)
-        sign = positive(settings)[1]
         return sums_of(kept, made, merged, settings, sign)
 
     return join_values(share_out(merge, list(zip(runs, survived, strict=True))))
@@ -117,6 +164,12 @@ def _survived(columns: Columns, known: Survival | None, run: Run) -> tuple[Float
         whole = run.view(columns.deltas)
         return whole, whole
     return known.values(columns, run, known.marks(columns, run))
+
+
+def _copied(kept: Floats, made: Floats) -> tuple[Floats, Floats]:
+    """Take survivors out of memory that is used again."""
+    own = kept.copy()
+    return own, own if made is kept else made.copy()
 
 
 def _tie(survived: list[tuple[Floats, Floats]], settings: Settings) -> float:
