@@ -25,7 +25,7 @@ Array = NDArray[Any]
 THIN = 8
 MOST_ROWS = 2
 MOST_SEEDS = 2
-RUN = 1 << 17
+WIDE_RUN, THIN_RUN = 1 << 20, 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Group:
         columns = array[:, self.start + begin * self.width : self.start + last * self.width]
         return columns.reshape(len(array), last - begin, self.width)
 
-    def runs(self, experts: int, alone: bool = False) -> list["Run"]:
-        """Cut the group into runs of parts that fit the cache, or of one part each."""
-        step = 1 if alone else max(1, RUN // (experts * self.width))
+    def runs(self, experts: int, deltas: int) -> list["Run"]:
+        """Cut the group into runs of about as many deltas, at least one part each."""
+        step = max(1, deltas // (experts * self.width))
         edges = [*range(0, self.parts, step), self.parts]
         return [Run(self, a, b) for a, b in pairwise(edges)]
 

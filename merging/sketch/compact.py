@@ -29,7 +29,7 @@ class Consensus:
         election: "sum", "count", or "" where everything is added.
         weighted: Weights act in the vote, too.
         combine: "mean", "weighted_mean" or "sum".
-        scale: |λ|, over the sum of weights where those are divided by.
+        scale: |λ|, 1 for a λ of 0; over the sum of weights where those are divided by.
     """
 
     weights: tuple[float, ...]
@@ -53,7 +53,7 @@ def consensus_of(recipe: Recipe) -> Consensus | None:
     settings = recipe.settings()
     if recipe.method not in _METHODS or recipe.spec.shaped(settings):
         return None
-    weights, scale = settings.each["weight"], abs(settings.number("scale"))
+    weights, scale = settings.each["weight"], abs(settings.number("scale")) or 1.0
     if recipe.method in ("dare", "task_arithmetic"):
         divisor = abs(sum(weights)) if settings.flag("normalize") else 1.0
         return Consensus(weights, "", True, "sum", scale / divisor)
@@ -69,12 +69,12 @@ class Elected:
 
     Attributes:
         values: Its sums, ties settled by the sign that was guessed.
-        balance: Columns that voted plus, less those that voted minus.
+        balance: By part columns that voted plus, less those that voted minus, (parts,).
         tied: Somewhere survivors cancelled.
     """
 
     values: Values
-    balance: float
+    balance: NDArray[np.float64]
     tied: bool
 
 
@@ -101,7 +101,7 @@ def merge_run(
         votes = _add(np.sign(voters, out=scratch("agreeing", wide)), "votes")
     signs: Floats = scratch("signs", flat)
     torch.sign(torch.from_numpy(votes), out=torch.from_numpy(signs))
-    balance, tied = 0.0, False
+    balance, tied = np.zeros(len(signs)), False
     if how.election:
         balance, tied = _settle(signs, voters, tie)
     if turned:
@@ -122,11 +122,10 @@ def merge_run(
     return Elected(_sums(kept, won, together, fought, merged), balance, tied)
 
 
-def _settle(signs: Floats, voters: Floats, tie: float | None) -> tuple[float, bool]:
+def _settle(signs: Floats, voters: Floats, tie: float | None) -> tuple[NDArray[np.float64], bool]:
     """Give votes that cancelled a sign; columns without survivors have one that moves nothing."""
     undecided = np.equal(signs, 0, out=scratch("undecided", signs.shape, np.bool_))
-    plus = np.add.reduce(torch.from_numpy(signs).sum(-1).numpy(), dtype=np.float64)
-    balance = float(plus)
+    balance = torch.from_numpy(signs).sum(-1).double().numpy()
     if not undecided.any():
         return balance, False
     present = np.not_equal(voters, 0, out=scratch("marks", voters.shape, np.bool_))
@@ -136,7 +135,7 @@ def _settle(signs: Floats, voters: Floats, tie: float | None) -> tuple[float, bo
         return balance, False
     ties = np.full((len(signs), 1), tie or 0.0, np.float32)
     if tie is None:
-        ties = np.sign(signs.sum(-1, dtype=np.float64, keepdims=True)).astype(np.float32)
+        ties = np.sign(balance[:, None]).astype(np.float32)
     signs += cancelled * ties
     return balance, True
 
@@ -145,7 +144,7 @@ def _combined(
     agreeing: Floats, together: Floats, signs: Floats, total: Floats, how: Consensus
 ) -> Floats:
     """The merged delta of a positive λ, shape (parts, width)."""
-    scale = np.float32(how.scale or 1.0)
+    scale = np.float32(how.scale)
     if not how.election:
         return np.multiply(total, scale)
     merged = np.multiply(together, signs)

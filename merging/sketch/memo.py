@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import RLock
+from threading import Lock
 from typing import Any
 
 
@@ -12,22 +12,24 @@ class Memo:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._known: dict[Hashable, OrderedDict[Hashable, Any]] = {}
-        self._lock = RLock()
+        self._lock = Lock()
 
     def get(self, key: tuple[Hashable, ...], make: Callable[[], Any], most: int) -> Any:
         """Return a value, made when first asked for.
 
         Args:
             key: Its kind and what tells it from others of the kind.
-            make: Makes it; others wait meanwhile.
+            make: Makes it; nobody waits meanwhile, and of two who make it the first counts.
             most: How many values of this kind are kept.
         """
         with self._lock:
             kind = self._known.setdefault(key[0], OrderedDict())
-            if key not in kind:
-                kind[key] = make()
-            kind.move_to_end(key)
-            found = kind[key]
+            if key in kind:
+                kind.move_to_end(key)
+                return kind[key]
+        made = make()
+        with self._lock:
+            found = kind.setdefault(key, made)
             while len(kind) > most:
                 kind.popitem(last=False)
             return found

@@ -14,13 +14,23 @@ from merging.methods.kernels import elect
 from merging.methods.masks import HashMasks
 from merging.recipe import Recipe
 from merging.sketch.by_kernels import through_kernels
-from merging.sketch.columns import Columns, Floats, Planes, Run, columns_of, pack, thin_of
+from merging.sketch.columns import (
+    THIN_RUN,
+    WIDE_RUN,
+    Columns,
+    Floats,
+    Planes,
+    Run,
+    columns_of,
+    pack,
+    thin_of,
+)
 from merging.sketch.compact import Consensus, Elected, consensus_of, merge_run, turned
 from merging.sketch.counting import Counted, count_planes
 from merging.sketch.flatness import works_flat
 from merging.sketch.model import Sketch
 from merging.sketch.survivors import Survival, survival
-from merging.sketch.threads import share_out
+from merging.sketch.threads import both
 from merging.sketch.values import NOTHING, Values, join_values, positive, sums_of, votes
 
 
@@ -65,8 +75,12 @@ def carry_out(sketch: Sketch, recipe: Recipe) -> Worked:
     _, sign = positive(settings)
     known = survival(wide, recipe)
     if known is not None:
-        counted = count_planes(wide, _marked(wide, known), votes(settings))
-        values = _values(thin, recipe, known if thin is wide else survival(thin, recipe))
+        also = known if thin is wide else survival(thin, recipe)
+        # Two long jobs: short ones would pass the interpreter's lock to and fro all the time.
+        counted, values = both(
+            lambda: count_planes(wide, _marked(wide, known), votes(settings)),
+            lambda: _values(thin, recipe, also),
+        )
         return Worked(counted, values, sign, False, known.slack)
     dense = spec.sparsify is None and spec.trim is None
     if spec.whole is not None or not (sketch.whole or works_flat(recipe)):
@@ -81,12 +95,11 @@ def carry_out(sketch: Sketch, recipe: Recipe) -> Worked:
 
 def _marked(columns: Columns, known: Survival) -> list[tuple[Planes, Planes]]:
     """Planes of the surviving deltas of every group."""
-    experts = len(columns.rows)
-    runs = [run for group in columns.groups for run in group.runs(experts)]
-    packed = iter(share_out(lambda run: pack(known.marks(columns, run)), runs))
     planes = []
     for group, (up, down) in zip(columns.groups, columns.signs, strict=True):
-        kept = np.concatenate([next(packed) for _ in group.runs(experts)], axis=1)
+        runs = group.runs(len(columns.rows), WIDE_RUN)
+        packed = [pack(known.marks(columns, run)) for run in runs]
+        kept = packed[0] if len(packed) == 1 else np.concatenate(packed, axis=1)
         planes.append((kept & up, kept & down))
     return planes
 
@@ -122,22 +135,22 @@ def _compactly(
     Where the model decides tied votes, its last decision is the guess; runs with such votes are
     done again when it was wrong.
     """
-    runs = [run for group in columns.groups for run in group.runs(len(columns.rows))]
+    runs = [run for group in columns.groups for run in group.runs(len(columns.rows), THIN_RUN)]
     round_about = turned(recipe.settings())
     guess = columns.guess if surveyed else tie
 
     def merge(run: Run, tie: float | None) -> Elected:
         return merge_run(*_survived(columns, known, run), how, tie, round_about)
 
-    found = share_out(lambda run: merge(run, guess), runs)
+    found = [merge(run, guess) for run in runs]
     if surveyed:
-        balance = sum(f.balance for f in found)
+        weights = np.array([part.count / part.sampled for part in columns.parts])
+        balance = float(np.concatenate([f.balance for f in found]) @ weights)
         columns.guess = right = float((balance > 0) - (balance < 0))
         if right != guess:
-            again = [i for i, f in enumerate(found) if f.tied]
-            better = share_out(lambda i: merge(runs[i], right), again)
-            for index, run_found in zip(again, better, strict=True):
-                found[index] = run_found
+            found = [
+                merge(run, right) if old.tied else old for run, old in zip(runs, found, strict=True)
+            ]
     return join_values(f.values for f in found)
 
 
@@ -147,8 +160,9 @@ def _by_kernels(
     """Merge by the method's own kernels."""
     settings = recipe.settings()
     lasting, sign = positive(settings)
-    runs = [run for group in columns.groups for run in group.runs(len(columns.rows), alone)]
-    survived = share_out(lambda run: _copied(*_survived(columns, known, run)), runs)
+    most = 1 if alone else THIN_RUN
+    runs = [run for group in columns.groups for run in group.runs(len(columns.rows), most)]
+    survived = [_copied(*_survived(columns, known, run)) for run in runs]
     tie = _tie(survived, lasting) if surveyed else None
 
     def merge(item: tuple[Run, tuple[Floats, Floats]]) -> Values:
@@ -156,7 +170,7 @@ def _by_kernels(
         merged = _merge(columns, recipe, lasting, run, made, tie)
         return sums_of(kept, made, merged, settings, sign)
 
-    return join_values(share_out(merge, list(zip(runs, survived, strict=True))))
+    return join_values(map(merge, zip(runs, survived, strict=True)))
 
 
 def _survived(columns: Columns, known: Survival | None, run: Run) -> tuple[Floats, Floats]:
@@ -183,7 +197,7 @@ def _tie(survived: list[tuple[Floats, Floats]], settings: Settings) -> float:
             made = made * torch.tensor(weights).reshape(-1, 1, 1)
         return float(elect(made, settings.word("election")).sum(dtype=torch.float64))
 
-    total = sum(share_out(balance, survived))
+    total = sum(map(balance, survived))
     return float((total > 0) - (total < 0))
 
 
