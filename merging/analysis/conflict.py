@@ -86,22 +86,23 @@ class Conflict:
     @property
     def agree(self) -> Figure:
         """Two or more experts keep a change there, all of one sign."""
-        return self._of_all([c.shared - c.contested for c in self.counts])
+        table = self._table()
+        return self._of_all(table.survivors[:, 2:].sum(1) - table.contested)
 
     @property
     def disjoint(self) -> Figure:
         """Only one expert keeps a change there."""
-        return self._of_all([sum(c.survivors[1:2]) for c in self.counts])
+        return self._of_all(self._table().survivors[:, 1:2].sum(1))
 
     @property
     def contested(self) -> Figure:
         """Kept changes of both signs meet there."""
-        return self._of_all([c.contested for c in self.counts])
+        return self._of_all(self._table().contested)
 
     @property
     def untouched(self) -> Figure:
         """No expert keeps a change there."""
-        return self._of_all([c.survivors[0] for c in self.counts])
+        return self._of_all(self._table().survivors[:, 0])
 
     @property
     def shared(self) -> int:
@@ -116,8 +117,8 @@ class Conflict:
     @property
     def share(self) -> Figure | None:
         """Contested share of the coordinates kept by two or more; None where there are none."""
-        contested, shared = ([getattr(c, n) for c in self.counts] for n in ("contested", "shared"))
-        return share(self._strata(), contested, shared)
+        table = self._table()
+        return share(table.strata, table.contested, table.survivors[:, 2:].sum(1))
 
     @property
     def chance(self) -> Figure | None:
@@ -125,21 +126,37 @@ class Conflict:
 
         The mean of 1 - 2^(1 - m) over coordinates kept by m >= 2 experts, from the masks at hand.
         """
-        kept = np.array([c.survivors for c in self.counts], np.float64)[:, 2:]
+        table = self._table()
+        kept = table.survivors[:, 2:]
         if kept.shape[1] == 0:
             return None
         tossed: Sums = 1 - 2.0 ** -np.arange(1, kept.shape[1] + 1)
         y, x = kept @ tossed, kept.sum(1)
         sums = Moments(y, x, kept @ tossed**2, y, x)
-        return ratio(self._strata(), sums, self.shared, 0.5, float(tossed[-1]))
+        return ratio(table.strata, sums, int(x.sum()), 0.5, float(tossed[-1]))
 
-    def _of_all(self, hits: list[int]) -> Figure:
-        return share(self._strata(), hits) or Figure(0.0, 0.0, 0.0, True, 0)
+    def _of_all(self, hits: Sums) -> Figure:
+        return share(self._table().strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
 
-    def _strata(self) -> Strata:
-        counted = [c.total for c in self.counts]
-        there = [c.total if c.population is None else c.population for c in self.counts]
-        return strata(counted, there, self.slack)
+    def _table(self) -> "_Table":
+        survivors = np.array([c.survivors for c in self.counts], np.float64)
+        counted = survivors.sum(1)
+        told = zip(self.counts, counted.tolist(), strict=True)
+        there = [count if c.population is None else c.population for c, count in told]
+        return _Table(
+            survivors,
+            np.array([c.contested for c in self.counts], np.float64),
+            strata(counted, there, self.slack),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Survivors (strata, experts + 1) and contested coordinates (strata,) as arrays."""
+
+    survivors: Sums
+    contested: Sums
+    strata: Strata
 
 
 def count_conflict(signs: Tensor) -> ConflictCount:

@@ -3,8 +3,9 @@
 from merging.sketch.build import build_sketch
 from merging.sketch.inert import Inert, inert
 from merging.sketch.model import Sketch
-from merging.sketch.preview import BucketPreview, ExpertPreview, Preview, preview
+from merging.sketch.preview import BucketPreview, Preview, preview
 from merging.sketch.store import load_sketch, save_sketch, weights_identity
+from merging.sketch.tally import ExpertPreview
 
 __all__ = [
     "BucketPreview",

@@ -32,9 +32,9 @@ class Inert:
 def inert(sketch: Sketch, recipe: Recipe) -> tuple[Inert, ...]:
     """Tell which controls of a recipe leave the merged weights as they are.
 
-    Each control is moved, alone, to half and double its value, to both ends of its slider and to
-    its default, or to every other choice; it is inert when no sampled weight follows beyond
-    rounding (a relative 1e-5).
+    Each control is moved, alone, to half and double its value (from 0 to its default and the ends
+    of its slider), or to every other choice; it is inert when no sampled weight follows beyond
+    rounding (a relative 1e-5). Switching an expert off, with a weight of 0, is not asked.
 
     Args:
         sketch: Of the models.
@@ -113,7 +113,7 @@ def _others(param: Param, value: Value) -> list[Value]:
         return [not value]
     if isinstance(value, str) or isinstance(param.default, str):
         return []
-    tried = {value / 2, value * 2, *param.slider, float(param.default)}
+    tried = {value / 2, value * 2} if value else {float(param.default), *param.slider}
     if isinstance(param.default, int):
         return [int(v) for v in sorted(tried) if v == int(v) and v != value]
     return [v for v in sorted(tried) if v != value]
