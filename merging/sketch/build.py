@@ -37,16 +37,19 @@ from merging.sketch.parts import (
 )  # fmt: skip
 from merging.sketch.quantiles import SHARES, QuantileTable, exact_table
 from merging.sketch.reading import OpenCheckpoint, Reader
+from merging.sketch.scratch import scratch
 from merging.sketch.threads import share_out
 
 Progress = Callable[[float, str], None]
 
-CHUNK = 32_768
-PIECE = 32 * CHUNK
+BLOCK_SUMS = 32_768
+CHUNK = 4 * BLOCK_SUMS
+PIECE = 8 * CHUNK
 STRETCH = 512
 # A histogram takes at least 1 / (ENOUGH + 1 / n) of n elements.
 ENOUGH = 1.2e-6
 LOOKED = 64
+ONES = torch.ones(BLOCK_SUMS)
 
 Sums = NDArray[np.float64]
 
@@ -214,7 +217,6 @@ def _read(build: _Build, piece: _Piece) -> _Found:
     experts = build.experts
     base, deltas, sizes, rounded = build.buffers()
     nonzero, l1, dots = np.zeros(experts), np.zeros(experts), np.zeros((experts, experts))
-    ones = torch.ones(CHUNK)
     every, filled, read = _every(piece), 0, 0
     for start, stop in _chunks(piece):
         size = stop - start
@@ -222,22 +224,40 @@ def _read(build: _Build, piece: _Piece) -> _Found:
         build.readers[0].read(piece.part.tensor, start, b)
         for reader, row in zip(build.readers[1:], d, strict=True):
             reader.read(piece.part.tensor, start, row)
-            row.sub_(b)
+        d.sub_(b)
         torch.abs(d, out=s)
-        if piece.part.whole:
-            wide = d.double()
-            dots += torch.mm(wide, wide.T).numpy()
-            l1 += s.double().sum(1).numpy()
-        else:
-            dots += torch.mm(d, d.T).numpy()
-            l1 += torch.mv(s, ones[:size]).numpy()
-        nonzero += [np.count_nonzero(row != 0) for row in d.numpy()]
+        dots += _products(d, piece.part.whole)
+        l1 += _totals(s, piece.part.whole)
+        changed = np.not_equal(d.numpy(), 0, out=scratch("changed", tuple(d.shape), np.bool_))
+        nonzero += [np.count_nonzero(row) for row in changed]
         _take(build, piece, start, stop, b, d)
         filled = _round(s, rounded, filled, every, start // CHUNK)
         read += size
     _check(build, piece, dots)
     counts = [histogram.count_patterns(row[:filled]) for row in rounded]
     return _Found(nonzero, l1, dots, counts, read)
+
+
+def _products(d: Tensor, fine: bool) -> Sums:
+    """Pairwise dot products, (experts, experts), in float32 within blocks unless ``fine``."""
+    found = np.zeros((len(d), len(d)))
+    for start in range(0, d.shape[1], BLOCK_SUMS):
+        block = d[:, start : start + BLOCK_SUMS]
+        block = block.double() if fine else block
+        found += torch.mm(block, block.T).numpy()
+    return found
+
+
+def _totals(sizes: Tensor, fine: bool) -> Sums:
+    """Sums over elements, (experts,), in float32 within blocks unless ``fine``."""
+    if fine:
+        wide: Sums = sizes.double().sum(1).numpy()
+        return wide
+    found = np.zeros(len(sizes))
+    for start in range(0, sizes.shape[1], BLOCK_SUMS):
+        block = sizes[:, start : start + BLOCK_SUMS]
+        found += torch.mv(block, ONES[: block.shape[1]]).numpy()
+    return found
 
 
 def _chunks(piece: _Piece) -> Iterator[tuple[int, int]]:

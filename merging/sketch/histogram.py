@@ -52,7 +52,7 @@ def table_of(counts: Counts, coarse: bool) -> QuantileTable:
         counts: Per bin, shape (bins,); not all zero.
         coarse: Each bin holds one size, that of its pattern; else sizes fill their bin.
     """
-    used = np.flatnonzero(counts)[::-1]
+    used = np.flatnonzero(counts != 0)[::-1]
     inside = counts[used]
     reached = np.cumsum(inside)
     whole = reached[-1]

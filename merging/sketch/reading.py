@@ -15,6 +15,8 @@ from merging.checkpoints.base import Checkpoint, TensorInfo
 from merging.checkpoints.folder import FolderCheckpoint
 from merging.errors import SourceError
 
+MOST_BUFFERS = 8
+
 
 class Reader:
     """One checkpoint, read in runs of elements. Close it when done.
@@ -46,10 +48,8 @@ class Reader:
         if place is None:
             out.copy_(self._whole(name)[start : start + len(out)])
             return
-        raw = self._buffer(place.dtype, len(out))
-        size = raw.element_size()
-        view = memoryview(raw.view(torch.uint8).numpy().data)
-        at, done = place.offset + start * size, 0
+        raw, view = self._buffer(place.dtype, len(out))
+        at, done = place.offset + start * raw.element_size(), 0
         while done < len(view):
             try:
                 got = os.preadv(self._files[place.path], [view[done:]], at + done)
@@ -66,11 +66,16 @@ class Reader:
             os.close(file)
         self._files = {}
 
-    def _buffer(self, dtype: torch.dtype, count: int) -> Tensor:
-        known: Tensor | None = getattr(self._local, "buffer", None)
-        if known is None or known.dtype != dtype or len(known) < count:
-            known = self._local.buffer = torch.empty(count, dtype=dtype)
-        return known[:count]
+    def _buffer(self, dtype: torch.dtype, count: int) -> tuple[Tensor, memoryview]:
+        """Memory of the calling thread for some elements of a type, and the same as bytes."""
+        known: dict[tuple[torch.dtype, int], tuple[Tensor, memoryview]]
+        known = self._local.__dict__.setdefault("buffers", {})
+        if (dtype, count) not in known:
+            if len(known) >= MOST_BUFFERS:
+                known.clear()
+            raw = torch.empty(count, dtype=dtype)
+            known[dtype, count] = raw, memoryview(raw.view(torch.uint8).numpy().data)
+        return known[dtype, count]
 
     def _whole(self, name: str) -> Tensor:
         if getattr(self._local, "name", None) != name:
