@@ -19,7 +19,7 @@ from merging.evaluation import score, vision_model
 from merging.experiment import merge_and_evaluate
 from merging.methods.masks import hash_bits
 from merging.recipe import Recipe, make_recipe
-from merging.sets import open_set, tables, tasks
+from merging.sets import open_set, sketch, tasks
 from merging.sketch import preview
 from scripts.bench_work import Bench, median
 from scripts.figures import Figure
@@ -40,7 +40,7 @@ def rows(bench: Bench) -> Iterator[Figure]:
 
 
 def _rows(bench: Bench) -> Iterator[Figure]:
-    opened, held = open_set(SET), tables(SET)
+    opened, held = open_set(SET), sketch(SET)
     recipes = {m: make_recipe(m, tuple(opened.experts), set=SET) for m in METHODS}
     for name, recipe in recipes.items():
         yield _timed(f"{SET}, preview {name}", bench, lambda r=recipe: preview(held, r))

@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from merging.analysis import Figure
 from merging.errors import MergeError
 from merging.recipe import parse_recipe
 from ui.services import Services
@@ -24,9 +25,13 @@ def preview_endpoint(services: Services, text: str) -> dict[str, Any]:
         raise gr.Error(str(error), print_exception=False) from error
     return {
         "key": found.key,
-        "kept": {e.expert: e.kept for e in found.experts},
-        "energy": {e.expert: e.energy for e in found.experts},
-        "clash": found.whole.share,
-        "chance": found.whole.chance,
-        "length": found.length,
+        "kept": {e.expert: e.kept.value for e in found.experts},
+        "energy": {e.expert: e.energy.value for e in found.experts},
+        "clash": _value(found.whole.share),
+        "chance": _value(found.whole.chance),
+        "length": _value(found.length),
     }
+
+
+def _value(figure: Figure | None) -> float | None:
+    return None if figure is None else figure.value

@@ -23,7 +23,7 @@ from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods import registry
 from merging.recipe import Recipe
-from merging.sets import ModelSet, missing, open_set, set_names, shipped_runs, sketch, tables, tasks
+from merging.sets import ModelSet, missing, open_set, set_names, shipped_runs, sketch, tasks
 from merging.sketch import Preview, preview
 from ui.runbook import RunBook
 
@@ -64,8 +64,6 @@ class Services:
         for name in set_names():
             self.sets[name] = open_set(name)
             self.shipped |= {record.key: record for record in shipped_runs(name)}
-            held = tables(name)
-            held.sorted_model(held.rows(held.experts))
             sketch(name)
         self.preview(self.first().recipe)
 
@@ -84,7 +82,7 @@ class Services:
         known = self.previews.get(key)
         if known is None:
             one_thread()
-            known = preview(tables(recipe.set or ""), recipe)
+            known = preview(sketch(recipe.set or ""), recipe)
             self.previews.put(key, known)
         answer: Preview = known
         return answer

@@ -3,27 +3,30 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-FEWEST = 50
+from merging.analysis.figures import FEWEST, Figure, Moments, Strata, Sums, ratio, share, strata
 
 
 @dataclass(frozen=True, slots=True)
 class ConflictCount:
-    """Exact counts over a set of coordinates.
+    """Counts over a set of coordinates.
 
     Attributes:
-        survivors: How many coordinates are kept by 0, 1, ..., n experts.
+        survivors: How many of the coordinates are kept by 0, 1, ..., n experts.
         contested: Coordinates where survivors of both signs meet.
+        population: How many coordinates there are; None where all were counted.
     """
 
     survivors: tuple[int, ...]
     contested: int
+    population: int | None = None
 
     @property
     def total(self) -> int:
-        """Number of coordinates."""
+        """Number of coordinates that were counted."""
         return sum(self.survivors)
 
     @property
@@ -65,6 +68,97 @@ class ConflictCount:
         return sum(count * (1 - 2.0 ** (1 - m)) for m, count in enumerate(self.survivors) if m >= 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Sign conflict in a bucket or a model, in three parts and what nobody touches.
+
+    ``agree``, ``disjoint``, ``contested`` and ``untouched`` are shares of all coordinates and add
+    up to 1. Where every coordinate was counted all figures are exact.
+
+    Attributes:
+        counts: One for each stratum: a bucket has one, a model one for each of its buckets.
+        slack: Largest relative error of a kept share because a cut was looked up; 0 if known.
+    """
+
+    counts: tuple[ConflictCount, ...]
+    slack: float = 0.0
+
+    @property
+    def agree(self) -> Figure:
+        """Two or more experts keep a change there, all of one sign."""
+        table = self._table()
+        return self._of_all(table.survivors[:, 2:].sum(1) - table.contested)
+
+    @property
+    def disjoint(self) -> Figure:
+        """Only one expert keeps a change there."""
+        return self._of_all(self._table().survivors[:, 1:2].sum(1))
+
+    @property
+    def contested(self) -> Figure:
+        """Kept changes of both signs meet there."""
+        return self._of_all(self._table().contested)
+
+    @property
+    def untouched(self) -> Figure:
+        """No expert keeps a change there."""
+        return self._of_all(self._table().survivors[:, 0])
+
+    @property
+    def shared(self) -> int:
+        """Counted coordinates kept by two or more experts: only there signs can conflict."""
+        return sum(c.shared for c in self.counts)
+
+    @property
+    def too_few(self) -> bool:
+        """Fewer than 50 coordinates count: a share of them says nothing."""
+        return self.shared < FEWEST
+
+    @property
+    def share(self) -> Figure | None:
+        """Contested share of the coordinates kept by two or more; None where there are none."""
+        table = self._table()
+        return share(table.strata, table.contested, table.survivors[:, 2:].sum(1))
+
+    @property
+    def chance(self) -> Figure | None:
+        """Share to expect if every surviving sign were a coin toss; None where none are shared.
+
+        The mean of 1 - 2^(1 - m) over coordinates kept by m >= 2 experts, from the masks at hand.
+        """
+        table = self._table()
+        kept = table.survivors[:, 2:]
+        if kept.shape[1] == 0:
+            return None
+        tossed: Sums = 1 - 2.0 ** -np.arange(1, kept.shape[1] + 1)
+        y, x = kept @ tossed, kept.sum(1)
+        sums = Moments(y, x, kept @ tossed**2, y, x)
+        return ratio(table.strata, sums, int(x.sum()), 0.5, float(tossed[-1]))
+
+    def _of_all(self, hits: Sums) -> Figure:
+        return share(self._table().strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
+
+    def _table(self) -> "_Table":
+        survivors = np.array([c.survivors for c in self.counts], np.float64)
+        counted = survivors.sum(1)
+        told = zip(self.counts, counted.tolist(), strict=True)
+        there = [count if c.population is None else c.population for c, count in told]
+        return _Table(
+            survivors,
+            np.array([c.contested for c in self.counts], np.float64),
+            strata(counted, there, self.slack),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Survivors (strata, experts + 1) and contested coordinates (strata,) as arrays."""
+
+    survivors: Sums
+    contested: Sums
+    strata: Strata
+
+
 def count_conflict(signs: Tensor) -> ConflictCount:
     """Count conflict over the surviving signs of one tensor.
 
@@ -82,7 +176,7 @@ def count_conflict(signs: Tensor) -> ConflictCount:
 
 
 def add_counts(counts: Iterable[ConflictCount]) -> ConflictCount:
-    """Add the counts of several tensors."""
+    """Add the counts of several tensors that were counted whole."""
     parts = list(counts)
     survivors = tuple(sum(column) for column in zip(*(p.survivors for p in parts), strict=True))
     return ConflictCount(survivors, sum(p.contested for p in parts))

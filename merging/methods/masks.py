@@ -47,17 +47,16 @@ def hash_bits(
     Returns:
         int32 tensor of shape (count,), uniform over all 2**32 values.
     """
-    key = sha256(f"{seed}\x1f{tensor}\x1f{expert}".encode()).digest()
-    keys = [int.from_bytes(key[i : i + 4], "big", signed=True) for i in (0, 4)]
+    low, high = _keys(seed, tensor, expert)
     if torch.device(device).type == "cpu":
-        return torch.from_numpy(_on_cpu(keys[0], keys[1], start, count))
+        return torch.from_numpy(_on_cpu(low, high, start, count))
     bits = torch.empty(count, dtype=torch.int32, device=device)
     for at in range(0, count, CHUNK):
         part = bits[at : at + CHUNK]
         index = torch.arange(start + at, start + at + len(part), device=device)
-        part.copy_(_signed_low_half(index)).bitwise_xor_(keys[0])
+        part.copy_(_signed_low_half(index)).bitwise_xor_(low)
         _mix(part)
-        part.bitwise_xor_((index >> 32).to(torch.int32)).bitwise_xor_(keys[1])
+        part.bitwise_xor_((index >> 32).to(torch.int32)).bitwise_xor_(high)
         _mix(part)
     return bits
 
@@ -87,6 +86,29 @@ def _mix_words(bits: NDArray[np.uint32], spare: NDArray[np.uint32]) -> None:
         bits *= np.uint32(factor % _WORD)
     np.right_shift(bits, np.uint32(16), out=spare)
     bits ^= spare
+
+
+def hash_at(seed: int, tensor: str, expert: str, index: Tensor) -> Tensor:
+    """Return the bits that ``hash_bits`` has at some elements.
+
+    Args:
+        seed, tensor, expert: As for ``hash_bits``.
+        index: Flat indices of the elements, int64, shape (count,).
+
+    Returns:
+        int32 tensor of shape (count,).
+    """
+    low, high = _keys(seed, tensor, expert)
+    bits = _signed_low_half(index).to(torch.int32).bitwise_xor_(low)
+    _mix(bits)
+    bits.bitwise_xor_((index >> 32).to(torch.int32)).bitwise_xor_(high)
+    _mix(bits)
+    return bits
+
+
+def _keys(seed: int, tensor: str, expert: str) -> tuple[int, int]:
+    key = sha256(f"{seed}\x1f{tensor}\x1f{expert}".encode()).digest()
+    return int.from_bytes(key[:4], "big", signed=True), int.from_bytes(key[4:8], "big", signed=True)
 
 
 def _signed_low_half(index: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from merging.sets.bundled import (
     set_names,
     shipped_runs,
     sketch,
-    tables,
     tasks,
     zoo_root,
 )
@@ -25,7 +24,6 @@ __all__ = [
     "set_names",
     "shipped_runs",
     "sketch",
-    "tables",
     "tasks",
     "zoo_root",
 ]

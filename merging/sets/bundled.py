@@ -16,7 +16,7 @@ from merging.errors import SourceError, unknown
 from merging.evaluation import Bits, Task, load_task
 from merging.evaluation.record import RunRecord, load_runs
 from merging.recipe import Recipe
-from merging.sketch import DeltaTables, Sketch, load_sketch
+from merging.sketch import Sketch, load_sketch
 
 CARD_FORMAT = "merge-explorer-card/1"
 ROOT = Path(__file__).resolve().parents[2] / "assets" / "zoo"
@@ -105,16 +105,15 @@ def open_set(name: str, root: Path | None = None) -> ModelSet:
 
 
 @cache
-def tables(name: str, root: Path | None = None) -> DeltaTables:
-    """Return the deltas of a set in memory; read once per process."""
-    opened = open_set(name, root)
-    return DeltaTables(opened.base, opened.experts)
-
-
-@cache
 def sketch(name: str, root: Path | None = None) -> Sketch:
-    """Return the shipped sketch of a set; read once per process."""
-    return load_sketch((root or zoo_root()) / name / "sketch.safetensors")
+    """Return the shipped sketch of a set; read once per process.
+
+    It holds every weight. What the weights themselves say is taken from them: they ship beside
+    it, and twenty times as many bytes would say the same again.
+    """
+    opened = open_set(name, root)
+    path = (root or zoo_root()) / name / "sketch.safetensors"
+    return load_sketch(path, opened.base, opened.experts)
 
 
 @cache

@@ -1,16 +1,22 @@
 """What a preview needs to know about a set of models, and its answers."""
 
-from merging.sketch.model import Sketch, build_sketch, load_sketch, save_sketch
-from merging.sketch.preview import ExpertPreview, Preview, preview
-from merging.sketch.tables import DeltaTables
+from merging.sketch.build import build_sketch
+from merging.sketch.inert import Inert, inert
+from merging.sketch.model import Sketch
+from merging.sketch.preview import BucketPreview, Preview, preview
+from merging.sketch.store import load_sketch, save_sketch, weights_identity
+from merging.sketch.tally import ExpertPreview
 
 __all__ = [
-    "DeltaTables",
+    "BucketPreview",
     "ExpertPreview",
+    "Inert",
     "Preview",
     "Sketch",
     "build_sketch",
+    "inert",
     "load_sketch",
     "preview",
     "save_sketch",
+    "weights_identity",
 ]

@@ -1,45 +1,109 @@
-"""The sketch of a set of models: frozen summaries of its deltas, small enough to ship."""
+"""The sketch of a set of models: what previews and diagnoses need, and nothing that grows."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from numpy.typing import NDArray
 from torch import Tensor
 
-from merging.errors import SourceError
+from merging.checkpoints.buckets import Bucket
+from merging.errors import unknown
+from merging.sketch.memo import Memo
+from merging.sketch.parts import Part
+from merging.sketch.quantiles import QuantileTable, exact_table
 
-FORMAT = "merge-explorer-sketch/1"
-LEVELS = 257
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Sketch:
-    """Summaries of every expert's delta.
+    """A sample of all experts' deltas with exact sums and quantile tables; never changed.
+
+    Columns are the sampled coordinates of all tensors one after another, as ``parts`` says.
 
     Attributes:
-        identity: Hash of the weights that it describes.
-        experts: Expert ids.
-        tensors: Names of the float tensors.
-        counts: Elements per tensor, shape (tensors,), int64.
-        quantiles: |delta| of each expert over the whole model at ``levels`` equally spaced
-            positions of the sorted order, shape (experts, levels), float32.
-        tensor_quantiles: The same per tensor, shape (tensors, experts, levels), float32.
-        nonzero: Entries that changed, shape (tensors, experts), int64.
+        identity: Hash of counts and of some weights of every tensor; tells other weights apart.
+        seed: Which coordinates were drawn.
+        quick: Large tensors were read in part: their sums are estimates.
+        experts: Expert ids, ascending.
+        parts: What is held of each tensor, in the order of the columns.
+        index: Flat index of every column in its tensor, shape (columns,), int64.
+        base: The base's weights, shape (columns,), float32.
+        deltas: Of every expert, shape (experts, columns), float32.
+        nonzero: Entries that changed, shape (tensors, experts), float64.
         l1: Sum of |delta|, shape (tensors, experts), float64.
         dots: Pairwise dot products, shape (tensors, experts, experts), float64.
+        levels: Quantile tables of the tensors that are not whole, in order of ``parts``, shape
+            (tensors, experts, 3, points), float32: values, share at least, share above.
+        model_levels: The same over the whole model, shape (experts, 3, points).
+        thin: It is part of another sketch, made by ``thinned``.
+        memo: What its previews work out once.
     """
 
     identity: str
+    seed: int
+    quick: bool
     experts: tuple[str, ...]
-    tensors: tuple[str, ...]
-    counts: Tensor
-    quantiles: Tensor
-    tensor_quantiles: Tensor
+    parts: tuple[Part, ...]
+    index: Tensor
+    base: Tensor
+    deltas: Tensor
     nonzero: Tensor
     l1: Tensor
     dots: Tensor
+    levels: Tensor
+    model_levels: Tensor
+    thin: bool = False
+    memo: Memo = field(default_factory=Memo, repr=False)
+
+    def rows(self, ids: Iterable[str]) -> tuple[int, ...]:
+        """Return the rows of experts.
+
+        Raises:
+            UnknownNameError: One is not in the set.
+        """
+        found = []
+        for name in ids:
+            if name not in self.experts:
+                raise unknown("expert", name, self.experts)
+            found.append(self.experts.index(name))
+        return tuple(found)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of weights of a model."""
+        return sum(part.count for part in self.parts)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all tensors, ascending."""
+        return tuple(sorted(part.tensor for part in self.parts))
+
+    @cached_property
+    def whole(self) -> bool:
+        """Every weight is held: all figures are exact."""
+        return all(part.whole for part in self.parts)
+
+    @cached_property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """All buckets, ascending."""
+        return tuple(sorted({part.bucket for part in self.parts}))
+
+    @cached_property
+    def strata(self) -> NDArray[np.int64]:
+        """Index into ``buckets`` of every part, shape (tensors,)."""
+        place = {bucket: i for i, bucket in enumerate(self.buckets)}
+        return np.array([place[part.bucket] for part in self.parts], np.int64)
+
+    @cached_property
+    def population(self) -> NDArray[np.float64]:
+        """Weights in each bucket, shape (buckets,)."""
+        counts = np.array([part.count for part in self.parts], np.float64)
+        found: NDArray[np.float64] = np.bincount(self.strata, counts, len(self.buckets)).astype(
+            np.float64
+        )
+        return found
 
     def norms(self) -> Tensor:
         """Return the length of each expert's whole task vector, shape (experts,), float64."""
@@ -50,69 +114,62 @@ class Sketch:
         norms = self.norms().clamp_min(torch.finfo(torch.float64).tiny ** 0.5)
         return self.dots.sum(0) / norms.outer(norms)
 
+    def sizes(self, expert: str, shares: Iterable[float]) -> list[float]:
+        """Return the sizes of an expert's changes at which shares of its weights are kept.
 
-_ARRAYS = ("counts", "quantiles", "tensor_quantiles", "nonzero", "l1", "dots")
+        Args:
+            expert: Its id.
+            shares: Each in [0, 1].
 
+        Raises:
+            UnknownNameError: The expert is not in the set.
+        """
+        (row,) = self.rows([expert])
+        if not self.whole:
+            table = self.model_table(row)
+            return [table.size(share) for share in shares]
+        ordered = self.ordered(row)
+        ranks = (1 - np.array(list(shares))) * (len(ordered) - 1)
+        return [float(size) for size in ordered[ranks.round().astype(np.int64)]]
 
-def build_sketch(identity: str, experts: tuple[str, ...], deltas: dict[str, Tensor]) -> Sketch:
-    """Summarise all deltas, exactly.
+    def ordered(self, row: int) -> NDArray[np.float32]:
+        """Return |delta| at all columns of an expert's row, ascending; made when first asked."""
+        found: NDArray[np.float32] = self.memo.get(
+            ("ordered", row), lambda: np.sort(np.abs(self.deltas[row].numpy())), len(self.experts)
+        )
+        return found
 
-    Args:
-        identity: Hash of the weights.
-        experts: Expert ids, in the order of the stacks.
-        deltas: For every tensor its deltas, shape (experts, elements), float32.
-    """
-    names = tuple(sorted(deltas))
-    whole = torch.cat([deltas[n] for n in names], dim=1)
-    wide = [deltas[n].to(torch.float64) for n in names]
-    return Sketch(
-        identity=identity,
-        experts=experts,
-        tensors=names,
-        counts=torch.tensor([deltas[n].shape[1] for n in names]),
-        quantiles=_quantiles(whole),
-        tensor_quantiles=torch.stack([_quantiles(deltas[n]) for n in names]),
-        nonzero=torch.stack([(d != 0).sum(1) for d in wide]),
-        l1=torch.stack([d.abs().sum(1) for d in wide]),
-        dots=torch.stack([d @ d.T for d in wide]),
-    )
+    def model_table(self, row: int) -> QuantileTable:
+        """Return the quantile table of an expert's row over the whole model."""
+        return QuantileTable(*self.model_levels[row].numpy())
 
+    @cached_property
+    def _rank(self) -> dict[str, int]:
+        sampled = [part.tensor for part in self.parts if not part.whole]
+        return {tensor: i for i, tensor in enumerate(sampled)}
 
-def save_sketch(sketch: Sketch, path: Path) -> None:
-    """Write a sketch; the file appears under its name only when complete."""
-    partial = path.with_suffix(".partial")
-    metadata = {
-        "format": FORMAT,
-        "identity": sketch.identity,
-        "experts": "\n".join(sketch.experts),
-        "tensors": "\n".join(sketch.tensors),
-    }
-    save_file({n: getattr(sketch, n).contiguous() for n in _ARRAYS}, partial, metadata)
-    partial.rename(path)
+    def table(self, part: Part, row: int) -> QuantileTable:
+        """Return the quantile table of one tensor and expert's row."""
+        if part.whole:
+            delta = self.deltas[row, part.start : part.stop].numpy()
+            return exact_table(np.sort(np.abs(delta)))
+        return QuantileTable(*self.levels[self._rank[part.tensor], row].numpy())
 
-
-def load_sketch(path: Path) -> Sketch:
-    """Read a sketch.
-
-    Raises:
-        SourceError: It cannot be read or is of another version.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            if facts.get("format") != FORMAT:
-                raise SourceError(f"{path.name} is not a sketch of format {FORMAT}.")
-            return Sketch(
-                facts["identity"],
-                tuple(facts["experts"].split("\n")),
-                tuple(facts["tensors"].split("\n")),
-                **{name: file.get_tensor(name) for name in _ARRAYS},
-            )
-    except (OSError, SafetensorError, KeyError) as error:
-        raise SourceError(f"Cannot read the sketch {path.name}: {error}") from error
-
-
-def _quantiles(deltas: Tensor) -> Tensor:
-    ordered = deltas.abs().sort(dim=1).values
-    positions = torch.linspace(0, deltas.shape[1] - 1, LEVELS, dtype=torch.float64)
-    return ordered[:, positions.round().long()]
+    def thinned(self, step: int) -> "Sketch":
+        """Return a sketch that holds every ``step``-th sampled coordinate; whole buckets stay."""
+        parts, columns, start = [], [], 0
+        for part in self.parts:
+            kept = np.arange(part.start, part.stop, 1 if part.whole else step)
+            parts.append(replace(part, sampled=len(kept), start=start))
+            columns.append(kept)
+            start += len(kept)
+        chosen = torch.from_numpy(np.concatenate(columns))
+        return replace(
+            self,
+            parts=tuple(parts),
+            index=self.index[chosen],
+            base=self.base[chosen],
+            deltas=self.deltas[:, chosen].contiguous(),
+            thin=True,
+            memo=Memo(),
+        )

@@ -18,8 +18,8 @@ from merging.evaluation.tasks import HALVES
 from merging.experiment import merge_and_evaluate
 from merging.recipe import Recipe, make_recipe, parse_recipe, write_recipe
 from merging.sets import CARD_FORMAT, open_set
-from merging.sets.bundled import tables, tasks
-from merging.sketch import build_sketch, save_sketch
+from merging.sets.bundled import tasks
+from merging.sketch import Sketch, build_sketch, save_sketch, weights_identity
 
 WORDS = {
     "gentle": ("Gentle", "Smaller changes; experts rehearsed little."),
@@ -93,16 +93,16 @@ def write_references(root: Path, name: str) -> None:
 
 
 def write_sketch(root: Path, name: str) -> None:
-    """Summarise the deltas of a set."""
-    held = tables(name, root)
+    """Summarise the deltas of a set, without what the weights beside it say."""
     opened = open_set(name, root)
-    rows = held.rows(held.experts)
-    spans = sorted(held.tensors, key=lambda span: span.name)
-    deltas = {span.name: held.deltas(span, rows) for span in spans}
-    identity = opened.base.identity() + "".join(
-        opened.experts[e].identity()[:4] for e in held.experts
-    )
-    save_sketch(build_sketch(identity, held.experts, deltas), root / name / "sketch.safetensors")
+    weights = weights_identity(opened.base, opened.experts)
+    save_sketch(fresh_sketch(root, name), root / name / "sketch.safetensors", weights)
+
+
+def fresh_sketch(root: Path, name: str) -> Sketch:
+    """Build the sketch of a set, with every weight in it: the sets are small."""
+    opened = open_set(name, root)
+    return build_sketch(opened.base, opened.experts, whole=opened.card["parameters"])
 
 
 def write_runs(root: Path, name: str) -> None:

@@ -10,11 +10,11 @@ from merging.checkpoints import MemoryCheckpoint
 from merging.errors import ParameterError
 from merging.methods.registry import METHODS
 from merging.recipe import make_recipe
-from merging.sketch import DeltaTables, preview
+from merging.sketch import build_sketch, preview
 
 BASE = state(0)
 MODELS = experts(BASE, 2, seed=5)
-TABLES = DeltaTables(MemoryCheckpoint("base", BASE), checkpoints(MODELS))
+SKETCH = build_sketch(MemoryCheckpoint("base", BASE), checkpoints(MODELS))
 ON = {"depth_scaling": True, "shallow": 0.5, "deeper": 0.25}
 
 
@@ -85,7 +85,9 @@ def test_preview_tells_the_length_of_the_scaled_merge(name: str) -> None:
         for e in recipe.experts
     ]
     mean = sum(own) / len(own)
-    assert preview(TABLES, recipe).length == pytest.approx(squares**0.5 / mean, rel=1e-4)
+    length = preview(SKETCH, recipe).length
+    assert length is not None and length.exact
+    assert length.value == pytest.approx(squares**0.5 / mean, rel=1e-4)
 
 
 # The keys of a release that knew no scaling by depth.

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from merging.methods.masks import CHUNK, GivenMasks, HashMasks, hash_bits, kept
-from merging.sketch.tables import ColumnMasks
+from merging.methods.masks import CHUNK, GivenMasks, HashMasks, hash_at, hash_bits, kept
+from merging.sketch.by_kernels import ColumnMasks
 
 WORD = 0xFFFFFFFF
 
@@ -188,13 +188,21 @@ def test_threshold_is_a_share_of_all_words() -> None:
     assert kept(quarters, 0.25).tolist() == [False, False, True, True]
 
 
+@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=20), st.integers(0, 2**63 - 1))
+def test_bits_at_scattered_elements_are_those_of_the_whole(index: list[int], seed: int) -> None:
+    found = hash_at(seed, "w", "a", torch.tensor(index))
+    assert found.dtype == torch.int32
+    assert found.tolist() == [by_hand(seed, "w", "a", i) for i in index]
+
+
 def test_preview_masks_equal_merge_masks() -> None:
-    """The preview asks by column of all tensors together, the merge by tensor and element."""
-    bits = torch.cat([hash_bits(9, name, "a", 0, count) for name, count in (("v", 40), ("w", 200))])
-    columns = ColumnMasks({"a": bits}.__getitem__)
+    """The preview has the bits of some elements only; the merge draws them all."""
+    index = torch.tensor([0, 3, 17, 18, 150, 199])
+    columns = ColumnMasks({"a": hash_at(9, "w", "a", index)})
     for rate in (0.0, 0.3, 1.0):
-        merge = HashMasks(9).keep("w", "a", 17, 100, rate)
-        assert torch.equal(columns.keep("", "a", 40 + 17, 100, rate), merge)
+        merge = HashMasks(9).keep("w", "a", 0, 200, rate)[index]
+        assert torch.equal(columns.keep("w", "a", 0, 6, rate), merge)
+        assert torch.equal(columns.keep("w", "a", 2, 3, rate), merge[2:5])
 
 
 def test_given_masks_are_read_in_row_order() -> None:

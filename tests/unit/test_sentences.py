@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from merging.analysis import ConflictCount
+from merging.analysis import Conflict, ConflictCount, Figure
 from merging.checkpoints import Bucket
 from merging.evaluation import Estimate
 from merging.recipe import Expert, Recipe, make_recipe
@@ -15,9 +15,15 @@ FIVE = ("a", "b", "c", "d", "e")
 
 
 def preview(survivors: tuple[int, ...], contested: int, kept: float, length: float) -> Preview:
-    count = ConflictCount(survivors, contested)
-    experts = tuple(ExpertPreview(n, kept, kept**0.5, None) for n in FIVE[: len(survivors) - 1])
-    return Preview("k", {Bucket("L0", "q"): count}, count, experts, length)
+    whole = Conflict((ConflictCount(survivors, contested),))
+    experts = tuple(
+        ExpertPreview(n, exact(kept), exact(kept**0.5), None) for n in FIVE[: len(survivors) - 1]
+    )
+    return Preview("k", {Bucket("L0", "q"): whole}, whole, experts, length=exact(length))
+
+
+def exact(value: float) -> Figure:
+    return Figure(value, value, value, True, 100)
 
 
 def test_the_first_sentence() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from merging.analysis import ConflictCount
-from merging.checkpoints import Bucket
+from merging.analysis import Conflict, ConflictCount, Figure
+from merging.checkpoints import Bucket, MemoryCheckpoint
 from merging.engine import TensorReport
 from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
@@ -17,8 +17,13 @@ from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import letters, magnitudes_view
 from ui.views.scores import common_note, scores_view, worst_task
 
-FULL = ConflictCount((0, 0, 100), 40)
-FEW = ConflictCount((90, 5, 10), 8)
+FULL = Conflict((ConflictCount((0, 0, 100), 40),))
+FEW = Conflict((ConflictCount((90, 5, 10), 8),))
+SAMPLED = Conflict((ConflictCount((0, 0, 100), 40, 5000),))
+
+
+def exact(value: float) -> Figure:
+    return Figure(value, value, value, True, 100)
 
 
 def test_heatmap_puts_layers_and_modules_in_order() -> None:
@@ -28,7 +33,7 @@ def test_heatmap_puts_layers_and_modules_in_order() -> None:
         Bucket("L2", "down"): FULL,
         Bucket("Embed", "embed"): FULL,
     }
-    view = heatmap_view(Preview("k", cells, FULL, (), 1.0))
+    view = heatmap_view(Preview("k", cells, FULL, ()))
     assert view.rows == ("Embed", "L2", "L10", "Final")
     assert view.columns == ("embed", "q", "down", "norm")
     assert (view.low, view.high) == (0.0, 1.0)
@@ -39,10 +44,21 @@ def test_heatmap_puts_layers_and_modules_in_order() -> None:
     assert final is not None and final.value is None and "too few weights (10)" in final.text
 
 
+def test_a_cell_says_how_well_it_is_known() -> None:
+    """By hand: z of 1.96, 101 effective of 100 counted, as 4,900 of 5,000 are left."""
+    cells = {Bucket("L0", "q"): FULL, Bucket("L1", "q"): SAMPLED}
+    known, estimated = (row[0] for row in heatmap_view(Preview("k", cells, FULL, ())).cells)
+    assert known is not None and known.text.endswith("Exact.")
+    assert estimated is not None
+    assert estimated.text.endswith("Estimated, 95 % interval 31.0 to 49.8 %.")
+
+
 def test_magnitude_curves_are_shares_at_least_as_large() -> None:
-    deltas = torch.tensor([[0.0, 1.0, 2.0, 4.0, 8.0]])
-    sketch = build_sketch("i", ("a",), {"t": deltas})
-    shown = Preview("k", {}, FULL, (ExpertPreview("a", 0.4, 0.94, 4.0),), 1.0)
+    weights = torch.tensor([0.0, 1.0, 2.0, 4.0, 8.0])
+    base = MemoryCheckpoint("base", {"t": torch.zeros(5)})
+    sketch = build_sketch(base, {"a": MemoryCheckpoint("a", {"t": weights})})
+    expert = ExpertPreview("a", exact(0.4), exact(0.94), None, 4.0)
+    shown = Preview("k", {}, FULL, (expert,), length=exact(1.0))
     curve = magnitudes_view(sketch, shown, {"a": "First"}, ("a",)).curves[0]
     assert (curve.letter, curve.label, curve.cut, curve.kept) == ("A", "First", 4.0, 0.4)
     assert min(curve.sizes) == 1.0 and max(curve.sizes) == 8.0

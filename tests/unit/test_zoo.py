@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import ViTModel
 
-from merging.sets import open_set, references, set_names, shipped_runs, sketch, tables
+from merging.sets import open_set, references, set_names, shipped_runs, sketch
 from merging.sets.bundled import ROOT
 from scripts.zoo import finish, table
 
@@ -82,17 +82,33 @@ def test_transformers_loads_every_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gentle", "bold"])
 def test_sketch_is_of_these_weights(name: str) -> None:
-    held, shipped = tables(name), sketch(name)
-    rows = held.rows(held.experts)
-    assert shipped.experts == held.experts
-    assert torch.allclose(shipped.norms(), held.norms(rows), rtol=1e-9)
-    largest = max(held.tensors, key=lambda span: span.stop - span.start)
-    middle = shipped.quantiles.shape[1] // 2
-    order = held.sorted_model(rows)
-    at = round((held.count - 1) / 2)
-    assert [float(o[at]) for o in order] == shipped.quantiles[:, middle].tolist()
-    found = int(shipped.counts[shipped.tensors.index(largest.name)])
-    assert found == held.base(largest).numel()
+    """Every weight is in it, so that all figures of the page are exact."""
+    opened, shipped = open_set(name), sketch(name)
+    assert shipped.experts == tuple(sorted(opened.experts))
+    assert shipped.whole and not shipped.quick
+    for row, expert in enumerate(shipped.experts):
+        flat = torch.cat(
+            [
+                (opened.experts[expert].load(p.tensor).float() - opened.base.load(p.tensor).float())
+                .flatten()
+                for p in shipped.parts
+            ]
+        )  # fmt: skip
+        assert torch.equal(shipped.deltas[row], flat)
+        assert shipped.norms()[row].item() == pytest.approx(flat.double().norm().item(), rel=1e-6)
+        middle = flat.abs().sort().values[round((len(flat) - 1) / 2)]
+        assert shipped.sizes(expert, [0.5]) == [middle]
+
+
+@pytest.mark.parametrize("name", ["gentle", "bold", "stranger"])
+def test_shipped_sketches_equal_fresh_ones(name: str) -> None:
+    shipped, fresh = sketch(name), finish.fresh_sketch(ROOT, name)
+    assert (shipped.identity, shipped.parts) == (fresh.identity, fresh.parts)
+    assert (shipped.experts, shipped.seed) == (fresh.experts, fresh.seed)
+    for array in ("index", "base", "deltas", "nonzero", "levels", "model_levels"):
+        assert torch.equal(getattr(shipped, array), getattr(fresh, array)), array
+    for array in ("l1", "dots"):  # other processors add up in another order
+        assert torch.allclose(getattr(shipped, array), getattr(fresh, array), rtol=1e-9), array
 
 
 @pytest.mark.parametrize("name", ["gentle", "bold"])

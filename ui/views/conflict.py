@@ -1,10 +1,12 @@
 """Preview to heatmap: sign conflict by layer and module. Pure."""
 
-from merging.analysis import ConflictCount
+from collections.abc import Mapping
+
+from merging.analysis import Conflict
 from merging.checkpoints.buckets import MODULES, Bucket, row_order
 from merging.sketch import Preview
 from ui.views.models import HeatCell, HeatmapView
-from ui.views.sentences import conflict_sentence, percent
+from ui.views.sentences import conflict_sentence, error_words, percent
 
 
 def heatmap_view(shown: Preview) -> HeatmapView:
@@ -19,16 +21,18 @@ def heatmap_view(shown: Preview) -> HeatmapView:
     return HeatmapView(rows, columns, cells, 0.0, 1.0, conflict_sentence(shown))
 
 
-def _cell(cells: dict[Bucket, ConflictCount], bucket: Bucket) -> HeatCell | None:
-    count = cells.get(bucket)
-    if count is None:
+def _cell(cells: Mapping[Bucket, Conflict], bucket: Bucket) -> HeatCell | None:
+    found = cells.get(bucket)
+    if found is None:
         return None
     where = f"{bucket.row} {bucket.module}"
-    if count.too_few or count.share is None or count.chance is None:
-        text = f"{where}: too few weights ({count.shared:,}) are kept by two or more experts."
-        return HeatCell(None, None, count.shared, text)
+    share, chance = found.share, found.chance
+    if found.too_few or share is None or chance is None:
+        text = f"{where}: too few weights ({found.shared:,}) are kept by two or more experts."
+        return HeatCell(None, None, found.shared, text)
     text = (
-        f"{where}: signs clash at {percent(count.share, 1)} of the {count.shared:,} weights that "
-        f"two or more experts keep; coin tosses would clash at {percent(count.chance, 1)}. Exact."
+        f"{where}: signs clash at {percent(share.value, 1)} of the {found.shared:,} weights that "
+        f"two or more experts keep; coin tosses would clash at {percent(chance.value, 1)}. "
+        f"{error_words(share)}"
     )
-    return HeatCell(count.share, count.chance, count.shared, text)
+    return HeatCell(share.value, chance.value, found.shared, text)

@@ -7,6 +7,8 @@ from merging.sketch import Preview, Sketch
 from ui.views.models import LETTERS, SHAPES, MagnitudeCurve, MagnitudesView
 from ui.views.sentences import percent
 
+LEVELS = 257
+
 
 def letters(experts: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     """Return letter and marker shape of every expert of a set, by its place in the set."""
@@ -31,12 +33,11 @@ def magnitudes_view(
         order: Expert ids in the order of the set.
     """
     marks = letters(order)
-    levels = sketch.quantiles.shape[1]
+    shares = [1 - i / (LEVELS - 1) for i in range(LEVELS)]
     curves = []
     for expert in shown.experts:
-        row = sketch.experts.index(expert.expert)
-        sizes = [float(v) for v in sketch.quantiles[row]]
-        pairs = [(s, 1 - i / (levels - 1)) for i, s in enumerate(sizes) if s > 0]
+        sizes = sketch.sizes(expert.expert, shares)
+        pairs = [(s, share) for s, share in zip(sizes, shares, strict=True) if s > 0]
         letter, shape = marks[expert.expert]
         curves.append(
             MagnitudeCurve(
@@ -47,8 +48,8 @@ def magnitudes_view(
                 tuple(s for s, _ in pairs),
                 tuple(share for _, share in pairs),
                 expert.cut,
-                expert.kept,
-                expert.energy,
+                expert.kept.value,
+                expert.energy.value,
             )
         )
     return MagnitudesView(tuple(curves), magnitudes_sentence(shown, marks))
@@ -58,8 +59,8 @@ def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) ->
     """Return in words where the cut falls, or that there is none."""
     cut = [e for e in shown.experts if e.cut is not None]
     if cut:
-        least, most = min(e.energy for e in cut), max(e.energy for e in cut)
-        kept = percent(sum(e.kept for e in cut) / len(cut), 1)
+        least, most = min(e.energy.value for e in cut), max(e.energy.value for e in cut)
+        kept = percent(sum(e.kept.value for e in cut) / len(cut), 1)
         share = percent(most)
         if percent(least) != share:
             share = f"{100 * least:.0f} to {share}"
@@ -67,7 +68,7 @@ def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) ->
             f"The largest {kept} of the changes carry {share} "
             "of the squared length of an expert's task vector."
         )
-    kept = [e.kept for e in shown.experts]
+    kept = [e.kept.value for e in shown.experts]
     if shown.length is None:
         return "The changes that the experts bring; what becomes of them, only merging tells."
     if min(kept) > 0.9999:

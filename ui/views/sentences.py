@@ -1,5 +1,6 @@
 """Numbers to sentences: the verdict above every plot. Pure."""
 
+from merging.analysis import Figure
 from merging.evaluation import Estimate
 from merging.methods.params import Value
 from merging.recipe import Recipe
@@ -137,8 +138,8 @@ def verdict(
 
 def weights_sentence(recipe: Recipe, shown: Preview) -> str:
     """Return what a recipe does to the weights: what is kept, what clashes, how far it moves."""
-    kept = sum(e.kept for e in shown.experts) / len(shown.experts)
-    energy = sum(e.energy for e in shown.experts) / len(shown.experts)
+    kept = sum(e.kept.value for e in shown.experts) / len(shown.experts)
+    energy = sum(e.energy.value for e in shown.experts) / len(shown.experts)
     spec = recipe.spec
     if spec.whole:
         text = f"{spec.label} works on whole models: what it keeps, only merging tells. "
@@ -154,17 +155,24 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
     text += conflict_sentence(shown)
     if shown.length is None:
         return text
-    return f"{text} The merged change is {shown.length:.2f} × as long as one expert's."
+    return f"{text} The merged change is {shown.length.value:.2f} × as long as one expert's."
 
 
 def live_line(shown: Preview) -> str:
     """Return kept share, clash and chance in a few words."""
-    kept = sum(e.kept for e in shown.experts) / len(shown.experts)
+    kept = sum(e.kept.value for e in shown.experts) / len(shown.experts)
     text = "kept: after merging" if shown.length is None else f"kept {percent(kept, 1)}"
     share, chance = shown.whole.share, shown.whole.chance
     if share is None or chance is None or shown.whole.too_few:
         return text
-    return f"{text} · signs clash {percent(share, 1)} · coin toss {percent(chance, 1)}"
+    return f"{text} · signs clash {percent(share.value, 1)} · coin toss {percent(chance.value, 1)}"
+
+
+def error_words(figure: Figure) -> str:
+    """Return how well a share is known: exactly, or within its 95 % interval."""
+    if figure.exact:
+        return "Exact."
+    return f"Estimated, 95 % interval {100 * figure.low:.1f} to {percent(figure.high, 1)}."
 
 
 def conflict_sentence(shown: Preview) -> str:
@@ -175,6 +183,6 @@ def conflict_sentence(shown: Preview) -> str:
     if share is None or chance is None or shown.whole.too_few:
         return "Too few weights are kept by two or more experts to speak of conflict."
     return (
-        f"Where two or more experts meet, signs clash at {percent(share, 1)} of the weights; "
-        f"coin tosses would clash at {percent(chance, 1)}."
+        f"Where two or more experts meet, signs clash at {percent(share.value, 1)} of the weights; "
+        f"coin tosses would clash at {percent(chance.value, 1)}."
     )

@@ -1,0 +1,152 @@
+"""A recipe carried out on a sketch by the method's own kernels, part by part. Any method works."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from merging.methods.context import Context, Magnitudes
+from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
+from merging.methods.masks import kept
+from merging.recipe import Recipe
+from merging.sketch.columns import THIN, Columns, Planes, pack
+from merging.sketch.counting import Counted, count_planes
+from merging.sketch.parts import Part
+from merging.sketch.quantiles import TableMagnitudes, WeighedMagnitudes
+from merging.sketch.values import NOTHING, Values, join_values, positive, sums_of, votes
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMasks:
+    """Keep masks at the sampled elements of one tensor, from remembered hash bits.
+
+    Attributes:
+        bits: By expert id, int32, shape (elements,).
+    """
+
+    bits: dict[str, Tensor]
+
+    def keep(
+        self, tensor: str, expert: str, start: int, count: int, drop_rate: float | Tensor
+    ) -> Tensor:
+        """Return the mask of a run of what is held; see ``merging.methods.context.Masks``."""
+        if not isinstance(drop_rate, Tensor) and drop_rate <= 0:
+            return torch.ones(count, dtype=torch.bool)
+        return kept(self.bits[expert][start : start + count], drop_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One part after dropping and trimming, shapes as of the tensor where it is whole."""
+
+    part: Part
+    context: Context
+    trimmed: Tensor
+
+
+def through_kernels(columns: Columns, recipe: Recipe) -> tuple[Counted, Values]:
+    """Carry a recipe out; as in ``merging.engine``, on samples where tensors are not whole."""
+    with torch.inference_mode():
+        pieces = _trimmed(columns, recipe)
+        spec, settings = recipe.spec, recipe.settings()
+        survey = None
+        if spec.survey is not None and spec.scope(settings) == "model":
+            survey = spec.survey(lambda: ((p.context, p.trimmed) for p in pieces))
+        found = [_values(columns, recipe, piece, survey) for piece in pieces]
+        planes = list(_planes(columns, pieces))
+    return count_planes(columns, planes, votes(settings)), join_values(found)
+
+
+def _trimmed(columns: Columns, recipe: Recipe) -> list[_Piece]:
+    spec = recipe.spec
+    sparse = []
+    for part in columns.parts:
+        context, stack = _opened(columns, recipe, part)
+        if spec.sparsify is not None:
+            stack = spec.sparsify(stack, context)
+        sparse.append((part, context, stack))
+    whole = None
+    if spec.scope(recipe.settings()) == "model":
+        whole = _over_model(columns, recipe, [stack for _, _, stack in sparse])
+    pieces = []
+    for part, context, stack in sparse:
+        sizes = whole or _of_part(columns, recipe, part, stack)
+        context = replace(context, magnitudes=sizes)
+        pieces.append(_Piece(part, context, spec.trim(stack, context) if spec.trim else stack))
+    return pieces
+
+
+def _opened(columns: Columns, recipe: Recipe, part: Part) -> tuple[Context, Tensor]:
+    """The stack of one part and what kernels may know of it."""
+    shape = part.shape if part.whole else (part.sampled,)
+    inside = slice(part.start, part.stop)
+    ids = tuple(e.id for e in recipe.experts)
+    masks = ColumnMasks({})
+    if recipe.spec.random:
+        bits = columns.bits(recipe.seed)[:, inside]
+        masks = ColumnMasks(dict(zip(ids, map(torch.from_numpy, bits), strict=True)))
+    context = Context(
+        tensor=part.tensor,
+        experts=ids,
+        settings=positive(recipe.settings())[0],
+        masks=masks,
+        magnitudes=NOTHING,
+        base=torch.from_numpy(columns.base[inside]).reshape(shape),
+        names=columns.sketch.names,
+    )
+    stack = torch.from_numpy(columns.deltas[:, inside]).reshape(len(ids), *shape)
+    return replace(context, magnitudes=MeasuredMagnitudes(stack)), stack
+
+
+def _over_model(columns: Columns, recipe: Recipe, sparse: list[Tensor]) -> Magnitudes:
+    """Magnitudes over the whole model, of what the trim sees."""
+    sketch, rows = columns.sketch, columns.rows
+    if recipe.spec.sparsify is None:
+        if not sketch.whole:
+            return TableMagnitudes(tuple(sketch.model_table(row) for row in rows), sketch.count)
+        return SortedMagnitudes([torch.from_numpy(sketch.ordered(row)) for row in rows])
+    if sketch.whole:
+        return ModelMagnitudes(
+            lambda expert: torch.cat([s[expert].flatten() for s in sparse]), sketch.count
+        )
+    sizes = torch.cat([s.reshape(len(s), -1) for s in sparse], 1).abs()
+    weights = np.repeat([p.count / p.sampled for p in sketch.parts], columns.sampled.astype(int))
+    return WeighedMagnitudes(sizes, torch.from_numpy(weights), sketch.count)
+
+
+def _of_part(columns: Columns, recipe: Recipe, part: Part, stack: Tensor) -> Magnitudes:
+    """Magnitudes of one tensor; ranks count what is held, as rules that count ties need it."""
+    if part.whole or recipe.spec.sparsify is not None:
+        return MeasuredMagnitudes(stack)
+    tables = tuple(columns.sketch.table(part, row) for row in columns.rows)
+    return TableMagnitudes(tables, part.sampled, stack)
+
+
+def _values(columns: Columns, recipe: Recipe, piece: _Piece, survey: object) -> Values:
+    spec, part = recipe.spec, piece.part
+    settings = recipe.settings()
+    assert spec.merge is not None
+    context, base = replace(piece.context, survey=survey), piece.context.base
+    assert base is not None
+    if spec.space_of(settings) == "deltas":
+        merged = spec.merge(piece.trimmed, context)
+    else:
+        merged = spec.merge(piece.trimmed + base, context) - base
+    step = 1 if part.whole else THIN
+    made = piece.trimmed.reshape(len(columns.rows), -1).numpy()[:, None, ::step]
+    own = columns.deltas[:, None, part.start : part.stop : step]
+    thin = np.ascontiguousarray(merged.flatten().numpy()[None, ::step])
+    return sums_of(own * (made != 0), made, thin, settings, positive(settings)[1])
+
+
+def _planes(columns: Columns, pieces: list[_Piece]) -> Iterator[tuple[Planes, Planes]]:
+    """Of every group which deltas that survive are positive and negative."""
+    for group in columns.groups:
+        inside = pieces[group.first : group.first + group.parts]
+        stack = np.stack([p.trimmed.reshape(len(columns.rows), -1).numpy() for p in inside], axis=1)
+        survived: NDArray[np.bool_] = stack != 0
+        deltas = group.view(columns.deltas)
+        yield pack(survived & (deltas > 0)), pack(survived & (deltas < 0))

@@ -1,0 +1,119 @@
+"""Which controls change nothing on these models: decided by moving each one and looking."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from merging.errors import MergeError
+from merging.methods.params import WEIGHT, Param, Value
+from merging.recipe import Recipe
+from merging.sketch.columns import Floats
+from merging.sketch.model import Sketch
+from merging.sketch.work import carry_out
+
+CLOSE = 1e-5
+SEED = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Inert:
+    """A control that changes nothing.
+
+    Attributes:
+        name: Of the parameter, "weight", or "seed".
+        expert: Whose it is, or "" for one of all experts.
+    """
+
+    name: str
+    expert: str = ""
+
+
+def inert(sketch: Sketch, recipe: Recipe) -> tuple[Inert, ...]:
+    """Tell which controls of a recipe leave the merged weights as they are.
+
+    Each control is moved, alone, to half and double its value (from 0 to its default and the ends
+    of its slider), or to every other choice; it is inert when no sampled weight follows beyond
+    rounding (a relative 1e-5). Switching an expert off, with a weight of 0, is not asked.
+
+    Args:
+        sketch: Of the models.
+        recipe: Its experts must belong to the sketch.
+
+    Returns:
+        In the order of the controls; nothing where only a merge can tell.
+
+    Raises:
+        UnknownNameError: An expert is not in the sketch.
+    """
+    recipe = recipe.ordered()
+    start = carry_out(sketch, recipe).merged
+    if start is None:
+        return ()
+    found = []
+    for control, others in _controls(recipe):
+        moved = [carry_out(sketch, other).merged for other in _valid(others)]
+        if moved and all(same is not None and _equal(start, same) for same in moved):
+            found.append(control)
+    return tuple(found)
+
+
+def _equal(one: Floats, other: Floats) -> bool:
+    limit = CLOSE * np.maximum(np.abs(one), np.abs(other))
+    return bool((np.abs(one - other) <= limit).all())
+
+
+def _valid(others: Iterator[tuple[Recipe, dict[str, object]]]) -> Iterator[Recipe]:
+    """The changed recipes that are not refused."""
+    for recipe, fields in others:
+        try:
+            yield replace(recipe, **fields)  # type: ignore[arg-type]
+        except MergeError:
+            continue
+
+
+def _controls(
+    recipe: Recipe,
+) -> Iterator[tuple[Inert, Iterator[tuple[Recipe, dict[str, object]]]]]:
+    """Every control with the recipes that moving it gives, as fields to be replaced."""
+    spec, settings = recipe.spec, recipe.settings()
+    if spec.weighted:
+        for index, expert in enumerate(recipe.experts):
+            values = _others(WEIGHT, expert.weight)
+            yield (
+                Inert("weight", expert.id),
+                ((recipe, {"experts": _at(recipe, index, replace(expert, weight=float(v)))})
+                 for v in values),
+            )  # fmt: skip
+    for param in spec.active(settings):
+        values = _others(param, settings.common[param.name])
+        yield Inert(param.name), ((recipe, _set(recipe, param, v)) for v in values)
+    yield Inert(SEED), ((recipe, {"seed": recipe.seed ^ flip}) for flip in (1, 2))
+
+
+def _at(recipe: Recipe, index: int, expert: object) -> tuple[object, ...]:
+    return (*recipe.experts[:index], expert, *recipe.experts[index + 1 :])
+
+
+def _set(recipe: Recipe, param: Param, value: Value) -> dict[str, object]:
+    """A common value; experts that have their own take it too."""
+    params = {**dict(recipe.params), param.name: value}
+    experts = tuple(
+        replace(e, params=tuple((n, v) for n, v in e.params if n != param.name))
+        for e in recipe.experts
+    )
+    return {"params": tuple(params.items()), "experts": experts}
+
+
+def _others(param: Param, value: Value) -> list[Value]:
+    """Other values that a control could have."""
+    if param.choices:
+        return [choice for choice in param.choices if choice != value]
+    if isinstance(param.default, bool):
+        return [not value]
+    if isinstance(value, str) or isinstance(param.default, str):
+        return []
+    tried = {value / 2, value * 2} if value else {float(param.default), *param.slider}
+    if isinstance(param.default, int):
+        return [int(v) for v in sorted(tried) if v == int(v) and v != value]
+    return [v for v in sorted(tried) if v != value]

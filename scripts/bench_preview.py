@@ -1,0 +1,194 @@
+"""Time previews on a sketch of a 135 M Llama, and the building of a sketch.
+
+``python -m scripts.bench_preview [BASE EXPERT ...]``: without folders the sketch is made up in
+memory (30 layers, 242 buckets, 4 experts, 3.5 M columns), with folders a sketch of them is built
+and timed against reading their files once.
+
+Previews: what was tried, per tick of TIES over 3.5 M columns x 4 experts on one idle core, from
+slow to fast. The methods' own kernels over all columns, tensor by tensor: 300 ms and more. Sizes
+compared with cuts, marks packed into words and conflict counted on words of 64 coordinates, values
+merged over every fourth column only: 36 ms. Vote, merge and winners in shared passes instead of
+one kernel after another: 23 ms. Arrays used again instead of fresh ones (each fresh one costs a
+page fault per 4 KiB), and every eighth column: 14 ms. Two threads that share out short steps were
+slower than one, for they hand the interpreter's lock to and fro; one thread that counts while the
+other merges takes 9 ms.
+
+Building, five bfloat16 models of 135 M weights: tensors mapped into memory cost twice what reading
+into a buffer does. A histogram by numpy takes 1.2 ns a weight, torch's bincount of bfloat16
+patterns 0.37, and half of each large tensor is enough for the stated error. Per weight and expert:
+read 0.1 ns, widen 0.07, subtract 0.1, products 0.2, sizes 0.07, their sum 0.05, count 0.08,
+patterns and histogram 0.25.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from merging.checkpoints import open_folder
+from merging.recipe import Recipe, make_recipe
+from merging.sketch import Sketch, build_sketch, preview
+from merging.sketch.parts import draw, make_parts
+from merging.sketch.quantiles import exact_table
+
+LAYERS, WIDTH, INNER, NARROW, WORDS = 30, 576, 1536, 192, 49_152
+EXPERTS = ("a", "b", "c", "d")
+WARM_UP = 12
+
+
+def shapes(layers: int = LAYERS) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of a small Llama with tied embeddings."""
+    found: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (WORDS, WIDTH)}
+    for layer in range(layers):
+        at = f"model.layers.{layer}."
+        rows = {"q": WIDTH, "k": NARROW, "v": NARROW, "o": WIDTH}
+        found |= {f"{at}self_attn.{n}_proj.weight": (rows[n], WIDTH) for n in rows}
+        found |= {f"{at}mlp.{n}_proj.weight": (INNER, WIDTH) for n in ("gate", "up")}
+        found[f"{at}mlp.down_proj.weight"] = (WIDTH, INNER)
+        found |= {f"{at}{n}_layernorm.weight": (WIDTH,) for n in ("input", "post_attention")}
+    return found | {"model.norm.weight": (WIDTH,)}
+
+
+def made_up(layers: int = LAYERS) -> Sketch:
+    """Return the sketch of a base and four experts that nobody trained."""
+    source = np.random.default_rng(0)
+    parts = make_parts(shapes(layers))
+    columns = parts[-1].stop
+    common = source.standard_normal(columns, dtype=np.float32)
+    own = source.standard_normal((len(EXPERTS), columns), dtype=np.float32)
+    deltas = (own + 0.5 * common) * np.float32(0.002)
+    scale = np.array([part.count / part.sampled for part in parts])
+    runs = [deltas[:, part.start : part.stop] for part in parts]
+    tables = [
+        [exact_table(np.sort(np.abs(row))) for row in run]
+        for run, part in zip(runs, parts, strict=True)
+        if not part.whole
+    ]
+    whole = [exact_table(np.sort(np.abs(row))) for row in deltas]
+    stored = [np.stack([[t.values, t.at_least, t.above] for t in row]) for row in (*tables, whole)]
+    sums = {
+        "nonzero": np.stack([(run != 0).sum(1) for run in runs]) * scale[:, None],
+        "l1": np.stack([np.abs(run).sum(1) for run in runs]) * scale[:, None],
+        "dots": np.stack([run @ run.T for run in runs]) * scale[:, None, None],
+    }
+    index = [draw(0, part.tensor, part.count, part.sampled) for part in parts]
+    return Sketch(
+        identity="made up",
+        seed=0,
+        quick=False,
+        experts=EXPERTS,
+        parts=parts,
+        index=torch.from_numpy(np.concatenate(index)),
+        base=torch.from_numpy(common * np.float32(0.02)),
+        deltas=torch.from_numpy(deltas),
+        levels=torch.from_numpy(np.stack(stored[:-1])),
+        model_levels=torch.from_numpy(stored[-1]),
+        **{name: torch.from_numpy(array.astype(np.float64)) for name, array in sums.items()},
+    )
+
+
+def changes(ids: tuple[str, ...]) -> Iterator[Recipe]:
+    """Return one changed recipe after another: every tick moves another control."""
+    kinds = []
+    for step in range(40):
+        share = 0.05 + 0.0225 * step
+        kinds += [
+            make_recipe("ties", ids, params={"density": share}),
+            make_recipe("ties", {i: 1 + share * n for n, i in enumerate(ids)}),
+            make_recipe("dare_ties", ids, params={"drop_rate": share}),
+            make_recipe("ties", ids, params={"scale": 2 * share}),
+            make_recipe("ties", ids, params={"density": share, "election": "count"}),
+            make_recipe("ties", ids, dialect="mergekit", params={"density": share}),
+            make_recipe("ties", ids, params={"density": share, "trim_scope": "tensor"}),
+            make_recipe("task_arithmetic", dict.fromkeys(ids, share)),
+            make_recipe("dare_ties", ids, dialect="mergekit", params={"drop_rate": share}),
+            make_recipe("dare", ids, params={"drop_rate": share}),
+        ]
+    return cycle(kinds)
+
+
+def tick(sketch: Sketch, recipe: Recipe, pinned: Recipe) -> object:
+    """Answer a slider: all figures over the model, and the counts of every cell."""
+    found = preview(sketch, recipe, pinned)
+    whole = found.whole
+    return whole.agree, whole.disjoint, whole.contested, whole.share, whole.chance
+
+
+def preview_row(seconds: float = 5.0, sketch: Sketch | None = None) -> dict[str, float]:
+    """Time previews of alternating changes.
+
+    Args:
+        seconds: How long to go on after a few that are not counted.
+        sketch: What to ask; one made up by default.
+
+    Returns:
+        Milliseconds: ``p50_ms`` and ``p95_ms``; and how many ``ticks`` there were.
+    """
+    sketch = sketch or made_up()
+    pinned = make_recipe("task_arithmetic", sketch.experts)
+    recipes = changes(sketch.experts)
+    for _ in range(WARM_UP):
+        tick(sketch, next(recipes), pinned)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < WARM_UP:
+        recipe = next(recipes)
+        begin = time.perf_counter()
+        tick(sketch, recipe, pinned)
+        times.append(time.perf_counter() - begin)
+    p50, p95 = np.quantile(times, [0.5, 0.95])
+    return {"p50_ms": 1e3 * float(p50), "p95_ms": 1e3 * float(p95), "ticks": len(times)}
+
+
+def build_row(folders: list[Path], repeats: int = 5, quick: bool = False) -> dict[str, float]:
+    """Time the building of a sketch against reading its models once, alternating; medians.
+
+    Args:
+        folders: The base and its experts.
+        repeats: How often.
+        quick: Build in quick mode.
+
+    Returns:
+        Seconds ``build_s`` and ``read_s``, and their ``ratio``.
+    """
+    base, *experts = (open_folder(folder) for folder in folders)
+    files = sorted({file for model in (base, *experts) for file in model.files.values()})
+    models = {f"{number} {model.name}": model for number, model in enumerate(experts)}
+    build_sketch(base, models, quick=quick)
+    reads, builds = [], []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        for file in files:
+            np.fromfile(file, np.uint8)
+        middle = time.perf_counter()
+        build_sketch(base, models, quick=quick)
+        reads.append(middle - begin)
+        builds.append(time.perf_counter() - middle)
+    read, build = float(np.median(reads)), float(np.median(builds))
+    return {"build_s": build, "read_s": read, "ratio": build / read}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench_preview", description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.folders:
+        found = build_row(options.folders, quick=options.quick)
+    else:
+        found = preview_row(options.seconds)
+    print(json.dumps({name: round(value, 4) for name, value in found.items()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
