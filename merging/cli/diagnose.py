@@ -9,6 +9,7 @@ from merging.cli.progress import ProgressPrinter
 from merging.cli.table import figures_text
 from merging.errors import RecipeError
 from merging.recipe import Recipe
+from merging.sketch import build_sketch, preview
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:
@@ -38,8 +39,5 @@ def preview_of(recipe: Recipe, models: Models, progress: ProgressPrinter) -> obj
         raise RecipeError(
             "diagnose looks at changes from a base, and this recipe names none. Add base."
         )
-    from merging import sketch
-
-    names: Any = sketch  # until it lands: its new build_sketch and preview, checked by mypy then
     chosen = {expert.id: models.experts[expert.id] for expert in recipe.experts}
-    return names.preview(names.build_sketch(models.base, chosen, progress=progress), recipe)
+    return preview(build_sketch(models.base, chosen, progress=progress), recipe)

@@ -18,7 +18,7 @@ def dumps(value: object) -> str:
 def plain(value: object) -> Any:
     """Return a value as JSON knows it.
 
-    Dataclasses become objects of their fields and of those properties that are single values;
+    Dataclasses become objects of the fields that they show and of those properties that are single values;
     keys that are dataclasses or tuples become words (bucket L3, up: ``"L3 up"``).
 
     Raises:
@@ -42,7 +42,8 @@ def plain(value: object) -> Any:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    found = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    shown = (field.name for field in fields(value) if field.repr)
+    found = {name: plain(getattr(value, name)) for name in shown}
     for name, member in vars(type(value)).items():
         if isinstance(member, property) and not name.startswith("_"):
             figure = getattr(value, name)

@@ -1,7 +1,7 @@
 """What a recipe would do to the weights, answered in milliseconds from a sketch alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Preview:
     norm: Figure | None = None
     length: Figure | None = None
     flips: Figure | None = None
-    tally: Tally | None = None
+    tally: Tally | None = field(default=None, repr=False)
 
     def at(self, bucket: Bucket) -> BucketPreview:
         """Return all figures of one bucket.

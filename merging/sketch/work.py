@@ -187,7 +187,7 @@ def _copied(kept: Floats, made: Floats) -> tuple[Floats, Floats]:
 
 
 def _tie(survived: list[tuple[Floats, Floats]], settings: Settings) -> float:
-    """The sign that prevails over the model, as ``merging.methods.ties.majority_sign`` finds it."""
+    """The sign that prevails over the model, that of ``merging.methods.ties.balance``."""
     weights = settings.each["weight"]
     weighted = settings.word("voters") == "weighted"
 
@@ -214,7 +214,7 @@ def _merge(
         settings=settings,
         masks=HashMasks(recipe.seed),
         magnitudes=NOTHING,
-        survey=tie,
+        survey=None if tie is None else torch.tensor(tie),
         base=base,
         names=columns.sketch.names,
     )
