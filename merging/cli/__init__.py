@@ -54,7 +54,11 @@ COMMANDS = (
         out="folder to write; must be new",
     ),
     Command("plan", "tell what a merge would do and take", ("device", "memory", *SHARED)),
-    Command("diagnose", "tell what a recipe does to the weights, without merging", SHARED),
+    Command(
+        "diagnose",
+        "tell what a recipe does to the weights, without merging",
+        ("quick", "against", *SHARED),
+    ),
     Command("dialects", "tell where implementations of a method part", ("device", *SHARED)),
     Command(
         "docs",

@@ -18,8 +18,8 @@ def dumps(value: object) -> str:
 def plain(value: object) -> Any:
     """Return a value as JSON knows it.
 
-    Dataclasses become objects of the fields that they show and of those properties that are single values;
-    keys that are dataclasses or tuples become words (bucket L3, up: ``"L3 up"``).
+    Dataclasses become objects of the fields that they show and of those properties that are single
+    values; keys that are dataclasses or tuples become words (bucket L3, up: ``"L3 up"``).
 
     Raises:
         TypeError: There is no such form.

@@ -21,6 +21,8 @@ class Options:
         threads: Threads that compute, or None for torch's number.
         json: Results and progress for machines.
         quiet: No progress.
+        quick: Read parts of large tensors only.
+        against: Another recipe of the same experts to compare with, or None.
     """
 
     recipe: Path = Path()
@@ -30,6 +32,8 @@ class Options:
     threads: int | None = None
     json: bool = False
     quiet: bool = False
+    quick: bool = False
+    against: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +77,10 @@ _COMMON: dict[str, dict[str, Any]] = {
     "threads": {"type": _threads, "metavar": "N", "help": "threads that compute"},
     "json": {"action": "store_true", "help": "one JSON object on stdout, progress as JSON lines"},
     "quiet": {"action": "store_true", "help": "no progress"},
+    "quick": {"action": "store_true", "help": "read only parts of large tensors"},
+    "against": {
+        "type": Path,
+        "metavar": "RECIPE",
+        "help": "another recipe of the same experts: tell whose merged signs flip",
+    },
 }

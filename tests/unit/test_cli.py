@@ -1,6 +1,5 @@
 """The command line, from recipe file to a folder that transformers loads."""
 
-import inspect
 import json
 import math
 import re
@@ -25,7 +24,6 @@ from merging.engine.estimate import Estimate
 from merging.errors import Cancelled
 from merging.methods.masks import HashMasks
 from merging.recipe import make_recipe, parse_recipe
-from merging.sketch import build_sketch
 
 SUM = """format: merge-explorer/1
 base: base
@@ -363,46 +361,77 @@ def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("merging.sketch.preview", look)
 
 
-@pytest.mark.usefixtures("sketched")
-def test_what_a_recipe_does_is_diagnosed(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
-    path = command(vit_family, named(SUM, vit_family), tmp_path / "out")[1]
-    assert main(["diagnose", path, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["method"], told["dialect"]) == ("task_arithmetic", "paper")
-    assert told["cells"] == {"L3 up": 0.25}
-    experts = [f"{vit_family}/one", f"{vit_family}/two"]
-    assert told["experts"] == ["base", *experts, "task_arithmetic"]
-    assert main(["diagnose", path, "--quiet"]) == 0
-    shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "method   task_arithmetic"
-    assert shown[-2:] == ["cells", "  L3 up  0.25"]
-
-
-@pytest.mark.usefixtures("sketched")
-def test_a_set_is_diagnosed_by_the_experts_of_the_recipe(tmp_path: Path, capsys: Any) -> None:
-    recipe = "format: merge-explorer/1\nset: gentle\nexperts: [fashion]\nmethod: ties\n"
-    assert main(["diagnose", written(tmp_path / "recipe.yaml", recipe), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["experts"][1:] == ["fashion", "ties"]
-
-
 def test_a_diagnosis_needs_a_base(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
     recipe = f"format: merge-explorer/1\nexperts: ['{vit_family}/one']\nmethod: linear\n"
     assert main(["diagnose", written(tmp_path / "recipe.yaml", recipe)]) == 1
     assert "diagnose looks at changes from a base" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(
-    "base" not in inspect.signature(build_sketch).parameters,
-    reason="the sketch of any models has not landed",
-)
-def test_a_diagnosis_of_real_models(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
-    path = command(vit_family, named(SUM, vit_family), tmp_path / "out")[1]
+def figure(value: float, basis: int) -> dict[str, Any]:
+    return {
+        "value": pytest.approx(value),
+        "low": pytest.approx(value),
+        "high": pytest.approx(value),
+        "exact": True,
+        "basis": basis,
+        "too_few": basis < 50,
+    }
+
+
+def by_hand(folder: Path) -> str:
+    """Of 100 weights both experts raise 60, 30 are raised by one and lowered by the other."""
+    one, two = torch.zeros(100), torch.zeros(100)
+    one[:95], two[:60], two[60:90] = 1.0, 1.0, -1.0
+    for name, change in (("base", torch.zeros(100)), ("one", one), ("two", two)):
+        (folder / name).mkdir()
+        save_file({"layers.0.mlp.fc1.weight": change}, folder / name / "model.safetensors")
+    text = "format: merge-explorer/1\nbase: base\nexperts: [one, two]\nmethod: task_arithmetic\n"
+    return written(folder / "recipe.yaml", text + "params: {scale: 0.5}\n")
+
+
+def test_what_a_recipe_does_is_diagnosed(tmp_path: Path, capsys: Any) -> None:
+    path = by_hand(tmp_path)
     assert main(["diagnose", path, "--json", "--quiet"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["method"] == "task_arithmetic"
-    assert len(told) > 3
+    assert (told["method"], told["dialect"]) == ("task_arithmetic", "paper")
+    cell = told["cells"]["L0 up"]
+    for where in (told, cell):
+        assert where["agree"] == figure(0.6, 100)
+        assert where["contested"] == figure(0.3, 100)
+        assert where["disjoint"] == figure(0.05, 100)
+        assert where["untouched"] == figure(0.05, 100)
+        assert where["share"] == figure(1 / 3, 90)
+        assert where["chance"] == figure(0.5, 90)
+    assert told["norm"]["value"] == pytest.approx((60 * 1 + 5 * 0.25) ** 0.5)
+    assert told["experts"]["one"]["kept"]["value"] == 1.0
+    assert told["flips"] is None
+    assert told["inert"] == [{"control": "seed", "expert": ""}]  # nothing is drawn
+
+
+def test_a_diagnosis_for_people(tmp_path: Path, capsys: Any) -> None:
+    path = by_hand(tmp_path)
     assert main(["diagnose", path, "--quiet"]) == 0
-    assert capsys.readouterr().out.startswith("method ")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("task_arithmetic (paper), recipe ")
+    rows = [line.split() for line in shown]
+    assert ["L0", "up", "60.0", "5.0", "30.0", "5.0", "33.3", "50.0"] in rows
+    assert ["one", "100.0", "100.0", "-"] in rows
+
+
+def test_a_diagnosis_against_another_recipe(tmp_path: Path, capsys: Any) -> None:
+    """Turning both weights round turns every merged sign; a recipe of other experts is refused."""
+    path = by_hand(tmp_path)
+    text = (
+        Path(path)
+        .read_text()
+        .replace("[one, two]", "[{id: one, weight: -1.0}, {id: two, weight: -1.0}]")
+    )
+    other = written(tmp_path / "other.yaml", text)
+    assert main(["diagnose", path, "--against", other, "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["flips"]["value"] == pytest.approx(0.65)
+    strange = written(tmp_path / "strange.yaml", text.replace("id: two", "id: base"))
+    assert main(["diagnose", path, "--against", strange]) == 1
+    assert "has an expert 'base' that" in capsys.readouterr().err
 
 
 def test_help_says_the_exit_codes(capsys: Any) -> None:
