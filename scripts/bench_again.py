@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from merging.engine import run
+from merging.engine.cache import Intermediates
 from merging.recipe import Recipe
 from scripts.bench_child import planned
 from scripts.bench_models import Family
@@ -53,12 +54,7 @@ def _times(family: Family, task: Task, turn: int) -> dict[str, float]:
     recipe = task.recipe(family)
     changed = recipe.patched(weights={family.experts[1]: 0.625 - 0.125 * turn})
     scaled = recipe.patched(params={"scale": 0.75 + 0.125 * turn})
-    try:
-        from merging.engine.cache import Intermediates
-
-        cache: dict[str, Any] = {"cache": Intermediates(CACHE)}
-    except ImportError:  # until it lands
-        return {"first": _seconds(family, recipe, {})}
+    cache = {"cache": Intermediates(CACHE)}
     recipes = {"first": recipe, "weight": changed, "λ": scaled}
     return {name: _seconds(family, r, cache) for name, r in recipes.items()}
 

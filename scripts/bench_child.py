@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from merging.checkpoints import open_folder
-from merging.engine import make_plan, run
-from merging.engine.output import write_model
+from merging.engine import make_plan
+from merging.engine.commit import commit
 from merging.engine.plan import Plan
 from merging.recipe import parse_recipe
 
@@ -21,12 +21,7 @@ def merge(recipe: Path, out: Path) -> float:
     """Merge and write; return the seconds."""
     begin = time.perf_counter()
     plan = planned(recipe)
-    try:
-        from merging.engine.commit import commit
-    except ImportError:  # until it lands
-        write_model(run(plan, device="cpu"), plan.reference.config(), out)
-    else:
-        commit(plan, out)
+    commit(plan, out)
     return time.perf_counter() - begin
 
 

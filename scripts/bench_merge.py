@@ -33,11 +33,13 @@ def rows(bench: Bench) -> Iterator[Figure]:
         for task, target in READ_AND_WRITE.items():
             with bench.scratch() as scratch:
                 recipe = save_recipe(family, task.recipe(family))
-                merges, copies = alternating(
+                merges, copies, streams = alternating(
                     (lambda r=recipe, s=scratch: merged(r, s / "out"), bench.repeats),
+                    (lambda f=family, s=scratch: held(f, s / "plain"), bench.repeats),
                     (lambda f=family, s=scratch: copied(f, s / "plain"), bench.repeats),
                 )
             yield _against_copy(size.name, task, target, merges, copies)
+            yield _against_stream(size.name, task, merges, streams)
 
 
 def _against_copy(
@@ -61,6 +63,18 @@ def _against_copy(
     )
 
 
+def _against_stream(size: str, task: Task, merges: list[Ran], streams: list[float]) -> Figure:
+    """The same against one small buffer that never leaves the cache: reported, no target."""
+    seconds, plain = median([alone(m) for m in merges]), median(streams)
+    return Figure(
+        f"{size} {task.name}: merge over read + write through one buffer",
+        ratio(seconds, plain),
+        "x",
+        note=f"{seconds:.2f} s against {plain:.2f} s",
+        details={"merge": seconds, "plain": plain},
+    )
+
+
 def merged(recipe: Path, out: Path) -> Ran:
     """Measure a merge in a fresh process, which tells its seconds; what it wrote is let go."""
     run = ran(python("-m", "scripts.bench_child", recipe, "--out", out))
@@ -71,6 +85,19 @@ def merged(recipe: Path, out: Path) -> Ran:
 def alone(run: Ran) -> float:
     """Return the seconds of a merge without the start of its process."""
     return float(run.said.split()[-1])
+
+
+def held(family: Family, out: Path) -> float:
+    """Return the seconds of reading all inputs into memory and writing as many bytes as a model.
+
+    Nothing in between. The inputs are all held, as by whoever wants to compute with them.
+    """
+    begin = time.perf_counter()
+    data = [path.read_bytes() for path in family.files()]
+    out.write_bytes(data[0])
+    seconds = time.perf_counter() - begin
+    out.unlink()
+    return seconds
 
 
 def copied(family: Family, out: Path) -> float:

@@ -2,20 +2,14 @@
 
 from collections.abc import Iterator
 
+from scripts.bench_preview import build_row, preview_row
 from scripts.bench_work import Bench
 from scripts.figures import Figure
-
-NOT_YET = "not there yet"
 
 
 def preview(bench: Bench) -> Iterator[Figure]:
     """Yield the time of a preview over 30 layers and 4 experts, after any change."""
     name = "preview of any change, p95"
-    try:
-        from scripts.bench_preview import preview_row
-    except ImportError:  # until it lands
-        yield Figure(name, None, "ms", 15.0, note=NOT_YET)
-        return
     told = preview_row()
     note = f"p50 {told['p50_ms']:.1f} ms"
     yield Figure(name, round(told["p95_ms"], 2), "ms", 15.0, note=note, details=told)
@@ -25,11 +19,6 @@ def build(bench: Bench) -> Iterator[Figure]:
     """Yield the time of building a sketch over that of reading the inputs once."""
     family = bench.family()
     name = f"{family.size.name}: sketch built over inputs read"
-    try:
-        from scripts.bench_preview import build_row
-    except ImportError:  # until it lands
-        yield Figure(name, None, "x", 2.0, note=NOT_YET)
-        return
     told = build_row([path.parent for path in family.files()])
     note = f"{told['build_s']:.2f} s against {told['read_s']:.2f} s"
     yield Figure(name, round(told["ratio"], 3), "x", 2.0, note=note, details=told)
