@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from merging.methods.selection import kth_smallest
 from scripts.bench_models import CHANGE, SPREAD
 from scripts.bench_work import DENSITY, Bench, median
 from scripts.figures import Figure

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from merging.engine.ranks import Rank, Wanted
-from merging.methods.context import Context, Measure
+from merging.methods.context import Context, Masks, Measure
 from merging.methods.selection import PART, Order, order_of
 from merging.methods.totals import add, blocks
 
@@ -74,6 +74,35 @@ class Here:
         if name not in self.sums:
             self.sums[name] = add(measure(b, told) for told, b in blocks(self.stack, self.context))
         return self.sums[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Random masks of one chunk, drawn at once: for its norms, and again for dropping.
+
+    Attributes:
+        masks: Where they come from.
+        start, count: The chunk.
+        drawn: Those that were asked for, by expert and drop rate.
+    """
+
+    masks: Masks
+    start: int
+    count: int
+    drawn: dict[tuple[str, float], Tensor] = field(default_factory=dict)
+
+    def keep(
+        self, tensor: str, expert: str, start: int, count: int, drop_rate: float | Tensor
+    ) -> Tensor:
+        """Return the keep mask of a run of elements; see ``Masks``."""
+        if isinstance(drop_rate, Tensor):
+            return self.masks.keep(tensor, expert, start, count, drop_rate)
+        key = (expert, drop_rate)
+        if key not in self.drawn:
+            whole = self.masks.keep(tensor, expert, self.start, self.count, drop_rate)
+            self.drawn[key] = whole
+        begin = start - self.start
+        return self.drawn[key][begin : begin + count]
 
 
 @dataclass(slots=True)

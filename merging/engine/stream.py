@@ -8,7 +8,7 @@ from threading import local
 import torch
 from torch import Tensor
 
-from merging.engine.beyond import ChunkMagnitudes, Here, Known
+from merging.engine.beyond import ChunkMagnitudes, Here, Known, Remembered
 from merging.engine.cache import Intermediates, Key
 from merging.engine.chunks import Chunk
 from merging.engine.fit import kind
@@ -19,6 +19,7 @@ from merging.errors import CompatibilityError
 from merging.methods.context import Context, Masks, Statistics, Totals
 from merging.methods.magnitudes import SortedMagnitudes
 from merging.methods.scripted import scripted
+from merging.methods.totals import blocks
 
 LENGTH = 65_536  # elements of a block, a multiple of the 32,768 that sums are made of
 
@@ -112,8 +113,8 @@ class Stream:
 
     def still(self, chunk: Chunk) -> bool:
         """Return whether all models hold the same numbers in a chunk."""
-        blocks = range(0, chunk.size, LENGTH)
-        parts = (chunk.part(b, min(b + LENGTH, chunk.size)) for b in blocks)
+        starts = range(0, chunk.size, LENGTH)
+        parts = (chunk.part(s, min(s + LENGTH, chunk.size)) for s in starts)
         return all(map(self.sources.still, parts))
 
     def space(self, chunk: Chunk, name: str = "chunk") -> tuple[Tensor, Tensor]:
@@ -137,8 +138,8 @@ class Stream:
         totals: Totals | None = self.answers.merge.get(chunk.step.tensor)
         if asks:
             totals = Here(stack, self.context(chunk))
-        blocks = self._blocks(chunk, stack) if done else self._trim(chunk, stack)
-        for begin, part, told in blocks:
+        parts = self._blocks(chunk, stack) if done else self._trim(chunk, stack)
+        for begin, part, told in parts:
             under = base[begin : begin + LENGTH]
             yield begin, part, under, replace(told, base=under, totals=totals)
 
@@ -178,11 +179,13 @@ class Stream:
         sparsify = self.sources.plan.recipe.spec.sparsify
         if sparsify is None:
             return
-        known: Totals | None = self.answers.drop.get(chunk.step.tensor)
+        told, known = self.context(chunk), self.answers.drop.get(chunk.step.tensor)
+        totals: Totals | None = known
         if known is None and self.answers.asks_drop:
-            known = Here(stack, self.context(chunk))
-        for _, part, told in self._blocks(chunk, stack):
-            part.copy_(sparsify(part, replace(told, totals=known)))
+            told = replace(told, masks=Remembered(told.masks, chunk.start, chunk.size))
+            totals = Here(stack, told)
+        for part_told, part in blocks(stack, told):
+            part.copy_(sparsify(part, replace(part_told, totals=totals)))
 
     def _trim(
         self, chunk: Chunk, stack: Tensor, out: Tensor | None = None
@@ -221,8 +224,8 @@ def told_of(plan: Plan, masks: Masks, statistics: Statistics | None) -> Context:
 
 def _put(merged: Tensor, base: Tensor | None, out: Tensor, chunk: Chunk) -> None:
     """Add a block to the base and round it to the output type, once."""
-    largest = _rounded(merged, base, out)
-    if largest > torch.finfo(out.dtype).max and not torch.isfinite(out).all():
+    largest = _rounded(merged if base is None else base, merged, base is not None, out)
+    if not largest <= torch.finfo(out.dtype).max and not torch.isfinite(out).all():
         raise CompatibilityError(
             f"The merged {chunk.step.tensor!r} does not fit {kind(out.dtype)}. "
             "Lower λ, the weights or the drop rate, or choose dtype float32."
@@ -230,9 +233,9 @@ def _put(merged: Tensor, base: Tensor | None, out: Tensor, chunk: Chunk) -> None
 
 
 @scripted
-def _rounded(merged: Tensor, base: Tensor | None, out: Tensor) -> float:
-    """Return the largest magnitude, infinite where a number is none."""
-    total = merged if base is None else base.add_(merged)
+def _rounded(total: Tensor, merged: Tensor, add: bool, out: Tensor) -> float:
+    """Return the largest magnitude, NaN where a number is none."""
+    if add:
+        total += merged
     out.copy_(total)
-    largest = float(torch.maximum(total.amax(), -total.amin()))
-    return largest if largest == largest else float("inf")
+    return float(torch.maximum(total.amax(), -total.amin()))

@@ -20,7 +20,7 @@ _FIRST = 0x7FEB352D
 _SECOND = 0x846CA68B - (1 << 32)
 _WORD = 1 << 32
 _HALF = 1 << 31
-CHUNK = 65_536
+CHUNK = 1 << 18
 
 
 def hash_bits(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from merging.methods.context import Context, Measure, Piece, Pieces, Settings
+from merging.methods.scripted import scripted
 
 BLOCK = 32_768
 
@@ -73,6 +74,12 @@ class Tally:
         return add(parts)
 
 
-def l1(rows: Iterable[Tensor]) -> Tensor:
-    """Return the sum of magnitudes of each row, shape (rows,), float64."""
-    return torch.stack([row.abs().sum(dtype=torch.float64) for row in rows])
+def l1(rows: Tensor) -> Tensor:
+    """Return the sum of magnitudes of each row, shape (rows, ...) -> (rows,), float64."""
+    return _l1(rows)
+
+
+@scripted
+def _l1(rows: Tensor) -> Tensor:
+    sums = [rows[index].abs().sum(dtype=torch.float64) for index in range(rows.size(0))]
+    return torch.stack(sums)
