@@ -5,7 +5,7 @@ that needs no copy. Sizes, sign planes and hash bits, which no slider changes, a
 """
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -23,7 +23,7 @@ Planes = NDArray[np.uint64]
 Array = NDArray[Any]
 
 THIN = 8
-MOST_ROWS = 2
+MOST_BYTES = 256 << 20
 MOST_SEEDS = 2
 WIDE_RUN, THIN_RUN = 1 << 20, 1 << 18
 
@@ -164,14 +164,11 @@ class Columns:
     def bits(self, seed: int) -> NDArray[np.int32]:
         """Return the hash bits of every column, shape (experts, columns), kept for a few seeds."""
         ids = [self.sketch.experts[row] for row in self.rows]
-        most = MOST_SEEDS * len(self.sketch.experts)
-        rows = [
-            self.sketch.memo.get(("bits", seed, name), partial(self._hashed, seed, name), most)
-            for name in ids
-        ]
-        found: NDArray[np.int32] = self.sketch.memo.get(
-            ("stacked bits", seed, *ids), lambda: np.stack(rows), MOST_SEEDS
-        )
+
+        def make() -> NDArray[np.int32]:
+            return np.stack([self._hashed(seed, name) for name in ids])
+
+        found: NDArray[np.int32] = self.sketch.memo.get(("bits", seed, *ids), make, MOST_SEEDS)
         return found
 
     def _hashed(self, seed: int, expert: str) -> NDArray[np.int32]:
@@ -183,7 +180,9 @@ class Columns:
 
 def columns_of(sketch: Sketch, rows: tuple[int, ...]) -> Columns:
     """Return the columns of some experts; those of the latest choices are kept."""
-    found: Columns = sketch.memo.get(("columns", rows), lambda: Columns(sketch, rows), MOST_ROWS)
+    size = 2 * len(sketch.experts) * sketch.deltas.shape[1] * sketch.deltas.element_size()
+    most = max(2, MOST_BYTES // size)
+    found: Columns = sketch.memo.get(("columns", rows), lambda: Columns(sketch, rows), most)
     return found
 
 
