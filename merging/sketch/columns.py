@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 Planes = NDArray[np.uint64]
 Array = NDArray[Any]
 
-THIN = 8
+THIN = 300_000
 MOST_BYTES = 256 << 20
 MOST_SEEDS = 2
 WIDE_RUN, THIN_RUN = 1 << 20, 1 << 18
@@ -187,15 +187,22 @@ def columns_of(sketch: Sketch, rows: tuple[int, ...]) -> Columns:
 
 
 def thin_of(sketch: Sketch) -> Sketch:
-    """Return the sketch for sums of values: every eighth coordinate of what is not whole.
+    """Return the sketch for sums of values: of what is not whole, every few coordinates.
 
     Counting signs costs little and goes over all columns. Merging values costs ten times as much,
-    and an eighth of the columns tells norms and shares of them well enough.
+    and some 300,000 columns tell norms, and shares of them, well enough.
     """
-    if sketch.whole:
+    step = step_of(sketch)
+    if step == 1:
         return sketch
-    found: Sketch = sketch.memo.get(("thin",), lambda: sketch.thinned(THIN), 1)
+    found: Sketch = sketch.memo.get(("thin",), lambda: sketch.thinned(step), 1)
     return found
+
+
+def step_of(sketch: Sketch) -> int:
+    """Return of how many sampled coordinates one counts where values are summed."""
+    sampled = sum(part.sampled for part in sketch.parts if not part.whole)
+    return max(1, round(sampled / THIN))
 
 
 def pack(marks: NDArray[np.bool_]) -> Planes:
