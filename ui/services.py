@@ -64,7 +64,9 @@ class Services:
         for name in set_names():
             self.sets[name] = open_set(name)
             self.shipped |= {record.key: record for record in shipped_runs(name)}
-            sketch(name)
+            held = sketch(name)
+            for row in range(len(held.experts)):
+                held.ordered(row)
         self.preview(self.first().recipe)
 
     def first(self, name: str | None = None) -> RunRecord:

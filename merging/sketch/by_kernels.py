@@ -12,7 +12,7 @@ from merging.methods.context import Context, Magnitudes
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
 from merging.methods.masks import kept
 from merging.recipe import Recipe
-from merging.sketch.columns import THIN, Columns, Planes, pack
+from merging.sketch.columns import Columns, Planes, pack, step_of
 from merging.sketch.counting import Counted, count_planes
 from merging.sketch.parts import Part
 from merging.sketch.quantiles import TableMagnitudes, WeighedMagnitudes
@@ -135,7 +135,7 @@ def _values(columns: Columns, recipe: Recipe, piece: _Piece, survey: object) -> 
         merged = spec.merge(piece.trimmed, context)
     else:
         merged = spec.merge(piece.trimmed + base, context) - base
-    step = 1 if part.whole else THIN
+    step = 1 if part.whole else step_of(columns.sketch)
     made = piece.trimmed.reshape(len(columns.rows), -1).numpy()[:, None, ::step]
     own = columns.deltas[:, None, part.start : part.stop : step]
     thin = np.ascontiguousarray(merged.flatten().numpy()[None, ::step])

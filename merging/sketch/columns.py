@@ -5,7 +5,7 @@ that needs no copy. Sizes, sign planes and hash bits, which no slider changes, a
 """
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -22,8 +22,8 @@ Floats = NDArray[np.float32]
 Planes = NDArray[np.uint64]
 Array = NDArray[Any]
 
-THIN = 8
-MOST_ROWS = 2
+THIN = 300_000
+MOST_BYTES = 256 << 20
 MOST_SEEDS = 2
 WIDE_RUN, THIN_RUN = 1 << 20, 1 << 18
 
@@ -164,14 +164,11 @@ class Columns:
     def bits(self, seed: int) -> NDArray[np.int32]:
         """Return the hash bits of every column, shape (experts, columns), kept for a few seeds."""
         ids = [self.sketch.experts[row] for row in self.rows]
-        most = MOST_SEEDS * len(self.sketch.experts)
-        rows = [
-            self.sketch.memo.get(("bits", seed, name), partial(self._hashed, seed, name), most)
-            for name in ids
-        ]
-        found: NDArray[np.int32] = self.sketch.memo.get(
-            ("stacked bits", seed, *ids), lambda: np.stack(rows), MOST_SEEDS
-        )
+
+        def make() -> NDArray[np.int32]:
+            return np.stack([self._hashed(seed, name) for name in ids])
+
+        found: NDArray[np.int32] = self.sketch.memo.get(("bits", seed, *ids), make, MOST_SEEDS)
         return found
 
     def _hashed(self, seed: int, expert: str) -> NDArray[np.int32]:
@@ -183,20 +180,29 @@ class Columns:
 
 def columns_of(sketch: Sketch, rows: tuple[int, ...]) -> Columns:
     """Return the columns of some experts; those of the latest choices are kept."""
-    found: Columns = sketch.memo.get(("columns", rows), lambda: Columns(sketch, rows), MOST_ROWS)
+    size = 2 * len(sketch.experts) * sketch.deltas.shape[1] * sketch.deltas.element_size()
+    most = max(2, MOST_BYTES // size)
+    found: Columns = sketch.memo.get(("columns", rows), lambda: Columns(sketch, rows), most)
     return found
 
 
 def thin_of(sketch: Sketch) -> Sketch:
-    """Return the sketch for sums of values: every eighth coordinate of what is not whole.
+    """Return the sketch for sums of values: of what is not whole, every few coordinates.
 
     Counting signs costs little and goes over all columns. Merging values costs ten times as much,
-    and an eighth of the columns tells norms and shares of them well enough.
+    and some 300,000 columns tell norms, and shares of them, well enough.
     """
-    if sketch.whole:
+    step = step_of(sketch)
+    if step == 1:
         return sketch
-    found: Sketch = sketch.memo.get(("thin",), lambda: sketch.thinned(THIN), 1)
+    found: Sketch = sketch.memo.get(("thin",), lambda: sketch.thinned(step), 1)
     return found
+
+
+def step_of(sketch: Sketch) -> int:
+    """Return of how many sampled coordinates one counts where values are summed."""
+    sampled = sum(part.sampled for part in sketch.parts if not part.whole)
+    return max(1, round(sampled / THIN))
 
 
 def pack(marks: NDArray[np.bool_]) -> Planes:

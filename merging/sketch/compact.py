@@ -14,7 +14,7 @@ from merging.methods.context import Settings
 from merging.recipe import Recipe
 from merging.sketch.columns import Floats
 from merging.sketch.scratch import scratch
-from merging.sketch.values import Values
+from merging.sketch.values import Values, add_experts, sums_over
 
 _METHODS = ("ties", "dare", "dare_ties", "task_arithmetic")
 _Marks = NDArray[np.bool_]
@@ -95,10 +95,10 @@ def merge_run(
     same = how.weighted or how.plain
     pulling = made if how.plain else np.multiply(made, factors, out=scratch("pulling", wide))
     voters = pulling if how.weighted else made
-    total = _add(voters, "total")
+    total = add_experts(voters, "total")
     votes = total
     if how.election == "count":
-        votes = _add(np.sign(voters, out=scratch("agreeing", wide)), "votes")
+        votes = add_experts(np.sign(voters, out=scratch("agreeing", wide)), "votes")
     signs: Floats = scratch("signs", flat)
     torch.sign(torch.from_numpy(votes), out=torch.from_numpy(signs))
     balance, tied = np.zeros(len(signs)), False
@@ -112,14 +112,14 @@ def merge_run(
     if same:
         against = np.multiply(total, signs, out=scratch("against", flat))
     else:
-        against = _add(np.multiply(pulling, signs, out=agreeing), "against")
+        against = add_experts(np.multiply(pulling, signs, out=agreeing), "against")
     torch.from_numpy(np.multiply(voters, signs, out=agreeing)).relu_()
     won = agreeing if same else np.multiply(agreeing, factors, out=scratch("won", wide))
-    together = _add(won, "together")
+    together = add_experts(won, "together")
     fought = np.greater(together, against, out=scratch("fought", flat, np.bool_))
     fought &= together > 0
     merged = _combined(agreeing, together, signs, total, how)
-    return Elected(_sums(kept, won, together, fought, merged), balance, tied)
+    return Elected(sums_over(kept, won, together, fought, merged), balance, tied)
 
 
 def _settle(signs: Floats, voters: Floats, tie: float | None) -> tuple[NDArray[np.float64], bool]:
@@ -158,52 +158,10 @@ def _combined(
     else:
         factors = np.array(how.weights, np.float32)[:, None, None]
         shares = np.multiply(winners, factors, out=scratch("shares", agreeing.shape))
-        count[:] = _add(shares, "against")
+        count[:] = add_experts(shares, "against")
     count += np.equal(count, 0, out=scratch("any", together.shape, np.bool_))
     merged /= count
     return np.multiply(merged, scale, out=merged)
-
-
-def _sums(kept: Floats, won: Floats, together: Floats, fought: _Marks, merged: Floats) -> Values:
-    """As ``merging.sketch.values.sum_values``, from what is known by now."""
-    mask: Floats = scratch("signs", fought.shape)
-    mask[:] = fought
-    np.multiply(together, mask, out=together)
-    wins = torch.from_numpy(np.multiply(won, mask, out=won)).movedim(1, 0)
-    both = torch.bmm(wins, wins.mT).double().numpy()
-    squares = np.multiply(kept, kept, out=scratch("pulling", kept.shape))
-    lengths = np.multiply(merged, merged, out=scratch("count", merged.shape))
-    return Values(
-        kept2=_squared(kept).T,
-        kept4=_squared(squares).T,
-        moved2=_squared(merged),
-        moved4=_squared(lengths),
-        won=wins.sum(-1).double().numpy(),
-        won2=np.diagonal(both, axis1=1, axis2=2).copy(),
-        won_all=both.sum(2),
-        all2=_squared(together),
-        fought=torch.from_numpy(mask).sum(-1).double().numpy(),
-        merged=merged.ravel(),
-    )
-
-
-def _add(stack: Floats, name: str) -> Floats:
-    """Add experts, one after another."""
-    total: Floats = scratch(name, stack.shape[1:])
-    if len(stack) == 1:
-        total[:] = stack[0]
-        return total
-    np.add(stack[0], stack[1], out=total)
-    for row in stack[2:]:
-        np.add(total, row, out=total)
-    return total
-
-
-def _squared(values: Floats) -> NDArray[np.float64]:
-    """Squared length over the last axis."""
-    found = torch.linalg.vector_norm(torch.from_numpy(values), dim=-1)
-    squared: NDArray[np.float64] = found.double().square_().numpy()
-    return squared
 
 
 def turned(settings: Settings) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from merging.analysis import Conflict, ConflictCount, Figure, Strata, ratio, share, total
 from merging.analysis.figures import Moments
 from merging.recipe import Recipe
-from merging.sketch.columns import Columns, columns_of, thin_of
+from merging.sketch.columns import Columns, columns_of, pack, thin_of
 from merging.sketch.model import Sketch
 from merging.sketch.work import Worked
 
@@ -101,7 +101,8 @@ class Tally:
             return None
         against = np.sign(values.merged).astype(np.int8) * self._pinned == -1
         columns = self._thin_columns
-        parts = [np.count_nonzero(g.view(against[None])[0], axis=1) for g in columns.groups]
+        marks = [pack(group.view(against[None])[0]) for group in columns.groups]
+        parts = [np.bitwise_count(plane).sum(-1, dtype=np.int64) for plane in marks]
         return self._by_bucket(np.concatenate(parts))
 
     def _kept(self, where: list[int], row: int) -> Figure:

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from merging.methods.context import Settings
 from merging.methods.magnitudes import SortedMagnitudes
 from merging.sketch.columns import Floats
+from merging.sketch.scratch import scratch
 
 Table = NDArray[np.float64]
 
@@ -51,27 +53,70 @@ def sum_values(kept: Floats, pull: Floats, merged: Floats) -> Values:
         pull: The same made up and times the experts' weights.
         merged: The merged delta, shape (parts, width).
     """
-    elected = np.sign(merged)
-    along = pull * elected
-    winning = np.maximum(along, 0)
-    together = winning.sum(0)
+    elected = torch.sign(torch.from_numpy(merged)).numpy()
+    along = np.multiply(pull, elected, out=scratch("agreeing", pull.shape))
+    against = add_experts(along, "against")
+    won = torch.from_numpy(along).relu_().numpy()
+    together = add_experts(won, "together")
     # Both sums add the same numbers in the same order where nobody loses.
-    fought = together > along.sum(0)
-    together *= fought
-    winning *= fought
-    squares, lengths = kept * kept, merged * merged
+    return sums_over(kept, won, together, together > against, merged)
+
+
+def sums_over(
+    kept: Floats, won: Floats, together: Floats, fought: NDArray[np.bool_], merged: Floats
+) -> Values:
+    """Sum over columns; ``won`` and ``together`` do not keep their values.
+
+    Args:
+        kept: What survives, shape (experts, parts, width).
+        won: Pull of those that carry the elected sign, shape (experts, parts, width).
+        together: Their sum, shape (parts, width).
+        fought: Where somebody wins against somebody, shape (parts, width).
+        merged: The merged delta of a positive λ, shape (parts, width).
+    """
+    mask: Floats = scratch("signs", fought.shape)
+    mask[:] = fought
+    np.multiply(together, mask, out=together)
+    wins = torch.from_numpy(np.multiply(won, mask, out=won)).movedim(1, 0)
+    both = torch.bmm(wins, wins.mT).double().numpy()
+    squares = np.multiply(kept, kept, out=scratch("pulling", kept.shape))
+    lengths = np.multiply(merged, merged, out=scratch("count", merged.shape))
     return Values(
-        kept2=_dot("epw->pe", squares),
-        kept4=_dot("epw,epw->pe", squares, squares),
-        moved2=_dot("pw->p", lengths),
-        moved4=_dot("pw,pw->p", lengths, lengths),
-        won=_dot("epw->pe", winning),
-        won2=_dot("epw,epw->pe", winning, winning),
-        won_all=_dot("epw,pw->pe", winning, together),
-        all2=_dot("pw,pw->p", together, together),
-        fought=np.count_nonzero(fought, axis=1).astype(np.float64),
+        kept2=_squared(kept).T,
+        kept4=_squared(squares).T,
+        moved2=_squared(merged),
+        moved4=_squared(lengths),
+        won=wins.sum(-1).double().numpy(),
+        won2=np.diagonal(both, axis1=1, axis2=2).copy(),
+        won_all=both.sum(2),
+        all2=_squared(together),
+        fought=torch.from_numpy(mask).sum(-1).double().numpy(),
         merged=merged.ravel(),
     )
+
+
+def add_experts(stack: Floats, name: str) -> Floats:
+    """Add experts, one after another, into the array of a name.
+
+    Args:
+        stack: Shape (experts, parts, width).
+        name: As in ``merging.sketch.scratch``.
+    """
+    total: Floats = scratch(name, stack.shape[1:])
+    if len(stack) == 1:
+        total[:] = stack[0]
+        return total
+    np.add(stack[0], stack[1], out=total)
+    for row in stack[2:]:
+        np.add(total, row, out=total)
+    return total
+
+
+def _squared(values: Floats) -> NDArray[np.float64]:
+    """Squared length over the last axis."""
+    found = torch.linalg.vector_norm(torch.from_numpy(values), dim=-1)
+    squared: NDArray[np.float64] = found.double().square_().numpy()
+    return squared
 
 
 def join_values(found: Iterable[Values]) -> Values:
@@ -107,8 +152,3 @@ def sums_of(kept: Floats, made: Floats, merged: Floats, settings: Settings, sign
         return found
     still = np.zeros(len(found.moved2))
     return replace(found, moved2=still, moved4=still)
-
-
-def _dot(how: str, *arrays: Floats) -> Table:
-    found: Table = np.einsum(how, *arrays).astype(np.float64)
-    return found

@@ -162,7 +162,8 @@ def _by_kernels(
     lasting, sign = positive(settings)
     most = 1 if alone else THIN_RUN
     runs = [run for group in columns.groups for run in group.runs(len(columns.rows), most)]
-    survived = [_copied(*_survived(columns, known, run)) for run in runs]
+    found = (_survived(columns, known, run) for run in runs)
+    survived = list(found) if known is None else [_copied(*pair) for pair in found]
     tie = _tie(survived, lasting) if surveyed else None
 
     def merge(item: tuple[Run, tuple[Floats, Floats]]) -> Values:

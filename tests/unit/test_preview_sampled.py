@@ -1,5 +1,6 @@
 """Previews from samples: against full merges, against the kernels, and as sure as they say."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,9 @@ from merging.analysis import Figure, count_conflict
 from merging.checkpoints import Bucket, MemoryCheckpoint
 from merging.errors import ParameterError, UnknownNameError
 from merging.recipe import Recipe, make_recipe
-from merging.sketch import Sketch, build_sketch, preview
+from merging.sketch import Sketch, build_sketch, columns, preview
 from merging.sketch.by_kernels import through_kernels
-from merging.sketch.columns import THIN, columns_of, thin_of
+from merging.sketch.columns import columns_of, thin_of
 from merging.sketch.counting import Counted
 from merging.sketch.memo import Memo
 from merging.sketch.parts import SAMPLED as SAMPLED_OF
@@ -72,6 +73,15 @@ FULL_BUCKETS = (Bucket("Final", "norm"), Bucket("L0", "norm"))
 def figure(found: Figure | None) -> Figure:
     assert found is not None
     return found
+
+
+@pytest.fixture(autouse=True, scope="module")
+def thinned() -> Iterator[None]:
+    """Sums of values run over an eighth of these columns, as in sketches of large models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "THIN", 6144)
+        assert columns.step_of(SAMPLED) == 8 and columns.step_of(WHOLE) == 1
+        yield
 
 
 # --- Against the kernels --------------------------------------------------------------------------
@@ -241,6 +251,20 @@ def test_buckets_taken_whole_are_exact(recipe: Recipe) -> None:
         assert norm.value == pytest.approx((merged[name] - BASE[name]).norm().item(), rel=1e-4)
     sampled = found.cells[Bucket("L0", "q")].contested
     assert not sampled.exact and sampled.low < sampled.value < sampled.high
+
+
+def test_small_samples_are_summed_whole() -> None:
+    recipe = make_recipe("dare_ties", IDS, seed=2)
+    some = preview(SAMPLED, recipe)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "THIN", 300_000)
+        fresh = replace(SAMPLED, memo=Memo())
+        assert thin_of(fresh) is fresh
+        every = preview(fresh, recipe)
+    assert every.cells == some.cells
+    assert figure(every.norm).basis == fresh.parts[-1].stop > 4 * figure(some.norm).basis
+    widths = [figure(p.norm).high - figure(p.norm).low for p in (every, some)]
+    assert widths[0] < widths[1] / 2
 
 
 def test_a_looked_up_cut_is_not_called_exact() -> None:
@@ -448,4 +472,3 @@ def test_counts_equal_those_of_signs() -> None:
         assert found.survivors[at].tolist() == list(right.survivors)
         assert found.contested[at] == right.contested
         assert found.kept[at].tolist() == (signs != 0).sum(1).tolist()
-    assert THIN == 8

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from merging.checkpoints import Bucket, MemoryCheckpoint, open_folder
 from merging.errors import Cancelled, CompatibilityError, ResourceError, SourceError
-from merging.sketch import Sketch, build, build_sketch, load_sketch, save_sketch, weights_identity
+from merging.sketch import Sketch, build_sketch, load_sketch, pieces, save_sketch, weights_identity
 from merging.sketch.parts import SAMPLED, WHOLE, draw, make_parts
 from merging.sketch.quantiles import SHARES, QuantileTable, exact_table
 
@@ -155,7 +155,8 @@ def test_threads_change_nothing(threads: int) -> None:
 
 
 def test_pieces_change_no_sample_and_no_sum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "PIECE", build.CHUNK)
+    monkeypatch.setattr(pieces, "CHUNK", pieces.BLOCK_SUMS)
+    monkeypatch.setattr(pieces, "PIECE", pieces.BLOCK_SUMS)
     found = sketch_of(EXPERTS, BASE)
     for name in ("index", "base", "deltas", "nonzero", "levels", "model_levels"):
         assert torch.equal(getattr(found, name), getattr(LARGE, name)), name
