@@ -9,7 +9,7 @@ slow to fast. The methods' own kernels over all columns, tensor by tensor: 300 m
 compared with cuts, marks packed into words and conflict counted on words of 64 coordinates, values
 merged over every fourth column only: 36 ms. Vote, merge and winners in shared passes instead of
 one kernel after another: 23 ms. Arrays used again instead of fresh ones (each fresh one costs a
-page fault per 4 KiB), and every eighth column: 14 ms (THINNED). Two threads that share out short steps were
+page fault per 4 KiB), and every eighth column: 14 ms. Two threads that share out short steps were
 slower than one, for they hand the interpreter's lock to and fro; one thread that counts while the
 other merges takes 9 ms.
 
