@@ -18,9 +18,9 @@ on one core: read 0.12 (mapped into memory: 0.2), widen 0.11, subtract 0.08, pro
 0.07, their sum 0.04, count 0.09, patterns and histogram 0.27 for half of each large tensor, which
 is enough for the stated error (torch's bincount of bfloat16 patterns 0.37, numpy's 1.2; a sort 0.9
 and more). These add up to 0.95, of which exact sums are 0.4, against 0.26 for reading alone;
-tables, draws and the plan take 0.1 s of one core. Beside other work on the machine one thread took 5 times
-as long as reading, and two cores at their best 2.7. Chunks of 32,768 weights cost half as much
-again as those of 131,072, and twice as much in two threads.
+tables, draws and the plan take 0.1 s of one core. Beside other work on the machine one thread took
+5 times as long as reading, and two cores at their best 2.7. Chunks of 32,768 weights cost half as
+much again as those of 131,072, and twice as much in two threads.
 """
 
 import argparse
