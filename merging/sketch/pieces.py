@@ -24,7 +24,6 @@ PIECE = 8 * CHUNK
 STRETCH = 512
 # A histogram takes at least 1 / (ENOUGH + 1 / n) of n elements.
 ENOUGH = 1.2e-6
-ONES = torch.ones(BLOCK_SUMS)
 
 Sums = NDArray[np.float64]
 
@@ -132,23 +131,24 @@ def read_piece(build: Build, piece: Piece) -> Found:
 
 def _products(d: Tensor, fine: bool) -> Sums:
     """Pairwise dot products, (experts, experts), in float32 within blocks unless ``fine``."""
-    found = np.zeros((len(d), len(d)))
-    for start in range(0, d.shape[1], BLOCK_SUMS):
-        block = d[:, start : start + BLOCK_SUMS]
-        block = block.double() if fine else block
-        found += torch.mm(block, block.T).numpy()
+    if fine:
+        wide = d.double()
+        exact: Sums = torch.mm(wide, wide.T).numpy()
+        return exact
+    full = d.shape[1] // BLOCK_SUMS * BLOCK_SUMS
+    blocks = torch.unflatten(d[:, :full], 1, (-1, BLOCK_SUMS)).movedim(1, 0) if full else d[None]
+    found: Sums = torch.bmm(blocks, blocks.mT).double().sum(0).numpy()
+    if 0 < full < d.shape[1]:
+        found += torch.mm(d[:, full:], d[:, full:].T).numpy()
     return found
 
 
 def _totals(sizes: Tensor, fine: bool) -> Sums:
     """Sums over elements, (experts,), in float32 within blocks unless ``fine``."""
-    if fine:
-        wide: Sums = sizes.double().sum(1).numpy()
-        return wide
+    parts = sizes.double() if fine else sizes
     found = np.zeros(len(sizes))
     for start in range(0, sizes.shape[1], BLOCK_SUMS):
-        block = sizes[:, start : start + BLOCK_SUMS]
-        found += torch.mv(block, ONES[: block.shape[1]]).numpy()
+        found += parts[:, start : start + BLOCK_SUMS].sum(1).numpy()
     return found
 
 
