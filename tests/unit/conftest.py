@@ -94,5 +94,5 @@ def zoo(vit_family: Path, tmp_path: Path) -> Iterator[Path]:
         head = {"weight": torch.randn(3, 8, generator=source), "bias": torch.zeros(3)}
         save_file(head, tmp_path / "heads" / f"{name}.safetensors")
     yield tmp_path
-    for cached in (bundled.tables, bundled.tasks, bundled.references):
+    for cached in (bundled.sketch, bundled.tasks, bundled.references):
         cached.cache_clear()

@@ -40,8 +40,9 @@ EXPECTED: dict[str, list[str]] = {
         for what in ("wall time over mergekit's", "memory over mergekit's", "disagreement")
     ],
     "merge": [
-        f"tiny {m}: merge over read + write"
+        f"tiny {m}: merge over read + write{through}"
         for m in ("TIES", "task arithmetic", "TIES, dialect paper")
+        for through in ("", " through one buffer")
     ],
     "growth": [
         "TIES, 2 to 8 experts: time grown / 4",
