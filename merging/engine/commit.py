@@ -17,11 +17,11 @@ from merging.engine.outcome import Outcome
 from merging.engine.output import SHARD_BYTES, files_of, metadata_of, write_model
 from merging.engine.plan import Plan
 from merging.engine.reading import Progress, Scorer
-from merging.engine.run import fill, report_of, run
+from merging.engine.run import computing, fill, report_of, run
 from merging.engine.shards import Slot
 from merging.engine.sink import outputs_of
 from merging.engine.writer import FolderWriter
-from merging.methods.context import Merged, Statistics
+from merging.methods.context import Statistics
 from merging.methods.masks import HashMasks
 
 
@@ -97,17 +97,17 @@ def commit(
     masks = HashMasks(plan.recipe.seed, where)
     chunk = told.chunk if told.streams else CHUNK
     job = Job(plan, where, masks, statistics, scorer, progress, threads=threads, chunk=chunk)
-    slots = {n: Slot(n, o.dtype, o.shape) for n, o in outputs_of(plan).items()}
+    slots = outputs_of(plan)
     metadata = metadata_of(plan.recipe.key())
     with FolderWriter(
         folder, list(slots.values()), _key(plan), metadata, shard_bytes=shard_bytes
     ) as writer:
-        with torch.no_grad():
+        with computing(job):
             notes = fill(job, ToFolder(writer, slots))
         outcome = Outcome(
             recipe=plan.recipe,
             tensors={},
-            report=report_of(plan, Merged({n: torch.empty(0) for n in slots}, notes=notes)),
+            report=report_of(plan, slots, notes),
             seconds=time.perf_counter() - begin,
             device=where,
             folder=folder,

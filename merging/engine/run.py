@@ -1,6 +1,8 @@
 """Carry out a plan: chunk by chunk, tensor by tensor, or as a method on whole models."""
 
 import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -60,7 +62,7 @@ def run(
     return Outcome(
         recipe=plan.recipe,
         tensors=tensors,
-        report=report_of(plan, found),
+        report=report_of(plan, found.tensors, found.notes),
         seconds=time.perf_counter() - begin,
         device=where,
         per_task=found.per_task,
@@ -77,13 +79,24 @@ def carry_out(job: Job) -> tuple[Merged, dict[str, Tensor]]:
     Raises:
         MergeError: As ``run``.
     """
+    with computing(job):
+        if job.plan.recipe.spec.whole is not None:
+            return _by_whole_models(job)
+        sink = Memory.of(outputs_of(job.plan))
+        notes = fill(job, sink)
+        return Merged(sink.tensors, notes=notes), dict(sorted(sink.tensors.items()))
+
+
+@contextmanager
+def computing(job: Job) -> Iterator[None]:
+    """Compute without gradients; say in words when memory runs out.
+
+    Raises:
+        ResourceError: It ran out.
+    """
     try:
         with torch.no_grad():  # not inference_mode: callers get ordinary tensors
-            if job.plan.recipe.spec.whole is not None:
-                return _by_whole_models(job)
-            sink = Memory.of(outputs_of(job.plan))
-            notes = fill(job, sink)
-            return Merged(sink.tensors, notes=notes), dict(sorted(sink.tensors.items()))
+            yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(_no_memory(job)) from error
 
@@ -98,10 +111,11 @@ def fill(job: Job, sink: Sink) -> dict[str, str]:
         MergeError: As ``run``.
     """
     tied = Tied.of(sink, job.plan)
+    done = tied.done
     merge = stream_into if streams(job.plan, job.device) else merge_into
     frozen = merge(job, tied)
     for step in job.plan.steps:
-        if step.action == "copy" and step.tensor not in tied.done:
+        if step.action == "copy" and step.tensor not in done:
             tied.write(step.tensor, 0, _copied(job.plan, step).flatten())
     return dict.fromkeys(sorted(frozen), FROZEN)
 
@@ -131,15 +145,23 @@ def _copied(plan: Plan, step: Step) -> Tensor:
     return stored.clone() if stored.dtype == dtype else cast(step.tensor, stored, dtype)
 
 
-def report_of(plan: Plan, found: Merged) -> tuple[TensorReport, ...]:
-    """Say what was done to each tensor, also to those that a method made or dropped."""
+def report_of(
+    plan: Plan, made: Collection[str], notes: Mapping[str, str]
+) -> tuple[TensorReport, ...]:
+    """Say what was done to each tensor, also to those that a method made or dropped.
+
+    Args:
+        plan: What was to be done.
+        made: Names of the tensors that came out.
+        notes: What else to say, by tensor.
+    """
     told = {s.tensor: TensorReport(s.tensor, s.action, s.reason) for s in plan.steps}
     for step in plan.merged():
-        if step.tensor not in found.tensors:
+        if step.tensor not in made:
             told[step.tensor] = TensorReport(step.tensor, "leave_out", "dropped by the method")
-    for name in found.tensors:
+    for name in made:
         told.setdefault(name, TensorReport(name, "merge", "made by the method"))
-    for name, note in found.notes.items():
+    for name, note in notes.items():
         told[name] = replace(told[name], reason=note)
     return tuple(told[name] for name in sorted(told))
 

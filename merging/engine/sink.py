@@ -8,14 +8,7 @@ import torch
 from torch import Tensor
 
 from merging.engine.plan import Plan, Step
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One tensor that a merge leaves: its type and shape."""
-
-    dtype: torch.dtype
-    shape: tuple[int, ...]
+from merging.engine.shards import Slot
 
 
 class Sink(Protocol):
@@ -43,7 +36,7 @@ class Memory:
     done: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, outputs: Mapping[str, Output]) -> "Memory":
+    def of(cls, outputs: Mapping[str, Slot]) -> "Memory":
         """Make room for outputs."""
         return cls({n: torch.empty(o.shape, dtype=o.dtype) for n, o in outputs.items()})
 
@@ -58,11 +51,11 @@ class Memory:
             place.copy_(values)
 
 
-def outputs_of(plan: Plan) -> dict[str, Output]:
+def outputs_of(plan: Plan) -> dict[str, Slot]:
     """Return what a merge tensor by tensor leaves, by name, in order of name."""
     infos = plan.reference.tensors()
     kept = (s for s in plan.steps if s.action != "leave_out")
-    return {s.tensor: Output(output_type(plan, s), infos[s.tensor].shape) for s in kept}
+    return {s.tensor: Slot(s.tensor, output_type(plan, s), infos[s.tensor].shape) for s in kept}
 
 
 def output_type(plan: Plan, step: Step) -> torch.dtype:

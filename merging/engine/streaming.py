@@ -44,7 +44,8 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
     """
     plan, recipe = job.plan, job.plan.recipe
     deltas = recipe.spec.space_of(recipe.settings()) == "deltas"
-    chunks = list(cut(plan.merged(), job.chunk))
+    chunks, done = list(cut(plan.merged(), job.chunk)), sink.done
+    todo = [c for c in chunks if c.step.tensor not in done]
     meter = _Meter(job)
     with (
         open_sources(plan, deltas) as sources,
@@ -61,7 +62,6 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
             room = sink.room(chunk.step.tensor, chunk.start, chunk.size)
             sink.write(chunk.step.tensor, chunk.start, stream.merged(chunk, room))
 
-        todo = [c for c in chunks if c.step.tensor not in sink.done]
         for chunk, _ in pool.each(work, ahead.of(todo)):
             meter.add(chunk.size, f"merge {chunk.step.tensor}")
     return stream.answers.frozen

@@ -43,7 +43,8 @@ def merge_into(job: Job, sink: Sink) -> frozenset[str]:
     known = dict(_whole_model(work)) if _looks_at_all(plan) else None
     if known is not None:
         known = _surveyed(plan, known)
-    steps = [s for s in plan.merged() if s.tensor not in sink.done]
+    done = sink.done
+    steps = [s for s in plan.merged() if s.tensor not in done]
     for index, step in enumerate(steps):
         job.progress(index / len(steps), f"merge {step.tensor}")
         context, stack = known.pop(step.tensor) if known else _trim(plan, _sparse(work, step))

@@ -54,7 +54,7 @@ class ModelMagnitudes:
 
     def spare(self, expert: int, threshold: float, kept: int) -> int:
         """Refuse: ties are counted within one tensor only."""
-        raise NotImplementedError("a trim over the model keeps all ties or none")
+        raise ValueError("a trim over the model keeps all ties or none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,4 +150,4 @@ class WeighedMagnitudes:
 
     def spare(self, expert: int, threshold: float, kept: int) -> int | None:
         """Refuse: ties are counted within one tensor only."""
-        raise NotImplementedError("a trim over the model keeps all ties or none")
+        raise ValueError("a trim over the model keeps all ties or none")
