@@ -27,17 +27,19 @@ Tick = Callable[[int], None]  # called with how many elements were just gone thr
 Kernel = Callable[[Tensor, Context], Tensor]
 
 
-def prepare(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
+def prepare(stream: Stream, chunks: Sequence[Chunk], needed: Sequence[Chunk], tick: Tick) -> Stream:
     """Return the stream with all answers that its method needs.
 
     Args:
         stream: Without answers.
         chunks: Of all tensors, in order.
+        needed: Those that the answers are about: all where the model is compared as one, else
+            those that are to be merged.
         tick: Progress; it may raise ``Cancelled``.
     """
     stream = _with(stream, frozen=_frozen(stream, chunks))
     for step in (_drop, _trim, _merge):
-        stream = step(stream, chunks, tick)
+        stream = step(stream, needed, tick)
     return stream
 
 

@@ -55,8 +55,9 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
         told = told_of(plan, job.masks, job.statistics)
         key = stage_key(job, told) if job.cache else ""
         stream = Stream(sources, told, pool, cache=job.cache if key else None, key=key)
-        meter.total = expected(plan, told, chunks) + sum(c.size for c in chunks)
-        stream = prepare(stream, chunks, meter.add)
+        meter.total = max(1, expected(plan, told, chunks) + sum(c.size for c in todo))
+        alone = recipe.spec.scope(recipe.settings()) != "model"
+        stream = prepare(stream, chunks, todo if alone else chunks, meter.add)
 
         def work(chunk: Chunk) -> None:
             room = sink.room(chunk.step.tensor, chunk.start, chunk.size)
