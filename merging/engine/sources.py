@@ -9,9 +9,9 @@ from torch import Tensor
 
 from merging.checkpoints.base import Load
 from merging.engine.chunks import Chunk
+from merging.engine.loops import widen, widen_less
 from merging.engine.plan import Plan
 from merging.errors import CompatibilityError
-from merging.methods.scripted import scripted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,11 @@ class Sources:
         Raises:
             CompatibilityError: A number is infinite or not a number; model and tensor are named.
         """
-        stored = torch.zeros_like(base) if raw.base is None else raw.base
-        around = self.deltas and raw.base is not None
-        if not _read(list(raw.experts), stored, stack, base, around):
+        finite = raw.base is None or _read(raw.base, None, base)
+        around = base if self.deltas and raw.base is not None else None
+        for stored, row in zip(raw.experts, stack, strict=True):
+            finite &= _read(stored, around, row)
+        if not finite:
             self._blame(raw)
 
     def still(self, chunk: Chunk) -> bool:
@@ -101,16 +103,15 @@ def open_sources(plan: Plan, deltas: bool) -> Iterator[Sources]:
         yield Sources(plan, base, experts, deltas)
 
 
-@scripted
-def _read(models: list[Tensor], stored: Tensor, stack: Tensor, base: Tensor, around: bool) -> bool:
-    """Fill stack and base; return whether all numbers are finite: only those times zero are 0."""
-    base.copy_(stored)
-    zeros = torch.zeros_like(base)
-    total = torch.dot(base, zeros)
-    for index in range(len(models)):
-        row = stack[index]
-        row.copy_(models[index])
-        if around:
-            row.sub_(base)
-        total += torch.dot(row, zeros)
-    return bool(total == 0)
+def _read(stored: Tensor, base: Tensor | None, out: Tensor) -> bool:
+    """Widen stored numbers and subtract the base; return whether all of them are finite."""
+    if stored.dtype == torch.bfloat16 and out.dtype == torch.float32 and stored.is_cpu:
+        half = stored.contiguous().view(torch.uint16).numpy()
+        if base is None:
+            return widen(half, out.numpy())
+        return widen_less(half, base.numpy(), out.numpy())
+    out.copy_(stored)
+    finite = bool(torch.dot(out, torch.zeros_like(out)) == 0)  # only finite numbers times 0 are 0
+    if base is not None:
+        out.sub_(base)
+    return finite

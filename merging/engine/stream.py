@@ -12,16 +12,17 @@ from merging.engine.beyond import ChunkMagnitudes, Here, Known, Remembered
 from merging.engine.cache import Intermediates, Key
 from merging.engine.chunks import Chunk
 from merging.engine.fit import kind
+from merging.engine.loops import narrow, narrow_sum
 from merging.engine.plan import Plan
 from merging.engine.pool import Workers
 from merging.engine.sources import Raw, Sources
 from merging.errors import CompatibilityError
+from merging.methods.compiled import compiles
 from merging.methods.context import Context, Masks, Statistics, Totals
 from merging.methods.magnitudes import SortedMagnitudes
-from merging.methods.scripted import scripted
 from merging.methods.totals import blocks
 
-LENGTH = 65_536  # elements of a block, a multiple of the 32,768 that sums are made of
+LENGTH = 131_072  # elements of a block, a multiple of the 32,768 that sums are made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +225,14 @@ def told_of(plan: Plan, masks: Masks, statistics: Statistics | None) -> Context:
 
 def _put(merged: Tensor, base: Tensor | None, out: Tensor, chunk: Chunk) -> None:
     """Add a block to the base and round it to the output type, once."""
-    largest = _rounded(merged if base is None else base, merged, base is not None, out)
-    if not largest <= torch.finfo(out.dtype).max and not torch.isfinite(out).all():
+    if out.dtype == torch.bfloat16 and compiles(merged) and merged.dtype == torch.float32:
+        half, change = out.view(torch.uint16).numpy(), merged.reshape(-1).numpy()
+        fits = narrow(change, half) if base is None else narrow_sum(base.numpy(), change, half)
+    else:
+        out.copy_(merged if base is None else base + merged)
+        fits = bool(out.isfinite().all())
+    if not fits:
         raise CompatibilityError(
             f"The merged {chunk.step.tensor!r} does not fit {kind(out.dtype)}. "
             "Lower λ, the weights or the drop rate, or choose dtype float32."
         )
-
-
-@scripted
-def _rounded(total: Tensor, merged: Tensor, add: bool, out: Tensor) -> float:
-    """Return the largest magnitude, NaN where a number is none."""
-    if add:
-        total += merged
-    out.copy_(total)
-    return float(torch.maximum(total.amax(), -total.amin()))

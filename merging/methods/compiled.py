@@ -9,13 +9,22 @@ A compiled loop may call compiled loops of its own module only: what is kept on 
 to the next is made anew when its own file changes, not when another does.
 """
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
 
+import numpy as np
+import torch
 from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
 
 Inputs = ParamSpec("Inputs")
 Result = TypeVar("Result")
+
+_KINDS: dict[torch.dtype, type[np.floating[Any]]] = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+}
 
 
 def compiled(loop: Callable[Inputs, Result]) -> Callable[Inputs, Result]:
@@ -32,3 +41,34 @@ def compiled(loop: Callable[Inputs, Result]) -> Callable[Inputs, Result]:
     except RuntimeError:  # nowhere to remember it
         made = njit(nogil=True, error_model="numpy")(loop)
     return cast(Callable[Inputs, Result], made)
+
+
+def compiles(numbers: Tensor) -> bool:
+    """Return whether compiled loops can take a tensor: float32 or float64 on the CPU."""
+    return numbers.device.type == "cpu" and numbers.dtype in _KINDS and not numbers.requires_grad
+
+
+def flat(rows: Tensor) -> tuple[NDArray[Any], int]:
+    """Return rows as one array, and the distance between the beginnings of two rows.
+
+    Args:
+        rows: Shape (rows, *shape); copied only where the numbers of a row do not lie in order.
+    """
+    each = rows.reshape(len(rows), -1)
+    count = each.shape[1]
+    if count == 0:
+        return np.empty(0, number_type(rows)), 0
+    if count > 1 and each.stride(1) != 1:
+        each = each.contiguous()
+    step = each.stride(0)
+    return each.as_strided(((len(each) - 1) * step + count,), (1,)).numpy(), step
+
+
+def number_type(like: Tensor) -> type[np.floating[Any]]:
+    """Return the numpy type of a tensor's numbers."""
+    return _KINDS[like.dtype]
+
+
+def numbers(values: Sequence[float], like: Tensor) -> NDArray[Any]:
+    """Return one number for each row, of the type of a tensor's."""
+    return np.array(values, number_type(like))

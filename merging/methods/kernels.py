@@ -7,12 +7,12 @@ names of models, no randomness.
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor, empty_like, zeros_like
+from torch import Tensor
 
+from merging.methods import loops
+from merging.methods.compiled import compiles, flat, number_type, numbers
 from merging.methods.context import Magnitudes
-from merging.methods.scripted import scripted
 from merging.methods.selection import before
 
 TRIM_RULES = ("authors", "dropped", "exact", "at_least_one", "strict")
@@ -106,17 +106,27 @@ def trim(deltas: Tensor, densities: Sequence[float], rule: str, magnitudes: Magn
             surplus.append((index, threshold, spare))
     trimmed = _above(deltas, limits)
     for index, threshold, spare in surplus:
-        ties = (deltas[index].abs() == threshold).flatten().nonzero().flatten()
-        trimmed[index].view(-1)[ties[spare:]] = 0
+        _trim_ties(deltas[index], threshold, spare, trimmed[index].view(-1))
     return trimmed
 
 
-@scripted
+def _trim_ties(row: Tensor, size: float, spare: int, kept: Tensor) -> None:
+    """Zero, in what was kept, all but the first few entries of one size."""
+    if compiles(row):
+        loops.trim_ties(row.reshape(-1).numpy(), number_type(row)(size), spare, kept.numpy())
+        return
+    ties = (row.abs() == size).flatten().nonzero().flatten()
+    kept[ties[spare:]] = 0
+
+
 def _above(deltas: Tensor, limits: list[float]) -> Tensor:
     """Zero what is not larger than each expert's limit; a limit of -1 keeps everything."""
-    kept = torch.empty_like(deltas)
-    for index in range(deltas.size(0)):
-        torch.hardshrink(deltas[index], limits[index], out=kept[index])
+    kept = torch.empty_like(deltas, memory_format=torch.contiguous_format)
+    if compiles(deltas):
+        loops.trim(*flat(deltas), numbers(limits, deltas), kept.reshape(len(kept), -1).numpy())
+    else:
+        for row, limit, out in zip(deltas, limits, kept, strict=True):
+            torch.hardshrink(row, limit, out=out)
     return kept
 
 
@@ -128,11 +138,10 @@ def drop(delta: Tensor, keep: Tensor, out: Tensor) -> None:
         keep: Bool, as many elements.
         out: Gets the result, the shape of ``delta``.
     """
-    mask = keep.to(delta.device).reshape(delta.shape)
-    if delta.device.type == "cpu":
-        np.multiply(delta.numpy(), mask.numpy(), out=out.numpy())  # torch converts the mask first
+    if compiles(delta) and delta.is_contiguous() and out.is_contiguous():
+        loops.mask(delta.view(-1).numpy(), keep.reshape(-1).numpy(), out.view(-1).numpy())
     else:
-        torch.mul(delta, mask, out=out)
+        torch.mul(delta, keep.to(delta.device).reshape(delta.shape), out=out)
 
 
 def rescale(
@@ -179,38 +188,33 @@ def elect(deltas: Tensor, by: str) -> Tensor:
     Source:
         Yadav et al. 2023, arXiv:2306.01708, step 2 (``sum``).
     """
-    return _elect(deltas, by == "count")
-
-
-@scripted
-def _elect(deltas: Tensor, count: bool) -> Tensor:
+    count = by == "count"
+    if compiles(deltas):
+        signs = torch.empty(deltas.shape[1:], dtype=deltas.dtype)
+        kind = number_type(deltas)
+        ones = numbers([1.0] * len(deltas), deltas)
+        loops.elect(*flat(deltas), ones, count, kind(0), signs.view(-1).numpy())
+        return signs
     votes = deltas[0].sign() if count else deltas[0].clone()
-    for index in range(1, deltas.size(0)):
-        votes += deltas[index].sign() if count else deltas[index]
+    for row in deltas[1:]:
+        votes += row.sign() if count else row
     return votes.sign_()
 
 
 def weighted_sum(rows: Tensor, weights: Sequence[float]) -> Tensor:
     """Return sum(w row), added in the order of the rows; shape (experts, *shape) -> (*shape)."""
-    return _weighted_sum(rows, list(weights))
-
-
-@scripted
-def _weighted_sum(rows: Tensor, weights: list[float]) -> Tensor:
+    if compiles(rows):
+        total = torch.empty(rows.shape[1:], dtype=rows.dtype)
+        loops.add(*flat(rows), numbers(weights, rows), total.view(-1).numpy())
+        return total
     total = rows[0] * weights[0]
-    for index in range(1, rows.size(0)):
-        row, weight = rows[index], weights[index]
+    for row, weight in zip(rows[1:], weights[1:], strict=True):
         total += row if weight == 1.0 else row * weight
     return total
 
 
 def settle(signs: Tensor, tie: float) -> Tensor:
     """Give coordinates whose votes cancelled the sign ``tie`` (-1, 0 or +1)."""
-    return _settle(signs, tie)
-
-
-@scripted
-def _settle(signs: Tensor, tie: float) -> Tensor:
     return signs if tie == 0.0 else (signs * 2).add_(tie).sign_()
 
 
@@ -242,27 +246,15 @@ def disjoint_merge(
         Yadav et al. 2023, arXiv:2306.01708, step 3 (``mean``); ``weighted_mean`` as in mergekit,
         the count with weighted values as in peft.
     """
-    return _disjoint(voters, signs, combine, list(weights), weighted)
-
-
-@scripted
-def _disjoint(
-    rows: Tensor, signs: Tensor, combine: str, weights: list[float], weighted: bool
-) -> Tensor:
-    total, share, agreeing = zeros_like(signs), zeros_like(signs), empty_like(signs)
-    for index in range(rows.size(0)):
-        weight = weights[index]
-        torch.mul(rows[index], signs, out=agreeing)
-        agreeing.relu_()
+    total, share = torch.zeros_like(signs), torch.zeros_like(signs)
+    for row, weight in zip(voters, weights, strict=True):
+        agreeing = (row * signs).relu_()
         value = agreeing if weighted or weight == 1.0 else agreeing * weight
         if combine == "max":
             total = torch.where(value.abs() > total.abs(), value, total)
             continue
         total += value
-        if combine == "mean":
-            share += agreeing.sign_()
-        elif combine == "weighted_mean":
-            share.add_(agreeing.sign_(), alpha=weight)
+        share.add_(agreeing.sign(), alpha=weight if combine == "weighted_mean" else 1.0)
     total *= signs
     if combine == "mean":
         total /= share.clamp_min_(1.0)
@@ -294,24 +286,21 @@ def consensus(
     Returns:
         Merged delta times λ, shape (*shape).
     """
-    return _consensus(sparse, list(weights), voting, election == "count", tie, combine, scale)
-
-
-@scripted
-def _consensus(
-    sparse: Tensor,
-    weights: list[float],
-    voting: bool,
-    count: bool,
-    tie: float,
-    combine: str,
-    scale: float,
-) -> Tensor:
-    if not voting:
-        signs = _settle(_elect(sparse, count), tie)
-        return _disjoint(sparse, signs, combine, weights, False).mul_(scale)
-    voters = empty_like(sparse)
-    for index in range(sparse.size(0)):
-        torch.mul(sparse[index], weights[index], out=voters[index])
-    signs = _settle(_elect(voters, count), tie)
-    return _disjoint(voters, signs, combine, weights, True).mul_(scale)
+    if not compiles(sparse):
+        voters = sparse * per_expert(weights, sparse) if voting else sparse
+        signs = settle(elect(voters, election), tie)
+        return disjoint_merge(voters, signs, combine, weights, voting).mul_(scale)
+    merged, kind = torch.empty(sparse.shape[1:], dtype=sparse.dtype), number_type(sparse)
+    factors, ones = numbers(weights, sparse), numbers([1.0] * len(sparse), sparse)
+    before, after = (factors, ones) if voting else (ones, factors)
+    loops.consensus(
+        *flat(sparse),
+        before,
+        after,
+        election == "count",
+        kind(tie),
+        loops.COMBINE.index(combine),
+        kind(scale),
+        merged.view(-1).numpy(),
+    )
+    return merged

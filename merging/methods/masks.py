@@ -5,14 +5,15 @@ neither order, chunks, threads nor device change a mask, and preview and merge s
 larger drop rate only ever drops more. The expert's id counts, never its position.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from merging.methods.hashing import hash_run, keep_run
 
 # Multipliers of "lowbias32", a 32-bit mixer found by search (C. Wellons, hash prospector, 2018,
 # public domain), written as signed 32-bit numbers.
@@ -21,6 +22,8 @@ _SECOND = 0x846CA68B - (1 << 32)
 _WORD = 1 << 32
 _HALF = 1 << 31
 CHUNK = 1 << 18
+
+Words = tuple[np.uint32, np.uint32, np.uint32]
 
 
 def hash_bits(
@@ -49,7 +52,10 @@ def hash_bits(
     """
     low, high = _keys(seed, tensor, expert)
     if torch.device(device).type == "cpu":
-        return torch.from_numpy(_on_cpu(low, high, start, count))
+        words = np.empty(count, np.int32)
+        for run, keys in _runs(low, high, start, count):
+            hash_run(*keys, words[run])
+        return torch.from_numpy(words)
     bits = torch.empty(count, dtype=torch.int32, device=device)
     for at in range(0, count, CHUNK):
         part = bits[at : at + CHUNK]
@@ -61,31 +67,18 @@ def hash_bits(
     return bits
 
 
-def _on_cpu(low: int, high: int, start: int, count: int) -> NDArray[np.int32]:
-    """The same by numpy, whose integers are several times as fast there."""
-    bits, index = np.empty(count, np.uint32), np.arange(min(count, CHUNK), dtype=np.uint32)
-    spare = np.empty_like(index)
+def _runs(low: int, high: int, start: int, count: int) -> Iterator[tuple[slice, Words]]:
+    """Cut a run of elements where the upper word of their index changes; keys for each part."""
     at = 0
     while at < count:
-        first = start + at
-        size = min(CHUNK, count - at, _WORD - first % _WORD)  # index >> 32 is one number
-        part, other = bits[at : at + size], spare[:size]
-        np.add(index[:size], np.uint32(first % _WORD), out=part)
-        part ^= np.uint32(low % _WORD)
-        _mix_words(part, other)
-        part ^= np.uint32((high ^ (first // _WORD)) % _WORD)
-        _mix_words(part, other)
+        upper, lower = divmod(start + at, _WORD)
+        size = min(count - at, _WORD - lower)
+        yield slice(at, at + size), (_word(lower), _word(low), _word(high ^ upper))
         at += size
-    return bits.view(np.int32)
 
 
-def _mix_words(bits: NDArray[np.uint32], spare: NDArray[np.uint32]) -> None:
-    for shift, factor in ((16, _FIRST), (15, _SECOND)):
-        np.right_shift(bits, np.uint32(shift), out=spare)
-        bits ^= spare
-        bits *= np.uint32(factor % _WORD)
-    np.right_shift(bits, np.uint32(16), out=spare)
-    bits ^= spare
+def _word(number: int) -> np.uint32:
+    return np.uint32(number % _WORD)
 
 
 def hash_at(seed: int, tensor: str, expert: str, index: Tensor) -> Tensor:
@@ -138,12 +131,15 @@ def kept(bits: Tensor, drop_rate: float | Tensor) -> Tensor:
     if isinstance(drop_rate, Tensor):
         thresholds = (drop_rate.double() * (1 << 32)).round() - _HALF
         return bits.double() >= thresholds
-    threshold = round(drop_rate * (1 << 32)) - _HALF
+    threshold = _least(drop_rate)
     if threshold >= _HALF:
         return torch.zeros_like(bits, dtype=torch.bool)
-    if bits.device.type == "cpu":
-        return torch.from_numpy(bits.numpy() >= threshold)
     return bits >= threshold
+
+
+def _least(drop_rate: float) -> int:
+    """The smallest hash that is kept; 2**31, which none reaches, where all are dropped."""
+    return round(drop_rate * _WORD) - _HALF
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +155,19 @@ class HashMasks:
         """Return the keep mask of a run of elements; see ``merging.methods.context.Masks``."""
         if not isinstance(drop_rate, Tensor) and drop_rate <= 0:
             return torch.ones(count, dtype=torch.bool, device=self.device)
+        if torch.device(self.device).type == "cpu" and not isinstance(drop_rate, Tensor):
+            return self._drawn(tensor, expert, start, count, drop_rate)
         return kept(hash_bits(self.seed, tensor, expert, start, count, self.device), drop_rate)
+
+    def _drawn(self, tensor: str, expert: str, start: int, count: int, drop_rate: float) -> Tensor:
+        """The same in one pass."""
+        low, high = _keys(self.seed, tensor, expert)
+        least = _least(drop_rate)
+        keep = np.zeros(count, np.bool_)
+        if least < _HALF:
+            for part, keys in _runs(low, high, start, count):
+                keep_run(*keys, np.int32(least), keep[part])
+        return torch.from_numpy(keep)
 
 
 @dataclass(frozen=True, slots=True)

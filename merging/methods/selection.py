@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from merging.methods.counting import count_bracket, gather
+
 Bits = NDArray[np.signedinteger]
 
 SAMPLE = 65_536
 LEAST_SAMPLE = 4_096
-PART = 1 << 16  # elements in which ties are counted together
-BLOCK = 1 << 18  # elements compared at a time: few long operations, that stay in the cache
+PART = 1 << 17  # elements in which ties are counted together
 WIDTH = 3.0  # standard deviations of a sampled rank on each side
 WIDER = 8.0  # times, after a sample that was unlucky
 COMMON = 128  # one size in so many is common
@@ -131,9 +132,8 @@ def order_of(values: Tensor, k: int) -> Order:
         size = torch.kthvalue(sizes, k).values
         return Order(float(size), int((sizes > size).sum()), (int((sizes == size).sum()),))
     flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
-    source = np.random.default_rng(total)
     some = min(SAMPLE, max(LEAST_SAMPLE, total // 64))
-    sample = flat[source.integers(0, total, some)] if some < total else flat
+    sample = flat[:: total // some | 1]  # an odd step meets all columns of most matrices
     for bracket in brackets(sample & np.iinfo(flat.dtype).max, k, total):
         counted = count(values, bracket)
         found = pick(bracket, [counted], k)
@@ -202,31 +202,24 @@ def pick(bracket: Bracket, counts: Iterable[Count], k: int) -> int | None:
 
 
 def count(values: Tensor, bracket: Bracket) -> Count:
-    """Count the sizes below a bracket and gather those within, in blocks that fit the cache.
+    """Count the sizes below a bracket and gather those within.
 
     Args:
         values: Numbers on the CPU, float32 or float64.
         bracket: Both ends included.
     """
-    flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
-    size = min(BLOCK, len(flat))
-    sizes, lower, upper = np.empty(size, flat.dtype), np.empty(size, bool), np.empty(size, bool)
-    below, top = 0, int(np.iinfo(flat.dtype).max)
-    inside: list[Bits] = [flat[:0]]
-    inner: list[int] = []
-    for start in range(0, len(flat), BLOCK):
-        part = flat[start : start + BLOCK]
-        bits, less, within = (a[: len(part)] for a in (sizes, lower, upper))
-        np.bitwise_and(part, top, out=bits)
-        np.less(bits, bracket.low, out=less)
-        np.less_equal(bits, bracket.high, out=within)
-        below += int(np.count_nonzero(less))
-        np.not_equal(within, less, out=within)
-        inner += [int(np.count_nonzero(within[p : p + PART])) for p in range(0, len(within), PART)]
-        if bracket.low < bracket.high:
-            found = bits[np.flatnonzero(within)]
-            inside.append(found >> bracket.shift << bracket.shift)
-    return Count(below, sum(inner), np.concatenate(inside), tuple(inner))
+    bits = values.reshape(-1).numpy().view(_KINDS[values.dtype])
+    kind = bits.dtype.type
+    ends = kind(np.iinfo(bits.dtype).max), kind(bracket.low), kind(bracket.high)
+    parts = np.zeros(-(-len(bits) // PART), np.int64)
+    below = count_bracket(bits, *ends, PART, parts)
+    within = int(parts.sum())
+    inside = np.empty(within if bracket.low < bracket.high else 0, bits.dtype)
+    if len(inside):
+        gather(bits, *ends, inside)
+    if bracket.shift:
+        inside = inside >> bracket.shift << bracket.shift
+    return Count(int(below), within, inside, tuple(parts.tolist()))
 
 
 def larger(values: Tensor, size: float) -> int:

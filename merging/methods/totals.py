@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from merging.methods import loops
+from merging.methods.compiled import compiles
 from merging.methods.context import Context, Measure, Piece, Pieces, Settings
-from merging.methods.scripted import scripted
 
 BLOCK = 32_768
 
@@ -76,10 +77,7 @@ class Tally:
 
 def l1(rows: Tensor) -> Tensor:
     """Return the sum of magnitudes of each row, shape (rows, ...) -> (rows,), float64."""
-    return _l1(rows)
-
-
-@scripted
-def _l1(rows: Tensor) -> Tensor:
-    sums = [rows[index].abs().sum(dtype=torch.float64) for index in range(rows.size(0))]
-    return torch.stack(sums)
+    if not compiles(rows):
+        return torch.stack([row.abs().sum(dtype=torch.float64) for row in rows])
+    sums = [loops.sum_sizes(row.reshape(-1).numpy()) for row in rows]
+    return torch.tensor(sums, dtype=torch.float64)

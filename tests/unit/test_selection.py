@@ -85,11 +85,11 @@ def test_a_rank_that_is_none(k: int) -> None:
         kth_smallest(torch.ones(10), k)
 
 
-def test_ties_are_counted_by_parts_of_65536() -> None:
-    numbers = torch.zeros(150_000)
-    numbers[[5, 70_000, 70_001, 149_999]] = torch.tensor([2.0, -2.0, 2.0, 3.0])
-    assert order_of(numbers, 149_998).ties == (1, 2, 0)
-    assert order_of(numbers, 149_998).above == 1
+def test_ties_are_counted_by_parts_of_131072() -> None:
+    numbers = torch.zeros(300_000)
+    numbers[[5, 140_000, 140_001, 299_999]] = torch.tensor([2.0, -2.0, 2.0, 3.0])
+    assert order_of(numbers, 299_998).ties == (1, 2, 0)
+    assert order_of(numbers, 299_998).above == 1
 
 
 def test_a_sample_that_misleads_costs_a_pass_and_nothing_else(
