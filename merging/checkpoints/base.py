@@ -1,6 +1,6 @@
 """What a checkpoint is: named tensors that are read one at a time, and a content identity."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,7 +20,27 @@ class TensorInfo:
     dtype: torch.dtype
 
 
-Load = Callable[[str], Tensor]
+class Opened(Protocol):
+    """A checkpoint whose files are open; any thread may read."""
+
+    def run(self, name: str, start: int, stop: int) -> Tensor:
+        """Return a run of elements as stored.
+
+        Args:
+            name: The tensor.
+            start, stop: First element and the one after the last, counted in the flat tensor.
+
+        Returns:
+            Shape (stop - start,); it holds until the thread asks this checkpoint again.
+
+        Raises:
+            SourceError: No such tensor, or the file cannot be read.
+        """
+        ...
+
+    def expect(self, name: str, start: int, stop: int) -> None:
+        """Tell that a run will be read soon, so that a disk may begin."""
+        ...
 
 
 class Checkpoint(Protocol):
@@ -39,8 +59,8 @@ class Checkpoint(Protocol):
         """Return one tensor as stored."""
         ...
 
-    def opened(self) -> AbstractContextManager[Load]:
-        """Return a context in which tensors are loaded quickly, files staying open."""
+    def opened(self) -> AbstractContextManager[Opened]:
+        """Return a context in which files stay open."""
         ...
 
     def identity(self) -> str:
@@ -78,9 +98,16 @@ class MemoryCheckpoint:
             raise SourceError(f"Model {self.name} has no tensor {name!r}.")
         return self.state[name]
 
-    def opened(self) -> AbstractContextManager[Load]:
-        """Return a context that yields ``load``: nothing has to be opened."""
-        return nullcontext(self.load)
+    def opened(self) -> AbstractContextManager[Opened]:
+        """Return a context that yields the model itself: nothing has to be opened."""
+        return nullcontext(self)
+
+    def run(self, name: str, start: int, stop: int) -> Tensor:
+        """Return a run of elements; see ``Opened``."""
+        return self.load(name).reshape(-1)[start:stop]
+
+    def expect(self, name: str, start: int, stop: int) -> None:
+        """Do nothing: it is there."""
 
     def mark(self) -> str:
         """Return ``identity``: what is in memory may be changed in place."""

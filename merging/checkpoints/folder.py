@@ -3,18 +3,18 @@
 import json
 import os.path
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from merging.checkpoints.base import Load, TensorInfo
+from merging.checkpoints.base import Opened, TensorInfo
+from merging.checkpoints.places import OpenFiles, Place, places_in
 from merging.errors import SourceError
 
 WEIGHTS = "model.safetensors"
@@ -45,12 +45,14 @@ class FolderCheckpoint:
         path: The folder.
         files: File of every tensor.
         infos: Shape and type of every tensor.
+        places: Where every tensor lies.
     """
 
     name: str
     path: Path
     files: Mapping[str, Path]
     infos: Mapping[str, TensorInfo]
+    places: Mapping[str, Place]
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor."""
@@ -62,34 +64,24 @@ class FolderCheckpoint:
         Raises:
             SourceError: No such tensor, or the file cannot be read.
         """
-        with self.opened() as load:
-            return load(name)
+        if name not in self.files:
+            raise SourceError(f"Model {self.name} has no tensor {name!r}.")
+        found = torch.empty(self.infos[name].shape, dtype=self.infos[name].dtype)
+        files = OpenFiles(self.name, {name: self.places[name]})
+        try:
+            files.read(name, 0, found)
+        finally:
+            files.close()
+        return found
 
     @contextmanager
-    def opened(self) -> Iterator[Load]:
-        """Yield a function that loads tensors from files that stay open; any thread may call it.
-
-        What it returns is mapped from the file and read when touched.
-        """
-        files: dict[Path, Any] = {}
-        guard = Lock()
-        with ExitStack() as stack:
-
-            def load(name: str) -> Tensor:
-                if name not in self.files:
-                    raise SourceError(f"Model {self.name} has no tensor {name!r}.")
-                path = self.files[name]
-                try:
-                    with guard:
-                        if path not in files:
-                            files[path] = stack.enter_context(safe_open(path, framework="pt"))
-                    return files[path].get_tensor(name)  # type: ignore[no-any-return]
-                except (OSError, SafetensorError) as error:
-                    raise SourceError(
-                        f"Model {self.name}: cannot read {name!r}: {error}"
-                    ) from error
-
-            yield load
+    def opened(self) -> Iterator[Opened]:
+        """Yield the model with all its files open."""
+        files = OpenFiles(self.name, self.places)
+        try:
+            yield files
+        finally:
+            files.close()
 
     def mark(self) -> str:
         """Return names, sizes and times of change of the weight files, hashed."""
@@ -134,12 +126,16 @@ def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
         raise SourceError(f"Model {label}: there is no folder {str(path)!r}.")
     files: dict[str, Path] = {}
     infos: dict[str, TensorInfo] = {}
+    places: dict[str, Place] = {}
     for file in _weight_files(folder, label):
-        for tensor, info in _read_header(file, label).items():
+        inside = _read_header(file, label)
+        for tensor in inside:
             if tensor in files:
                 raise SourceError(f"Model {label}: {tensor!r} stands in two files.")
-            files[tensor], infos[tensor] = file, info
-    return FolderCheckpoint(label, folder, files, infos)
+            files[tensor] = file
+        infos |= inside
+        places |= places_in(file, {name: info.dtype for name, info in inside.items()}, label)
+    return FolderCheckpoint(label, folder, files, infos, places)
 
 
 def read_json(path: Path, label: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from merging.checkpoints.base import Load
+from merging.checkpoints.base import Opened
 from merging.engine.chunks import Chunk
 from merging.engine.loops import widen, widen_less
 from merging.engine.plan import Plan
@@ -16,7 +16,7 @@ from merging.errors import CompatibilityError
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A chunk of all models as stored; tensors of files are read when they are touched.
+    """A chunk of all models as stored.
 
     Attributes:
         chunk: Which.
@@ -40,14 +40,14 @@ class Sources:
 
     Attributes:
         plan: The plan.
-        base: Loads a tensor of the base, or None.
+        base: The base, open, or None.
         experts: The same of every expert, in order.
         deltas: Whether experts are read as differences from the base.
     """
 
     plan: Plan
-    base: Load | None
-    experts: tuple[Load, ...]
+    base: Opened | None
+    experts: tuple[Opened, ...]
     deltas: bool
 
     def dtype(self, name: str) -> torch.dtype:
@@ -55,10 +55,21 @@ class Sources:
         return torch.float64 if name in self.plan.wide else torch.float32
 
     def raw(self, chunk: Chunk) -> Raw:
-        """Return a chunk of base and experts as stored, flat; nothing is read before it is used."""
-        name, part = chunk.step.tensor, slice(chunk.start, chunk.stop)
-        base = None if self.base is None else self.base(name).reshape(-1)[part]
-        return Raw(chunk, base, tuple(load(name).reshape(-1)[part] for load in self.experts))
+        """Read a chunk of base and experts as stored; it holds until the thread reads the next."""
+        run = (chunk.step.tensor, chunk.start, chunk.stop)
+        return Raw(chunk, self.stored_base(chunk), tuple(e.run(*run) for e in self.experts))
+
+    def stored_base(self, chunk: Chunk) -> Tensor | None:
+        """Read a chunk of the base as stored, or None without a base."""
+        if self.base is None:
+            return None
+        return self.base.run(chunk.step.tensor, chunk.start, chunk.stop)
+
+    def expect(self, chunk: Chunk) -> None:
+        """Tell that a chunk will be read soon."""
+        for model in (self.base, *self.experts):
+            if model is not None:
+                model.expect(chunk.step.tensor, chunk.start, chunk.stop)
 
     def fill(self, raw: Raw, stack: Tensor, base: Tensor) -> None:
         """Read a chunk in the type that is computed in.

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from threading import local
 
 import torch
@@ -20,8 +21,8 @@ from merging.errors import CompatibilityError
 from merging.methods.compiled import compiles
 from merging.methods.context import Context, Masks, Statistics, Totals
 from merging.methods.magnitudes import SortedMagnitudes
-from merging.methods.totals import blocks
 
+FIRST_LOOK = 1024  # elements that nearly always tell whether models differ
 LENGTH = 131_072  # elements of a block, a multiple of the 32,768 that sums are made of
 
 
@@ -114,8 +115,8 @@ class Stream:
 
     def still(self, chunk: Chunk) -> bool:
         """Return whether all models hold the same numbers in a chunk."""
-        starts = range(0, chunk.size, LENGTH)
-        parts = (chunk.part(s, min(s + LENGTH, chunk.size)) for s in starts)
+        starts = [0, *range(FIRST_LOOK, chunk.size, LENGTH)]
+        parts = (chunk.part(a, b) for a, b in pairwise([*starts, chunk.size]))
         return all(map(self.sources.still, parts))
 
     def space(self, chunk: Chunk, name: str = "chunk") -> tuple[Tensor, Tensor]:
@@ -150,7 +151,7 @@ class Stream:
         key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
         found = self.cache.get(key) if self.cache else None
         if isinstance(found, Tensor):
-            stored = self.sources.raw(chunk).base
+            stored = self.sources.stored_base(chunk)
             if stored is not None:
                 base.copy_(stored)
             return found, base, True
@@ -185,8 +186,10 @@ class Stream:
         if known is None and self.answers.asks_drop:
             told = replace(told, masks=Remembered(told.masks, chunk.start, chunk.size))
             totals = Here(stack, told)
-        for part_told, part in blocks(stack, told):
-            part.copy_(sparsify(part, replace(part_told, totals=totals)))
+        for begin in range(0, chunk.size, LENGTH):
+            part = stack[:, begin : begin + LENGTH]
+            here = replace(told, start=chunk.start + begin, base=None, totals=totals)
+            part.copy_(sparsify(part, here))
 
     def _trim(
         self, chunk: Chunk, stack: Tensor, out: Tensor | None = None

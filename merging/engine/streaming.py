@@ -1,11 +1,6 @@
 """Carry out a plan chunk by chunk, in threads."""
 
 from collections.abc import Iterable, Iterator
-from queue import SimpleQueue
-from threading import Event, Thread
-from types import TracebackType
-
-import torch
 
 from merging.engine.chunks import Chunk, cut
 from merging.engine.job import Job
@@ -17,7 +12,6 @@ from merging.engine.sources import Sources, open_sources
 from merging.engine.stages import stage_key
 from merging.engine.stream import Stream, told_of
 
-PAGE = 4096
 FEW = 8  # chunks of a model so small that threads would not pay
 
 
@@ -50,7 +44,6 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
     with (
         open_sources(plan, deltas) as sources,
         workers(job.threads if len(chunks) > FEW else 1, meter.again) as pool,
-        _Ahead(sources) as ahead,
     ):
         told = told_of(plan, job.masks, job.statistics)
         key = stage_key(job, told) if job.cache else ""
@@ -63,7 +56,7 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
             room = sink.room(chunk.step.tensor, chunk.start, chunk.size)
             sink.write(chunk.step.tensor, chunk.start, stream.merged(chunk, room))
 
-        for chunk, _ in pool.each(work, ahead.of(todo)):
+        for chunk, _ in pool.each(work, _announced(sources, todo)):
             meter.add(chunk.size, f"merge {chunk.step.tensor}")
     return stream.answers.frozen
 
@@ -84,37 +77,8 @@ class _Meter:
         self._job.progress(min(0.999, self._done / self.total), self._word)
 
 
-class _Ahead:
-    """A thread that touches what workers will read next, so that the disk works ahead of them."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources, self._stop = sources, Event()
-        self._queue: SimpleQueue[Chunk | None] = SimpleQueue()
-        self._thread = Thread(target=self._loop, name="read-ahead", daemon=True)
-
-    def of(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Yield chunks, each handed to the thread first: a pool takes few more than it works on."""
-        for chunk in chunks:
-            self._queue.put(chunk)
-            yield chunk
-
-    def _loop(self) -> None:
-        while (chunk := self._queue.get()) is not None and not self._stop.is_set():
-            raw = self._sources.raw(chunk)
-            for tensor in (raw.base, *raw.experts):
-                if tensor is not None and tensor.is_contiguous():
-                    tensor.view(torch.uint8)[::PAGE].max()
-
-    def __enter__(self) -> "_Ahead":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._queue.put(None)
-        self._thread.join()
+def _announced(sources: Sources, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Yield chunks, each told to the disk first: a pool takes few more than it works on."""
+    for chunk in chunks:
+        sources.expect(chunk)
+        yield chunk

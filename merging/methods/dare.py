@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from merging.methods import arithmetic, ties
 from merging.methods.average import check_sum
 from merging.methods.context import Context, Settings
-from merging.methods.kernels import drop, rescale
+from merging.methods.kernels import drop, norms_around_drop, rescale
 from merging.methods.params import Param, Value
 from merging.methods.spec import MethodSpec, Scope, Source
-from merging.methods.totals import l1, over_tensor
+from merging.methods.totals import over_tensor
 
 DROP_RATE = Param(
     name="drop_rate",
@@ -52,25 +51,24 @@ def drop_and_rescale(deltas: Tensor, ctx: Context) -> Tensor:
     """
     how, densities = ctx.settings.word("rescale"), [1 - p for p in _rates(ctx)]
     norms = over_tensor("l1", deltas, ctx, _norms) if how == "l1" else None
-    return rescale(_dropped(deltas, ctx), how, densities, norms)
+    return rescale(drop(deltas, _masks(deltas, ctx)), how, densities, norms)
 
 
 def _rates(ctx: Context) -> tuple[float, ...]:
     return ctx.settings.each["drop_rate"]
 
 
-def _dropped(deltas: Tensor, ctx: Context) -> Tensor:
-    """Drop entries at random; shape (experts, *shape), the same."""
-    sparse, count = torch.empty_like(deltas), deltas[0].numel()
-    for delta, expert, rate, out in zip(deltas, ctx.experts, _rates(ctx), sparse, strict=True):
-        mask = ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
-        drop(delta, mask, out)
-    return sparse
+def _masks(deltas: Tensor, ctx: Context) -> list[Tensor]:
+    count = deltas[0].numel()
+    return [
+        ctx.masks.keep(ctx.tensor, expert, ctx.start, count, rate)
+        for expert, rate in zip(ctx.experts, _rates(ctx), strict=True)
+    ]
 
 
 def _norms(deltas: Tensor, ctx: Context) -> Tensor:
     """L1 norms before and after dropping, shape (2, experts)."""
-    return torch.stack([l1(deltas), l1(_dropped(deltas, ctx))])
+    return norms_around_drop(deltas, _masks(deltas, ctx))
 
 
 def scope(settings: Settings) -> Scope:

@@ -14,6 +14,7 @@ from merging.methods import loops
 from merging.methods.compiled import compiles, flat, number_type, numbers
 from merging.methods.context import Magnitudes
 from merging.methods.selection import before
+from merging.methods.totals import l1
 
 TRIM_RULES = ("authors", "dropped", "exact", "at_least_one", "strict")
 L1_FLOOR = 1e-7
@@ -130,18 +131,31 @@ def _above(deltas: Tensor, limits: list[float]) -> Tensor:
     return kept
 
 
-def drop(delta: Tensor, keep: Tensor, out: Tensor) -> None:
-    """Zero what a mask does not keep.
+def drop(deltas: Tensor, keep: Sequence[Tensor]) -> Tensor:
+    """Zero what masks do not keep.
 
     Args:
-        delta: Any shape.
-        keep: Bool, as many elements.
-        out: Gets the result, the shape of ``delta``.
+        deltas: Shape (experts, *shape).
+        keep: Bool, one for each expert, of as many elements as its delta.
+
+    Returns:
+        The same shape.
     """
-    if compiles(delta) and delta.is_contiguous() and out.is_contiguous():
-        loops.mask(delta.view(-1).numpy(), keep.reshape(-1).numpy(), out.view(-1).numpy())
-    else:
-        torch.mul(delta, keep.to(delta.device).reshape(delta.shape), out=out)
+    masks = torch.stack(list(keep)).to(deltas.device)
+    if not compiles(deltas):
+        return deltas * masks.reshape(deltas.shape)
+    kept = torch.empty_like(deltas, memory_format=torch.contiguous_format)
+    loops.mask(*flat(deltas), masks.numpy(), kept.reshape(len(kept), -1).numpy())
+    return kept
+
+
+def norms_around_drop(deltas: Tensor, keep: Sequence[Tensor]) -> Tensor:
+    """Return L1 norms before and after dropping; arguments of ``drop``; (2, experts), float64."""
+    if not compiles(deltas):
+        return torch.stack([l1(deltas), l1(drop(deltas, keep))])
+    norms = torch.empty(2, len(deltas), dtype=torch.float64)
+    loops.sum_sizes_kept(*flat(deltas), torch.stack(list(keep)).numpy(), norms.numpy())
+    return norms
 
 
 def rescale(

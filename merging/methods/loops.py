@@ -197,8 +197,38 @@ def sum_sizes(values: Floats) -> float:
 
 
 @compiled
-def mask(values: Floats, keep: NDArray[np.bool_], out: Floats) -> None:
-    """Multiply values by 1 where they are kept and by 0 where they are not."""
+def mask(rows: Floats, step: int, keep: NDArray[np.bool_], out: Floats) -> None:
+    """Multiply values by 1 where they are kept and by 0 where they are not.
+
+    Args:
+        rows: Flat.
+        step: Between rows.
+        keep: Shape (experts, count).
+        out: Gets the result, shape (experts, count).
+    """
     kind = out.dtype.type
-    for i in range(len(out)):
-        out[i] = values[i] * kind(keep[i])
+    for expert in range(len(keep)):
+        row, kept, made = rows[expert * step :], keep[expert], out[expert]
+        for i in range(len(kept)):
+            made[i] = row[i] * kind(kept[i])
+
+
+@compiled
+def sum_sizes_kept(
+    rows: Floats, step: int, keep: NDArray[np.bool_], sums: NDArray[np.float64]
+) -> None:
+    """Sum magnitudes as ``sum_sizes`` does, of all values and of those kept; arguments of ``mask``.
+
+    Args:
+        rows: Flat.
+        step: Between rows.
+        keep: Shape (experts, count).
+        sums: Gets the sums before and after, shape (2, experts).
+    """
+    kept = np.empty(keep.shape[1], rows.dtype)
+    for expert in range(len(keep)):
+        row, marks = rows[expert * step : expert * step + len(kept)], keep[expert]
+        for i in range(len(kept)):
+            kept[i] = row[i] * rows.dtype.type(marks[i])
+        sums[0, expert] = sum_sizes(row)
+        sums[1, expert] = sum_sizes(kept)

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from merging.checkpoints.base import Checkpoint, Load, TensorInfo
+from merging.checkpoints.base import Checkpoint, Opened, TensorInfo
 from merging.checkpoints.folder import FolderCheckpoint
 from merging.errors import SourceError
 
@@ -161,9 +161,9 @@ class OpenCheckpoint:
             raise SourceError(f"Model {self.name}: cannot read {name!r}: {error}") from error
         return found
 
-    def opened(self) -> AbstractContextManager[Load]:
-        """Return a context that yields ``load``: the files are open."""
-        return nullcontext(self.load)
+    def opened(self) -> AbstractContextManager[Opened]:
+        """Return a context in which files stay open."""
+        return self.model.opened()
 
     def mark(self) -> str:
         """Return a cheap mark of the content."""
