@@ -18,6 +18,7 @@ from merging.errors import Cancelled, CompatibilityError, ResourceError, SourceE
 from merging.sketch import Sketch, build_sketch, load_sketch, pieces, save_sketch, weights_identity
 from merging.sketch.parts import SAMPLED, WHOLE, draw, make_parts
 from merging.sketch.quantiles import SHARES, QuantileTable, exact_table
+from merging.sketch.sweep import TILE
 
 ARRAYS = ("index", "base", "deltas", "nonzero", "l1", "dots", "levels", "model_levels")
 State = dict[str, Tensor]
@@ -155,8 +156,8 @@ def test_threads_change_nothing(threads: int) -> None:
 
 
 def test_pieces_change_no_sample_and_no_sum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "CHUNK", pieces.BLOCK_SUMS)
-    monkeypatch.setattr(pieces, "PIECE", pieces.BLOCK_SUMS)
+    monkeypatch.setattr(pieces, "ROOM", 1)
+    monkeypatch.setattr(pieces, "PIECE", 8 * TILE)
     found = sketch_of(EXPERTS, BASE)
     for name in ("index", "base", "deltas", "nonzero", "levels", "model_levels"):
         assert torch.equal(getattr(found, name), getattr(LARGE, name)), name
