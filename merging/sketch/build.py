@@ -18,7 +18,7 @@ from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.folder import FolderCheckpoint
 from merging.engine.plan import make_plan
 from merging.recipe import make_recipe
-from merging.sketch.histogram import table_of
+from merging.sketch.histogram import tables_of
 from merging.sketch.model import Sketch
 from merging.sketch.parts import WHOLE, make_parts
 from merging.sketch.pieces import Build, Piece, read_piece
@@ -132,9 +132,7 @@ def _model_levels(build: Build, fine: NDArray[np.float64]) -> NDArray[np.float32
     if all(part.whole for part in build.parts):
         tables = [exact_table(np.sort(np.abs(row))) for row in build.deltas]
         return np.stack([np.stack([t.values, t.at_least, t.above]) for t in tables])
-    return np.stack(
-        [table_of(row, bool(2 * part < 1)) for row, part in zip(build.counts, fine, strict=True)]
-    )
+    return tables_of(build.counts, 2 * fine < 1)
 
 
 def _identity(build: Build, nonzero: Tensor) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from merging.methods.compiled import compiled
 from merging.sketch.quantiles import SHARES
-from merging.sketch.sweep import BINS
 
 Counts = NDArray[np.int64]
 Sizes = NDArray[np.float64]
@@ -23,56 +22,70 @@ SIZES: Sizes = np.append(
 )
 
 
-def table_of(counts: Counts, coarse: bool) -> NDArray[np.float32]:
-    """Tabulate a histogram.
+def tables_of(counts: Counts, coarse: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Tabulate histograms.
 
     Args:
-        counts: Per bin, shape (bins,); not all zero.
-        coarse: Each bin holds one size, that of its pattern; else sizes fill their bin.
+        counts: Per bin, shape (rows, bins); no row is all zero.
+        coarse: Each bin of a row holds one size, that of its pattern; else sizes fill their bin.
+            Shape (rows,).
 
     Returns:
         Values, shares of at least that size and shares above it, as in ``QuantileTable``, shape
-        (3, points).
+        (rows, 3, points).
     """
-    levels = np.empty((3, len(SHARES)), np.float32)
+    levels = np.empty((len(counts), 3, len(SHARES)), np.float32)
     _tabulate(counts, coarse, SHARES, SIZES, levels)
     return levels
 
 
 @compiled
 def drain(counts: Counts, weight: int, into: Counts) -> None:
-    """Add a histogram to another, each entry counted ``weight`` times, and leave it empty.
+    """Add histograms to others, each entry counted ``weight`` times, and leave them empty.
 
     Args:
-        counts: Per bin, shape (bins,).
+        counts: Per bin, shape (rows, bins).
         weight: At least 1.
-        into: What it is added to, shape (bins,).
+        into: What they are added to, shape (rows, bins).
     """
-    top = len(counts)
-    while top > 0 and counts[top - 1] == 0:
-        top -= 1
-    for k in range(top):
-        into[k] += weight * counts[k]
-        counts[k] = 0
+    for row in range(len(counts)):
+        own, total = counts[row], into[row]
+        stop = len(own)
+        while stop > 0 and own[stop - 1] == 0:
+            stop -= 1
+        for k in range(stop):
+            total[k] += weight * own[k]
+            own[k] = 0
 
 
 @compiled
 def _tabulate(
+    counts: Counts,
+    coarse: NDArray[np.bool_],
+    shares: Sizes,
+    sizes: Sizes,
+    levels: NDArray[np.float32],
+) -> None:
+    for row in range(len(counts)):
+        _walk(counts[row], coarse[row], shares, sizes, levels[row])
+
+
+@compiled
+def _walk(
     counts: Counts, coarse: bool, shares: Sizes, sizes: Sizes, levels: NDArray[np.float32]
 ) -> None:
     """Walk down from the largest size, past one share after another."""
-    total = float(counts.sum())
-    cell = len(counts) - 1
+    total, cell = counts.sum(), len(counts) - 1
     while counts[cell] == 0:
         cell -= 1
-    above, inside = 0.0, float(counts[cell])
-    reached = above + inside
+    above, reached = 0, counts[cell]
     for point in range(len(shares)):
         wanted = shares[point] * total
-        while reached < wanted * (1 - 1e-12) and reached < total:
+        least = int(np.ceil(wanted * (1 - 1e-12)))
+        while reached < least:
             cell -= 1
-            above, inside = reached, float(counts[cell])
-            reached = above + inside
+            above = reached
+            reached += counts[cell]
         if coarse or cell == 0:  # zero has a bin of its own
             levels[0, point] = sizes[cell]
             levels[1, point] = reached / total
@@ -80,7 +93,7 @@ def _tabulate(
         else:
             higher = sizes[min(cell + 1, len(sizes) - 1)]
             bottom, top = (sizes[cell - 1] + sizes[cell]) / 2, (sizes[cell] + higher) / 2
-            part = min(max((wanted - above) / inside, 0.0), 1.0)
+            part = min(max((wanted - above) / (reached - above), 0.0), 1.0)
             levels[0, point] = top + part * (bottom - top)
             levels[1, point] = shares[point]
             levels[2, point] = shares[point]

@@ -20,8 +20,9 @@ from merging.sketch.reading import Reader
 from merging.sketch.sweep import BINS, FINE, TILE, sweep
 
 PIECE = 1 << 20
-# Bytes that a thread reads at once, of all models together: they stay in its cache.
-ROOM = 1 << 19
+# Bytes that a thread reads at once, of all models together. With less, threads that wait for the
+# interpreter's lock between short reads take turns instead of working at the same time.
+ROOM = 1 << 21
 # Elements that one read in quick mode counts for, and any other: whole numbers in proportion.
 READ_QUICKLY = BLOCKS * BLOCK
 
@@ -144,8 +145,7 @@ class Build:
             if len(growing.sums) > 1:
                 if growing.counts is None:
                     growing.counts = np.zeros_like(counts)
-                for own, total in zip(counts, growing.counts, strict=True):
-                    histogram.drain(own, 1, total)
+                histogram.drain(counts, 1, growing.counts)
                 counts = growing.counts
             if growing.left:
                 return
@@ -155,15 +155,11 @@ class Build:
 
     def _tabulate(self, number: int, counts: histogram.Counts) -> None:
         part, read = self.parts[number], int(self.read[number])
-        fine = self.sums[number, FINE]
         if not part.whole:
-            for row, own in enumerate(counts):
-                coarse = bool(2 * fine[row] < read)
-                self.levels[self.table[number], row] = histogram.table_of(own, coarse)
-        weight = READ_QUICKLY * part.count // read
+            coarse = 2 * self.sums[number, FINE] < read
+            self.levels[self.table[number]] = histogram.tables_of(counts, coarse)
         with self._lock:
-            for own, total in zip(counts, self.counts, strict=True):
-                histogram.drain(own, weight, total)
+            histogram.drain(counts, READ_QUICKLY * part.count // read, self.counts)
 
 
 def read_piece(build: Build, piece: Piece) -> None:
