@@ -135,8 +135,8 @@ def test_sums_are_those_of_all_weights() -> None:
     for index, part in enumerate(LARGE.parts):
         full = torch.stack([delta(e, part.tensor).flatten() for e in "abc"]).double()
         assert LARGE.nonzero[index].tolist() == (full != 0).sum(1).tolist()
-        assert torch.allclose(LARGE.l1[index], full.abs().sum(1), rtol=1e-6)
-        assert torch.allclose(LARGE.dots[index], full @ full.T, rtol=1e-5, atol=1e-7)
+        assert torch.allclose(LARGE.l1[index], full.abs().sum(1), rtol=1e-12)
+        assert torch.allclose(LARGE.dots[index], full @ full.T, rtol=1e-12, atol=1e-12)
 
 
 def test_an_unchanged_expert_has_no_direction_and_no_error() -> None:
@@ -161,7 +161,7 @@ def test_pieces_change_no_sample_and_no_sum(monkeypatch: pytest.MonkeyPatch) -> 
     found = sketch_of(EXPERTS, BASE)
     for name in ("index", "base", "deltas", "nonzero", "levels", "model_levels"):
         assert torch.equal(getattr(found, name), getattr(LARGE, name)), name
-    assert torch.allclose(found.dots, LARGE.dots, rtol=1e-9)
+    assert torch.allclose(found.dots, LARGE.dots, rtol=1e-12)
 
 
 # --- Quantiles ------------------------------------------------------------------------------------
