@@ -173,8 +173,8 @@ def build_row(folders: list[Path], repeats: int = 5, quick: bool = False) -> dic
     models = {f"{number} {model.name}": model for number, model in enumerate(experts)}
     actions: dict[str, Callable[[], object]] = {
         "build_s": lambda: build_sketch(base, models, quick=quick),
-        "held_s": lambda: [file.read_bytes() for file in files],
         "read_s": lambda: [len(np.fromfile(file, np.uint8)) for file in files],
+        "held_s": lambda: [file.read_bytes() for file in files],
     }
     actions["build_s"]()
     times: dict[str, list[float]] = {name: [] for name in actions}
