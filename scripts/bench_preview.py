@@ -14,19 +14,19 @@ share out short steps were slower than one, for they hand the interpreter's lock
 counts while the other merges, each in long runs.
 
 Building, five bfloat16 models of 135 M weights, in two threads, beside reading all inputs into
-memory that stays (0.63 s on the same machine: what whoever wants to compute with them pays, and
-what the target compares with) and into memory that numpy uses again (0.14 s: a copy out of the page
-cache, reported beside it). One torch operation after another over chunks of 131,072 weights,
-histograms over half of each large tensor: 1.1 to 1.45 s, and no faster in two threads than in one,
-for they wait for each other's turn at Python between two operations. One compiled sweep over tiles
-of 1,024 coordinates (``merging.sketch.sweep``), which counts every element: 0.4 to 0.55 s. Its
-parts on one core, in seconds for all five models: widen and subtract 0.07, sizes and their sum
-0.02, bins and non-zeros 0.04, counting 0.13, ten exact products a coordinate 0.07 (0.1 one by one
-instead of two by two, 0.21 without leave to add in any order). Beside it: reading 0.13 to 0.2,
-draws 0.06, tables 0.04, plan 0.01. Mapped files instead of reads into the cache: 0.86 s in one
-thread against 0.77, for the page faults take longer than the copy. Reads of 100 KB in two threads:
-0.6 to 1.0 s, as slow as one thread; of 400 KB (2 MiB over all models) 0.45 to 0.55. Both cores at
-once run the sweep at 3.1 to 4.1 ns a coordinate, one alone at 3.0.
+memory that stays (0.63 to 1.3 s on the same machine: what whoever wants to compute with them pays,
+and what the target compares with) and into memory that numpy uses again (0.14 to 0.45 s: a copy out
+of the page cache, reported beside it). One torch operation after another over chunks of 131,072
+weights, histograms over half of each large tensor: 1.1 to 1.45 s, and no faster in two threads than
+in one, for they wait for each other's turn at Python between two operations. One compiled sweep
+over tiles of 1,024 coordinates (``merging.sketch.sweep``), which counts every element: 0.41 to 0.62
+s. Its parts on one core, in seconds for all five models: widen and subtract 0.07, sizes and their
+sum 0.02, bins and non-zeros 0.04, counting 0.13, ten exact products a coordinate 0.07 (0.1 one by
+one instead of two by two, 0.21 without leave to add in any order). Beside it: reading 0.13 to 0.2,
+draws 0.06, tables 0.04, plan 0.01. Mapped files instead of reads into the cache: 0.86 s at best in
+one thread against 0.73, for the page faults take longer than the copy. Reads of 100 KB in two
+threads: 0.6 to 1.0 s, as slow as one thread; of 400 KB (2 MiB over all models) 0.48 to 0.6. Both
+cores at once run the sweep at 3.5 to 4.8 ns a coordinate, one alone at 3.0 to 4.0.
 """
 
 import argparse
