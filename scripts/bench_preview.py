@@ -13,21 +13,27 @@ every 4 KiB), longer runs, and sums of values over 300,000 columns: 12 to 15 ms.
 share out short steps were slower than one, for they hand the interpreter's lock to and fro: one
 counts while the other merges, each in long runs.
 
-Building, five bfloat16 models of 135 M weights. Steps measured apart, in ns per weight and expert
-on one core: read 0.12 (mapped into memory: 0.2), widen 0.11, subtract 0.08, products 0.18, sizes
-0.07, their sum 0.04, count 0.09, patterns and histogram 0.27 for half of each large tensor, which
-is enough for the stated error (torch's bincount of bfloat16 patterns 0.37, numpy's 1.2; a sort 0.9
-and more). These add up to 0.95, of which exact sums are 0.4, against 0.26 for reading alone;
-tables, draws and the plan take 0.1 s of one core. Beside other work on the machine one thread took
-5 times as long as reading, and two cores at their best 2.7. Chunks of 32,768 weights cost half as
-much again as those of 131,072, and twice as much in two threads.
+Building, five bfloat16 models of 135 M weights, in two threads, beside reading all inputs into
+memory that stays (0.63 to 1.3 s on the same machine: what whoever wants to compute with them pays,
+and what the target compares with) and into memory that numpy uses again (0.14 to 0.45 s: a copy out
+of the page cache, reported beside it). One torch operation after another over chunks of 131,072
+weights, histograms over half of each large tensor: 1.1 to 1.45 s, and no faster in two threads than
+in one, for they wait for each other's turn at Python between two operations. One compiled sweep
+over tiles of 1,024 coordinates (``merging.sketch.sweep``), which counts every element: 0.41 to 0.62
+s. Its parts on one core, in seconds for all five models: widen and subtract 0.07, sizes and their
+sum 0.02, bins and non-zeros 0.04, counting 0.13, ten exact products a coordinate 0.07 (0.1 one by
+one instead of two by two, 0.21 without leave to add in any order). Beside it: reading 0.13 to 0.2,
+draws 0.06, tables 0.04, plan 0.01. Mapped files instead of reads into the cache: 0.86 s at best in
+one thread against 0.73, for the page faults take longer than the copy. Reads of 100 KB in two
+threads: 0.6 to 1.0 s, as slow as one thread; of 400 KB (2 MiB over all models) 0.48 to 0.6. Both
+cores at once run the sweep at 3.5 to 4.8 ns a coordinate, one alone at 3.0 to 4.0.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -158,23 +164,29 @@ def build_row(folders: list[Path], repeats: int = 5, quick: bool = False) -> dic
         quick: Build in quick mode.
 
     Returns:
-        Seconds ``build_s`` and ``read_s``, and their ``ratio``.
+        Seconds ``build_s``; ``held_s``, all inputs read into memory that stays, as
+        ``scripts.bench_merge.held`` does; ``read_s``, each file read into memory that numpy uses
+        again. And what building takes over each: ``ratio`` and ``ratio_reused``.
     """
     base, *experts = (open_folder(folder) for folder in folders)
     files = sorted({file for model in (base, *experts) for file in model.files.values()})
     models = {f"{number} {model.name}": model for number, model in enumerate(experts)}
-    build_sketch(base, models, quick=quick)
-    reads, builds = [], []
+    actions: dict[str, Callable[[], object]] = {
+        "build_s": lambda: build_sketch(base, models, quick=quick),
+        "read_s": lambda: [len(np.fromfile(file, np.uint8)) for file in files],
+        "held_s": lambda: [file.read_bytes() for file in files],
+    }
+    actions["build_s"]()
+    times: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(repeats):
-        begin = time.perf_counter()
-        for file in files:
-            np.fromfile(file, np.uint8)
-        middle = time.perf_counter()
-        build_sketch(base, models, quick=quick)
-        reads.append(middle - begin)
-        builds.append(time.perf_counter() - middle)
-    read, build = float(np.median(reads)), float(np.median(builds))
-    return {"build_s": build, "read_s": read, "ratio": build / read}
+        for name, action in actions.items():
+            begin = time.perf_counter()
+            found = action()
+            times[name].append(time.perf_counter() - begin)
+            del found
+    told = {name: float(np.median(runs)) for name, runs in times.items()}
+    build = told["build_s"]
+    return told | {"ratio": build / told["held_s"], "ratio_reused": build / told["read_s"]}
 
 
 def main() -> int:

@@ -1,10 +1,7 @@
-"""One pass over base and experts that makes a sketch, tensor by tensor and in cached chunks.
+"""One pass over base and experts that makes a sketch: each piece is read once and swept once.
 
-Exact sums are float32 within blocks of 32,768 elements and float64 over blocks. Quantiles come
-from histograms, over all elements of a tensor or so large a part of it that a kept share is known
-within 0.1 points or 2 % of itself: 4 standard errors at a share of 5 %, where that is hardest.
-Time on two cores for five bfloat16 models of 135 M weights, against reading them once (0.14 s):
-see ``scripts/bench_preview.py``.
+Sums and histograms count every element; see ``merging.sketch.sweep``. Time on two cores for five
+bfloat16 models of 135 M weights, against reading them once: see ``scripts/bench_preview.py``.
 """
 
 import threading
@@ -14,18 +11,20 @@ from hashlib import sha256
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.folder import FolderCheckpoint
 from merging.engine.plan import make_plan
 from merging.recipe import make_recipe
-from merging.sketch import histogram
+from merging.sketch.histogram import tables_of
 from merging.sketch.model import Sketch
-from merging.sketch.parts import WHOLE, Part, make_parts
-from merging.sketch.pieces import Build, Found, Piece, read_piece
-from merging.sketch.quantiles import SHARES, QuantileTable, exact_table
+from merging.sketch.parts import WHOLE, make_parts
+from merging.sketch.pieces import Build, Piece, read_piece
+from merging.sketch.quantiles import exact_table
 from merging.sketch.reading import OpenCheckpoint, Reader
+from merging.sketch.sweep import DOTS, FINE, L1, NONZERO
 from merging.sketch.threads import share_out
 
 Progress = Callable[[float, str], None]
@@ -63,11 +62,8 @@ def build_sketch(
     parts = make_parts({name: tuple(infos[name].shape) for name in merged}, whole)
     with _readers(base, [experts[name] for name in names]) as readers:
         build = Build(readers, parts, seed, quick)
-        with torch.no_grad():
-            pieces = share_out(build.pieces, parts)
-            found = _gathered(build, pieces, progress)
-            columns = np.concatenate([piece.columns for group in pieces for piece in group])
-            sketch = _sketch(build, names, torch.from_numpy(columns), found)
+        _read(build, progress)
+    sketch = _sketch(build, names)
     progress(1.0, "sketch built")
     return sketch
 
@@ -93,101 +89,50 @@ def _readers(base: Checkpoint, experts: list[Checkpoint]) -> Iterator[list[Reade
             reader.close()
 
 
-def _gathered(
-    build: Build, pieces: list[list[Piece]], progress: Progress
-) -> list[tuple[Found, list[QuantileTable]]]:
-    """Work through all parts, largest first; the results in order of the parts."""
+def _read(build: Build, progress: Progress) -> None:
+    """Work through all parts, largest first."""
     total = sum(part.count for part in build.parts)
     done, lock = 0, threading.Lock()
 
-    def work(piece: Piece) -> Found:
+    def work(piece: Piece) -> None:
         nonlocal done
-        found = read_piece(build, piece)
+        read_piece(build, piece)
         with lock:
             done += piece.stop - piece.start
-            progress(done / total, f"read {piece.part.tensor}")
-        return found
+            progress(done / total, f"read {build.parts[piece.number].tensor}")
 
-    found = iter(share_out(work, [piece for group in pieces for piece in group]))
-    joined = [_joined([next(found) for _ in group]) for group in pieces]
-
-    def tabulate(item: tuple[Part, Found]) -> list[QuantileTable]:
-        part, sums = item
-        if part.whole:
-            return []
-        coarse = [_coarse(row) for row in build.deltas[:, part.start : part.stop]]
-        return [histogram.table_of(c, k) for c, k in zip(sums.counts, coarse, strict=True)]
-
-    tables = share_out(tabulate, list(zip(build.parts, joined, strict=True)))
-    return list(zip(joined, tables, strict=True))
+    share_out(work, build.pieces())
 
 
-def _joined(pieces: list[Found]) -> Found:
-    """Add the pieces of one part, in order."""
-    if len(pieces) == 1:
-        return pieces[0]
-    counts = pieces[0].counts
-    for piece in pieces[1:]:
-        counts = [histogram.add_patterns(*p) for p in zip(counts, piece.counts, strict=True)]
-    nonzero, l1, dots = (
-        np.sum([getattr(p, name) for p in pieces], 0) for name in ("nonzero", "l1", "dots")
-    )
-    return Found(nonzero, l1, dots, counts, sum(p.read for p in pieces))
-
-
-def _coarse(deltas: Tensor) -> bool:
-    """Whether most deltas are bfloat16 numbers, so that each bin holds one size."""
-    low = deltas.contiguous().view(torch.int16)[::2]
-    return 2 * int(torch.count_nonzero(low)) < len(low)
-
-
-def _sketch(
-    build: Build,
-    experts: tuple[str, ...],
-    index: Tensor,
-    found: list[tuple[Found, list[QuantileTable]]],
-) -> Sketch:
-    parts, sums = build.parts, [f for f, _ in found]
-    scale = np.array([p.count / f.read for p, f in zip(parts, sums, strict=True)])
-    nonzero = torch.from_numpy(np.stack([f.nonzero for f in sums]) * scale[:, None])
-    l1 = torch.from_numpy(np.stack([f.l1 for f in sums]) * scale[:, None])
-    dots = torch.from_numpy(np.stack([f.dots for f in sums]) * scale[:, None, None])
-    tables = [_stored(tables) for _, tables in found if tables]
+def _sketch(build: Build, experts: tuple[str, ...]) -> Sketch:
+    counts = np.array([part.count for part in build.parts])
+    sums = build.sums * (counts / build.read)[:, None, None]
+    upper = np.triu(sums[:, DOTS:])
+    dots = upper + np.triu(upper, 1).swapaxes(1, 2)
+    nonzero = torch.from_numpy(sums[:, NONZERO].copy())
     return Sketch(
         identity=_identity(build, nonzero),
         seed=build.seed,
         quick=build.quick,
         experts=experts,
-        parts=parts,
-        index=index,
-        base=build.base,
-        deltas=build.deltas,
+        parts=build.parts,
+        index=torch.from_numpy(build.index),
+        base=torch.from_numpy(build.base),
+        deltas=torch.from_numpy(build.deltas),
         nonzero=nonzero,
-        l1=l1,
-        dots=dots,
-        levels=torch.stack(tables) if tables else torch.empty(0, len(experts), 3, len(SHARES)),
-        model_levels=_stored(_model_tables(build, sums)),
+        l1=torch.from_numpy(sums[:, L1].copy()),
+        dots=torch.from_numpy(dots),
+        levels=torch.from_numpy(build.levels),
+        model_levels=torch.from_numpy(_model_levels(build, sums[:, FINE].sum(0) / counts.sum())),
     )
 
 
-def _model_tables(build: Build, sums: list[Found]) -> list[QuantileTable]:
-    """Tables over the whole model: histograms of all tensors, each counting for all it has."""
+def _model_levels(build: Build, fine: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Tables over the whole model, given the share of changes that bfloat16 does not hold."""
     if all(part.whole for part in build.parts):
-        return [exact_table(np.sort(np.abs(row.numpy()))) for row in build.deltas]
-    tables = []
-    for row in range(build.experts):
-        counts = np.zeros(histogram.BINS)
-        for part, found in zip(build.parts, sums, strict=True):
-            own = found.counts[row]
-            counts[: len(own)] += own * (part.count / own.sum())
-        tables.append(histogram.table_of(counts, _coarse(build.deltas[row])))
-    return tables
-
-
-def _stored(tables: list[QuantileTable]) -> Tensor:
-    """Shape (experts, 3, points)."""
-    arrays = [np.stack([t.values, t.at_least, t.above]) for t in tables]
-    return torch.from_numpy(np.stack(arrays))
+        tables = [exact_table(np.sort(np.abs(row))) for row in build.deltas]
+        return np.stack([np.stack([t.values, t.at_least, t.above]) for t in tables])
+    return tables_of(build.counts, 2 * fine < 1)
 
 
 def _identity(build: Build, nonzero: Tensor) -> str:
@@ -197,5 +142,5 @@ def _identity(build: Build, nonzero: Tensor) -> str:
     for part in build.parts:
         inside = slice(part.start, min(part.stop, part.start + LOOKED))
         for table in (build.base[inside], build.deltas[:, inside]):
-            digest.update(table.contiguous().numpy().tobytes())
+            digest.update(table.tobytes())
     return digest.hexdigest()[:16]

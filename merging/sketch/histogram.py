@@ -5,82 +5,95 @@ bfloat16 numbers themselves, so each bin holds one size and ties stay ties; size
 are spread evenly over their bin.
 """
 
-from typing import Any
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from merging.sketch.quantiles import SHARES, QuantileTable
+from merging.methods.compiled import compiled
+from merging.sketch.quantiles import SHARES
 
-BINS = 1 << 15
+Counts = NDArray[np.int64]
+Sizes = NDArray[np.float64]
 
-Counts = NDArray[Any]
+INFINITE = 0x7F80
+# Size of every bin; the first that is no number stands for the largest.
+SIZES: Sizes = np.append(
+    (np.arange(INFINITE, dtype=np.uint32) << 16).view(np.float32).astype(np.float64),
+    float(np.finfo(np.float32).max),
+)
 
 
-def patterns(sizes: Tensor, out: Tensor) -> None:
-    """Round sizes to bfloat16 into ``out``, whose bits are the bins; shapes as of ``sizes``."""
-    out.copy_(sizes)
-
-
-def count_patterns(rounded: Tensor) -> Counts:
-    """Count sizes per bin.
+def tables_of(counts: Counts, coarse: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Tabulate histograms.
 
     Args:
-        rounded: bfloat16, at least 0, shape (elements,).
+        counts: Per bin, shape (rows, bins); no row is all zero.
+        coarse: Each bin of a row holds one size, that of its pattern; else sizes fill their bin.
+            Shape (rows,).
 
     Returns:
-        Shape (bins,), as many as the largest size needs.
+        Values, shares of at least that size and shares above it, as in ``QuantileTable``, shape
+        (rows, 3, points).
     """
-    found: Counts = torch.bincount(rounded.view(torch.int16)).numpy()
-    return found
+    levels = np.empty((len(counts), 3, len(SHARES)), np.float32)
+    _tabulate(counts, coarse, SHARES, SIZES, levels)
+    return levels
 
 
-def add_patterns(one: Counts, other: Counts) -> Counts:
-    """Add two histograms of different length."""
-    long, short = (one, other) if len(one) >= len(other) else (other, one)
-    added = long.copy()
-    added[: len(short)] += short
-    return added
-
-
-def table_of(counts: Counts, coarse: bool) -> QuantileTable:
-    """Tabulate a histogram.
+@compiled
+def drain(counts: Counts, weight: int, into: Counts) -> None:
+    """Add histograms to others, each entry counted ``weight`` times, and leave them empty.
 
     Args:
-        counts: Per bin, shape (bins,); not all zero.
-        coarse: Each bin holds one size, that of its pattern; else sizes fill their bin.
+        counts: Per bin, shape (rows, bins).
+        weight: At least 1.
+        into: What they are added to, shape (rows, bins).
     """
-    used = np.flatnonzero(counts != 0)[::-1]
-    inside = counts[used]
-    reached = np.cumsum(inside)
-    whole = reached[-1]
-    target = SHARES * whole
-    at = np.minimum(np.searchsorted(reached, target * (1 - 1e-12), "left"), len(used) - 1)
-    bins, above = used[at], (reached - inside)[at] / whole
-    at_least = reached[at] / whole
-    values = _sizes(bins)
-    if coarse:
-        return _table(values, at_least, above)
-    # Zero has a bin of its own; below every other lies half a step and above it too.
-    spread = bins > 0
-    bottom, top = _edges(bins)
-    part = np.clip((target - (reached - inside)[at]) / inside[at], 0, 1)
-    values = np.where(spread, top + part * (bottom - top), values)
-    return _table(values, np.where(spread, SHARES, at_least), np.where(spread, SHARES, above))
+    for row in range(len(counts)):
+        own, total = counts[row], into[row]
+        stop = len(own)
+        while stop > 0 and own[stop - 1] == 0:
+            stop -= 1
+        for k in range(stop):
+            total[k] += weight * own[k]
+            own[k] = 0
 
 
-def _edges(bins: NDArray[np.int64]) -> tuple[Counts, Counts]:
-    lower, middle, upper = (_sizes(np.maximum(bins + step, 0)) for step in (-1, 0, 1))
-    return (lower + middle) / 2, (middle + upper) / 2
+@compiled
+def _tabulate(
+    counts: Counts,
+    coarse: NDArray[np.bool_],
+    shares: Sizes,
+    sizes: Sizes,
+    levels: NDArray[np.float32],
+) -> None:
+    for row in range(len(counts)):
+        _walk(counts[row], coarse[row], shares, sizes, levels[row])
 
 
-def _sizes(bins: NDArray[np.int64]) -> Counts:
-    found: Counts = (bins.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return found
-
-
-def _table(values: Counts, at_least: Counts, above: Counts) -> QuantileTable:
-    parts = (part.astype(np.float32) for part in (values, at_least, above))
-    return QuantileTable(*parts)
+@compiled
+def _walk(
+    counts: Counts, coarse: bool, shares: Sizes, sizes: Sizes, levels: NDArray[np.float32]
+) -> None:
+    """Walk down from the largest size, past one share after another."""
+    total, cell = counts.sum(), len(counts) - 1
+    while counts[cell] == 0:
+        cell -= 1
+    above, reached = 0, counts[cell]
+    for point in range(len(shares)):
+        wanted = shares[point] * total
+        least = int(np.ceil(wanted * (1 - 1e-12)))
+        while reached < least:
+            cell -= 1
+            above = reached
+            reached += counts[cell]
+        if coarse or cell == 0:  # zero has a bin of its own
+            levels[0, point] = sizes[cell]
+            levels[1, point] = reached / total
+            levels[2, point] = above / total
+        else:
+            higher = sizes[min(cell + 1, len(sizes) - 1)]
+            bottom, top = (sizes[cell - 1] + sizes[cell]) / 2, (sizes[cell] + higher) / 2
+            part = min(max((wanted - above) / (reached - above), 0.0), 1.0)
+            levels[0, point] = top + part * (bottom - top)
+            levels[1, point] = shares[point]
+            levels[2, point] = shares[point]

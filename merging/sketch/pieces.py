@@ -1,29 +1,30 @@
-"""Pieces of tensors read chunk by chunk: sums, histograms and samples in one go.
+"""Parts of a sketch in the making: pieces of tensors, swept by any thread and put together.
 
-Sums are float32 within blocks of 32,768 elements and float64 over blocks.
+What a build holds does not grow with the models: the samples, a few sums of every tensor, one
+histogram of the whole model, and of each tensor that is being read.
 """
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from merging.errors import CompatibilityError
+from merging.errors import CompatibilityError, MergeError
 from merging.sketch import histogram
-from merging.sketch.parts import BLOCK, QUICK_FROM, Indices, Part, draw, draw_in_blocks
+from merging.sketch.parts import BLOCK, BLOCKS, QUICK_FROM, Indices, Part, draw, draw_in_blocks
+from merging.sketch.quantiles import SHARES
 from merging.sketch.reading import Reader
-from merging.sketch.scratch import scratch
+from merging.sketch.sweep import BINS, FINE, TILE, sweep
 
-BLOCK_SUMS = 32_768
-CHUNK = 4 * BLOCK_SUMS
-PIECE = 8 * CHUNK
-STRETCH = 512
-# A histogram takes at least 1 / (ENOUGH + 1 / n) of n elements.
-ENOUGH = 1.2e-6
+PIECE = 1 << 20
+# Bytes that a thread reads at once, of all models together. With less, threads that wait for the
+# interpreter's lock between short reads take turns instead of working at the same time.
+ROOM = 1 << 21
+# Elements that one read in quick mode counts for, and any other: whole numbers in proportion.
+READ_QUICKLY = BLOCKS * BLOCK
 
 Sums = NDArray[np.float64]
 
@@ -33,175 +34,185 @@ class Piece:
     """A run of elements of one part, done by one thread.
 
     Attributes:
-        part: The part.
+        number: Which part.
+        turn: Which of its pieces.
         start, stop: First element and the one after the last.
-        columns: Flat indices that are sampled here, ascending.
-        at: Column of the first of them.
-        blocks: First elements of the blocks that are read, where only those are; else None.
     """
 
-    part: Part
+    number: int
+    turn: int
     start: int
     stop: int
-    columns: Indices
-    at: int
+
+
+@dataclass(slots=True)
+class Growing:
+    """A part of which pieces are being read.
+
+    Attributes:
+        sums: As of ``sweep``, shape (pieces, 3 + experts, experts).
+        left: Pieces that are not done.
+        blocks: First elements of the blocks that are read, where only those are.
+        drawn: Its columns are drawn.
+        counts: Its histograms, from the first of several pieces to the last.
+    """
+
+    sums: Sums
+    left: int
     blocks: Indices | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Sums of a piece or part, its histograms by expert, and how many elements were read."""
-
-    nonzero: Sums
-    l1: Sums
-    dots: Sums
-    counts: list[histogram.Counts]
-    read: int
+    drawn: bool = False
+    counts: histogram.Counts | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Build:
-    """What the threads share: readers, what is drawn and found, and buffers of their own."""
+    """What the threads share, and what they find.
+
+    Attributes:
+        readers: Of the base and of every expert.
+        parts: What is sampled of every tensor.
+        index, base, deltas: As in ``Sketch``.
+        sums: As of ``sweep``, over what was read, shape (tensors, 3 + experts, experts).
+        read: Elements read of every tensor, shape (tensors,).
+        levels: As in ``Sketch``.
+        counts: Histograms over the model, shape (experts, bins).
+    """
 
     def __init__(
         self, readers: list[Reader], parts: tuple[Part, ...], seed: int, quick: bool
     ) -> None:
-        """Make room for the samples; the base's reader comes first."""
+        """Make room for what will be found; the base's reader comes first."""
         self.readers, self.parts, self.seed, self.quick = readers, parts, seed, quick
-        self.experts, columns = len(readers) - 1, parts[-1].stop
-        self.base, self.deltas = torch.empty(columns), torch.empty((self.experts, columns))
-        self._local = threading.local()
+        experts, columns = len(readers) - 1, parts[-1].stop
+        self.experts = experts
+        self.index = np.empty(columns, np.int64)
+        self.base = np.empty(columns, np.float32)
+        self.deltas = np.empty((experts, columns), np.float32)
+        self.sums = np.zeros((len(parts), 3 + experts, experts))
+        self.read = np.array([READ_QUICKLY if self.hasty(p) else p.count for p in parts])
+        tables = np.cumsum([not part.whole for part in parts])
+        self.table = tables - 1
+        self.levels = np.empty((tables[-1], experts, 3, len(SHARES)), np.float32)
+        self.counts = np.zeros((experts, BINS), np.int64)
+        self._growing: dict[int, Growing] = {}
+        self._lock, self._local = threading.Lock(), threading.local()
 
-    def buffers(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Base (CHUNK,), deltas and their sizes (experts, CHUNK), rounded (experts, PIECE)."""
-        if not hasattr(self._local, "buffers"):
-            wide = (self.experts, CHUNK)
-            self._local.buffers = (
-                torch.empty(CHUNK),
-                torch.empty(wide),
-                torch.empty(wide),
-                torch.empty((self.experts, PIECE), dtype=torch.bfloat16),
-            )
-        found: tuple[Tensor, Tensor, Tensor, Tensor] = self._local.buffers
+    def hasty(self, part: Part) -> bool:
+        """Whether only blocks of a part are read."""
+        return self.quick and part.count >= QUICK_FROM and not part.whole
+
+    def pieces(self) -> Iterator[Piece]:
+        """Cut all parts into pieces, those of one part one after another."""
+        for number, part in enumerate(self.parts):
+            length = part.count if self.hasty(part) else PIECE
+            starts = range(0, part.count, length)
+            for turn, start in enumerate(starts):
+                yield Piece(number, turn, start, min(start + length, part.count))
+
+    def growing(self, number: int) -> Growing:
+        """Return what is known of a part, with its columns drawn."""
+        part = self.parts[number]
+        with self._lock:
+            if number not in self._growing:
+                pieces = 1 if self.hasty(part) else -(-part.count // PIECE)
+                shape = (pieces, 3 + self.experts, self.experts)
+                self._growing[number] = Growing(np.zeros(shape), pieces)
+            found = self._growing[number]
+        with found.lock:
+            if not found.drawn:
+                own = self.index[part.start : part.stop]
+                if self.hasty(part):
+                    found.blocks, own[:] = draw_in_blocks(
+                        self.seed, part.tensor, part.count, part.sampled
+                    )
+                else:
+                    own[:] = draw(self.seed, part.tensor, part.count, part.sampled)
+                found.drawn = True
         return found
 
-    def pieces(self, part: Part) -> list[Piece]:
-        """Cut a part into pieces, with the elements that are drawn from each."""
-        if self.quick and part.count >= QUICK_FROM and not part.whole:
-            blocks, columns = draw_in_blocks(self.seed, part.tensor, part.count, part.sampled)
-            return [Piece(part, 0, part.count, columns, part.start, blocks)]
-        columns = draw(self.seed, part.tensor, part.count, part.sampled)
-        edges = [*range(0, part.count, PIECE), part.count]
-        at = np.searchsorted(columns, edges).tolist()
-        return [
-            Piece(part, edges[i], edges[i + 1], columns[at[i] : at[i + 1]], part.start + at[i])
-            for i in range(len(edges) - 1)
-        ]
+    def room(self) -> tuple[NDArray[np.uint8], histogram.Counts]:
+        """Return memory of the calling thread: for what is read, and empty histograms."""
+        if not hasattr(self._local, "room"):
+            stored = np.empty(max(ROOM, len(self.readers) * 4 * TILE), np.uint8)
+            self._local.room = stored, np.zeros((self.experts, BINS), np.int64)
+        found: tuple[NDArray[np.uint8], histogram.Counts] = self._local.room
+        return found
+
+    def add(self, piece: Piece, growing: Growing, counts: histogram.Counts) -> None:
+        """Take over what was counted in a piece; tabulate a part with its last."""
+        with growing.lock:
+            growing.left -= 1
+            if len(growing.sums) > 1:
+                if growing.counts is None:
+                    growing.counts = np.zeros_like(counts)
+                histogram.drain(counts, 1, growing.counts)
+                counts = growing.counts
+            if growing.left:
+                return
+        self.sums[piece.number] = growing.sums.sum(0)
+        self._tabulate(piece.number, counts)
+        del self._growing[piece.number]
+
+    def _tabulate(self, number: int, counts: histogram.Counts) -> None:
+        part, read = self.parts[number], int(self.read[number])
+        if not part.whole:
+            coarse = 2 * self.sums[number, FINE] < read
+            self.levels[self.table[number]] = histogram.tables_of(counts, coarse)
+        with self._lock:
+            histogram.drain(counts, READ_QUICKLY * part.count // read, self.counts)
 
 
-def read_piece(build: Build, piece: Piece) -> Found:
-    """Read one piece; everything about a chunk happens while it is in cache.
+def read_piece(build: Build, piece: Piece) -> None:
+    """Sweep over one piece and add what is found.
 
     Raises:
         SourceError: A file cannot be read.
         CompatibilityError: A number is infinite or not a number.
     """
-    experts = build.experts
-    base, deltas, sizes, rounded = build.buffers()
-    nonzero, l1, dots = np.zeros(experts), np.zeros(experts), np.zeros((experts, experts))
-    every, filled, read = _every(piece), 0, 0
-    for start, stop in _chunks(piece):
-        size = stop - start
-        b, d, s = base[:size], deltas[:, :size], sizes[:, :size]
-        build.readers[0].read(piece.part.tensor, start, b)
-        for reader, row in zip(build.readers[1:], d, strict=True):
-            reader.read(piece.part.tensor, start, row)
-        d.sub_(b)
-        torch.abs(d, out=s)
-        dots += _products(d, piece.part.whole)
-        l1 += _totals(s, piece.part.whole)
-        changed = np.not_equal(d.numpy(), 0, out=scratch("changed", tuple(d.shape), np.bool_))
-        nonzero += [np.count_nonzero(row) for row in changed]
-        _take(build, piece, start, stop, b, d)
-        filled = _round(s, rounded, filled, every, start // CHUNK)
-        read += size
-    _check(build, piece, dots)
-    counts = [histogram.count_patterns(row[:filled]) for row in rounded]
-    return Found(nonzero, l1, dots, counts, read)
+    part, growing = build.parts[piece.number], build.growing(piece.number)
+    stored, counts = build.room()
+    readers, name = build.readers, part.tensor
+    sizes = [reader.size(name) for reader in readers]
+    kinds = np.array([reader.kind(name) for reader in readers], np.int64)
+    step = len(stored) // len(readers) // 4 * 4
+    own = build.index[part.start : part.stop]
+    at = part.start + int(np.searchsorted(own, piece.start))
+    for start, stop in _runs(piece, growing.blocks, step // max(sizes) // TILE * TILE):
+        for number, reader in enumerate(readers):
+            first = number * step
+            reader.fetch(name, start, stored[first : first + (stop - start) * sizes[number]])
+        at = sweep(
+            stored, step, kinds, start, stop - start,
+            build.index, at, part.stop, build.base, build.deltas.reshape(-1),
+            counts.reshape(-1), growing.sums[piece.turn].reshape(-1),
+        )  # fmt: skip
+        if at < 0:
+            raise _not_finite(build, name, start, stop - start)
+    build.add(piece, growing, counts)
 
 
-def _products(d: Tensor, fine: bool) -> Sums:
-    """Pairwise dot products, (experts, experts), in float32 within blocks unless ``fine``."""
-    if fine:
-        wide = d.double()
-        exact: Sums = torch.mm(wide, wide.T).numpy()
-        return exact
-    full = d.shape[1] // BLOCK_SUMS * BLOCK_SUMS
-    blocks = torch.unflatten(d[:, :full], 1, (-1, BLOCK_SUMS)).movedim(1, 0) if full else d[None]
-    found: Sums = torch.bmm(blocks, blocks.mT).double().sum(0).numpy()
-    if 0 < full < d.shape[1]:
-        found += torch.mm(d[:, full:], d[:, full:].T).numpy()
-    return found
+def _runs(piece: Piece, blocks: Indices | None, length: int) -> Iterator[tuple[int, int]]:
+    """First elements of what is read at once and those after the last."""
+    if blocks is None:
+        edges = [(piece.start, piece.stop)]
+    else:
+        edges = [(int(at), int(at) + BLOCK) for at in blocks]
+    for first, last in edges:
+        for start in range(first, last, length):
+            yield start, min(start + length, last)
 
 
-def _totals(sizes: Tensor, fine: bool) -> Sums:
-    """Sums over elements, (experts,), in float32 within blocks unless ``fine``."""
-    parts = sizes.double() if fine else sizes
-    found = np.zeros(len(sizes))
-    for start in range(0, sizes.shape[1], BLOCK_SUMS):
-        found += parts[:, start : start + BLOCK_SUMS].sum(1).numpy()
-    return found
-
-
-def _chunks(piece: Piece) -> Iterator[tuple[int, int]]:
-    if piece.blocks is not None:
-        yield from ((int(at), int(at) + BLOCK) for at in piece.blocks)
-        return
-    for start in range(piece.start, piece.stop, CHUNK):
-        yield start, min(start + CHUNK, piece.stop)
-
-
-def _every(piece: Piece) -> int:
-    """Of how many stretches of 512 elements a histogram counts one."""
-    if piece.blocks is not None or piece.part.whole:
-        return 1
-    wanted = int(piece.part.count * ENOUGH + 1)
-    return min(wanted, CHUNK // STRETCH)
-
-
-def _take(build: Build, piece: Piece, start: int, stop: int, base: Tensor, d: Tensor) -> None:
-    """Put what is sampled of a chunk where it belongs, while the chunk is in cache."""
-    first, last = np.searchsorted(piece.columns, [start, stop])
-    if first == last:
-        return
-    here, at = piece.columns[first:last] - start, slice(piece.at + first, piece.at + last)
-    np.take(base.numpy(), here, out=build.base.numpy()[at], mode="clip")
-    for row, found in zip(d.numpy(), build.deltas.numpy(), strict=True):
-        np.take(row, here, out=found[at], mode="clip")
-
-
-def _round(sizes: Tensor, rounded: Tensor, filled: int, every: int, turn: int) -> int:
-    """Add the sizes that a histogram counts to those of the piece; return how many there are."""
-    groups = sizes.shape[1] // (STRETCH * every)
-    if every > 1 and groups:
-        # Another place in every chunk, in no step with the length of a row.
-        place = turn * 40503 % every
-        wide = torch.unflatten(sizes[:, : groups * every * STRETCH], 1, (groups, every, STRETCH))
-        stop = filled + groups * STRETCH
-        out = torch.unflatten(rounded[:, filled:stop], 1, (groups, STRETCH))
-        histogram.patterns(wide[:, :, place], out)
-        return stop
-    stop = filled + sizes.shape[1]
-    histogram.patterns(sizes, rounded[:, filled:stop])
-    return stop
-
-
-def _check(build: Build, piece: Piece, dots: NDArray[np.float64]) -> None:
-    """Refuse numbers that are infinite or not a number, where a sum shows them."""
-    bad = ~np.isfinite(dots.diagonal())
-    if not bad.any():
-        return
-    row = 0 if bad.all() and len(bad) > 1 else int(np.flatnonzero(bad)[0]) + 1
-    raise CompatibilityError(
-        f"{build.readers[row].model.name} holds a number in {piece.part.tensor!r} that is infinite "
-        "or not a number. The file is damaged or its training diverged."
+def _not_finite(build: Build, name: str, start: int, count: int) -> MergeError:
+    """Say whose number it is."""
+    values = torch.empty(count)
+    for reader in build.readers:
+        reader.read(name, start, values)
+        if not bool(torch.isfinite(values).all()):
+            return CompatibilityError(
+                f"{reader.model.name} holds a number in {name!r} that is infinite or not a number. "
+                "The file is damaged or its training diverged."
+            )
+    return CompatibilityError(
+        f"An expert differs from {build.readers[0].model.name} in {name!r} by more than float32 "
+        "can hold. The file is damaged or its training diverged."
     )

@@ -1,4 +1,4 @@
-"""Runs of elements of a checkpoint's tensors as float32, read into buffers that are used again."""
+"""Runs of elements of a checkpoint's tensors, as stored, read into memory that is used again."""
 
 import json
 import os
@@ -8,34 +8,77 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from merging.checkpoints.base import Checkpoint, Opened, TensorInfo
 from merging.checkpoints.folder import FolderCheckpoint
 from merging.errors import SourceError
+from merging.sketch.sweep import BFLOAT16, FLOAT16, FLOAT32
 
-MOST_BUFFERS = 8
+KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
+TYPES = {kind: dtype for dtype, kind in KINDS.items()}
+
+Bytes = NDArray[np.uint8]
 
 
 class Reader:
     """One checkpoint, read in runs of elements. Close it when done.
 
-    Files of a folder are read at the place of each run, without mapping them into memory: that
-    takes half the time. Other checkpoints hand out whole tensors, of which the last is kept for
-    each thread.
+    Files of a folder are read at the place of each run, into memory that stays in the cache: the
+    page faults of mapped files take as long as that copy. Other checkpoints hand out whole tensors,
+    of which the last is kept for each thread, and so do folders for types other than float32,
+    bfloat16 and float16.
     """
 
     def __init__(self, model: Checkpoint) -> None:
         """Find where the tensors of a checkpoint lie."""
         self.model = model
+        self._infos = model.tensors()
         self._places = _places(model) if isinstance(model, FolderCheckpoint) else {}
         self._files = {path: os.open(path, os.O_RDONLY) for path in _paths(self._places)}
         self._local = threading.local()
 
+    def kind(self, name: str) -> int:
+        """Return how a tensor's elements are handed out, one of ``KINDS``; float32 for others."""
+        return KINDS.get(self._infos[name].dtype, FLOAT32)
+
+    def size(self, name: str) -> int:
+        """Return the bytes of an element as it is handed out."""
+        return 4 if self.kind(name) == FLOAT32 else 2
+
+    def fetch(self, name: str, start: int, out: Bytes) -> None:
+        """Read a run of elements as they are stored.
+
+        Args:
+            name: The tensor.
+            start: Flat index of the first element.
+            out: Where to put them, shape (elements * bytes of one,).
+
+        Raises:
+            SourceError: The file cannot be read or ends early.
+        """
+        place = self._places.get(name)
+        if place is None:
+            stop = start + len(out) // self.size(name)
+            run = self._whole(name)[start:stop].to(TYPES[self.kind(name)])
+            out[:] = run.view(torch.uint8).numpy()
+            return
+        file, at, done = self._files[place.path], place.offset + start * self.size(name), 0
+        while done < len(out):
+            try:
+                got = os.preadv(file, [out[done:].data], at + done)
+            except OSError as error:
+                raise self._broken(name, error.strerror or "it broke off") from error
+            if got == 0:
+                raise self._broken(name, "the file ends early")
+            done += got
+
     def read(self, name: str, start: int, out: Tensor) -> None:
-        """Read a run of elements.
+        """Read a run of elements as float32.
 
         Args:
             name: The tensor.
@@ -45,21 +88,9 @@ class Reader:
         Raises:
             SourceError: The file cannot be read or ends early.
         """
-        place = self._places.get(name)
-        if place is None:
-            out.copy_(self._whole(name)[start : start + len(out)])
-            return
-        raw, view = self._buffer(place.dtype, len(out))
-        at, done = place.offset + start * raw.element_size(), 0
-        while done < len(view):
-            try:
-                got = os.preadv(self._files[place.path], [view[done:]], at + done)
-            except OSError as error:
-                raise self._broken(name, error.strerror or "it broke off") from error
-            if got == 0:
-                raise self._broken(name, "the file ends early")
-            done += got
-        out.copy_(raw)
+        raw = np.empty(len(out) * self.size(name), np.uint8)
+        self.fetch(name, start, raw)
+        out.copy_(torch.from_numpy(raw).view(TYPES[self.kind(name)]))
 
     def close(self) -> None:
         """Close the files."""
@@ -67,22 +98,12 @@ class Reader:
             os.close(file)
         self._files = {}
 
-    def _buffer(self, dtype: torch.dtype, count: int) -> tuple[Tensor, memoryview]:
-        """Memory of the calling thread for some elements of a type, and the same as bytes."""
-        known: dict[tuple[torch.dtype, int], tuple[Tensor, memoryview]]
-        known = self._local.__dict__.setdefault("buffers", {})
-        if (dtype, count) not in known:
-            if len(known) >= MOST_BUFFERS:
-                known.clear()
-            raw = torch.empty(count, dtype=dtype)
-            known[dtype, count] = raw, memoryview(raw.view(torch.uint8).numpy().data)
-        return known[dtype, count]
-
     def _whole(self, name: str) -> Tensor:
         if getattr(self._local, "name", None) != name:
-            self._local.name, self._local.flat = name, self.model.load(name).detach().flatten()
-        flat: Tensor = self._local.flat
-        return flat
+            flat = self.model.load(name).detach().cpu().flatten()
+            self._local.name, self._local.flat = name, flat
+        found: Tensor = self._local.flat
+        return found
 
     def _broken(self, name: str, why: str) -> SourceError:
         return SourceError(f"Model {self.model.name}: cannot read {name!r}: {why}.")
@@ -92,17 +113,16 @@ class Reader:
 class _Place:
     path: Path
     offset: int
-    dtype: torch.dtype
 
 
 def _places(model: FolderCheckpoint) -> dict[str, _Place]:
-    """Where each tensor's bytes begin; the files were checked when the folder was opened."""
+    """Where the bytes of tensors begin; the files were checked when the folder was opened."""
     found = {}
     for path in sorted(set(model.files.values())):
         offsets = _offsets(path, model.name)
         for name, file in model.files.items():
-            if file == path:
-                found[name] = _Place(path, offsets[name], model.infos[name].dtype)
+            if file == path and model.infos[name].dtype in KINDS:
+                found[name] = _Place(path, offsets[name])
     return found
 
 

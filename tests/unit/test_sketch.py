@@ -18,6 +18,7 @@ from merging.errors import Cancelled, CompatibilityError, ResourceError, SourceE
 from merging.sketch import Sketch, build_sketch, load_sketch, pieces, save_sketch, weights_identity
 from merging.sketch.parts import SAMPLED, WHOLE, draw, make_parts
 from merging.sketch.quantiles import SHARES, QuantileTable, exact_table
+from merging.sketch.sweep import TILE
 
 ARRAYS = ("index", "base", "deltas", "nonzero", "l1", "dots", "levels", "model_levels")
 State = dict[str, Tensor]
@@ -134,8 +135,8 @@ def test_sums_are_those_of_all_weights() -> None:
     for index, part in enumerate(LARGE.parts):
         full = torch.stack([delta(e, part.tensor).flatten() for e in "abc"]).double()
         assert LARGE.nonzero[index].tolist() == (full != 0).sum(1).tolist()
-        assert torch.allclose(LARGE.l1[index], full.abs().sum(1), rtol=1e-6)
-        assert torch.allclose(LARGE.dots[index], full @ full.T, rtol=1e-5, atol=1e-7)
+        assert torch.allclose(LARGE.l1[index], full.abs().sum(1), rtol=1e-12)
+        assert torch.allclose(LARGE.dots[index], full @ full.T, rtol=1e-12, atol=1e-12)
 
 
 def test_an_unchanged_expert_has_no_direction_and_no_error() -> None:
@@ -155,12 +156,12 @@ def test_threads_change_nothing(threads: int) -> None:
 
 
 def test_pieces_change_no_sample_and_no_sum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "CHUNK", pieces.BLOCK_SUMS)
-    monkeypatch.setattr(pieces, "PIECE", pieces.BLOCK_SUMS)
+    monkeypatch.setattr(pieces, "ROOM", 1)
+    monkeypatch.setattr(pieces, "PIECE", 8 * TILE)
     found = sketch_of(EXPERTS, BASE)
     for name in ("index", "base", "deltas", "nonzero", "levels", "model_levels"):
         assert torch.equal(getattr(found, name), getattr(LARGE, name)), name
-    assert torch.allclose(found.dots, LARGE.dots, rtol=1e-9)
+    assert torch.allclose(found.dots, LARGE.dots, rtol=1e-12)
 
 
 # --- Quantiles ------------------------------------------------------------------------------------
