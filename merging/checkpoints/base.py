@@ -38,6 +38,19 @@ class Opened(Protocol):
         """
         ...
 
+    def read(self, name: str, start: int, out: Tensor) -> None:
+        """Read a run of elements into memory of the caller.
+
+        Args:
+            name: The tensor.
+            start: First element, counted in the flat tensor.
+            out: Contiguous CPU tensor of the stored type, which is filled.
+
+        Raises:
+            SourceError: No such tensor, or the file cannot be read or ends early.
+        """
+        ...
+
     def expect(self, name: str, start: int, stop: int) -> None:
         """Tell that a run will be read soon, so that a disk may begin."""
         ...
@@ -105,6 +118,10 @@ class MemoryCheckpoint:
     def run(self, name: str, start: int, stop: int) -> Tensor:
         """Return a run of elements; see ``Opened``."""
         return self.load(name).reshape(-1)[start:stop]
+
+    def read(self, name: str, start: int, out: Tensor) -> None:
+        """Copy a run of elements; see ``Opened``."""
+        out.view(-1).copy_(self.run(name, start, start + out.numel()))
 
     def expect(self, name: str, start: int, stop: int) -> None:
         """Do nothing: it is there."""

@@ -90,16 +90,7 @@ class OpenFiles:
         return out
 
     def read(self, name: str, start: int, out: Tensor) -> None:
-        """Read elements.
-
-        Args:
-            name: The tensor.
-            start: First element, counted in the flat tensor.
-            out: Contiguous CPU tensor of the stored type, which is filled.
-
-        Raises:
-            SourceError: No such tensor, or the file cannot be read or ends early.
-        """
+        """Read a run of elements; see ``merging.checkpoints.base.Opened``."""
         place = self._place(name)
         file, offset = self._files[place.path], place.at(start)
         view, done = memoryview(out.view(-1).view(torch.uint8).numpy().data), 0

@@ -6,7 +6,7 @@ bfloat16 models of 135 M weights, against reading them once: see ``scripts/bench
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from merging.checkpoints.base import Checkpoint
-from merging.checkpoints.folder import FolderCheckpoint
 from merging.engine.plan import make_plan
 from merging.recipe import make_recipe
 from merging.sketch.histogram import tables_of
@@ -23,7 +22,7 @@ from merging.sketch.model import Sketch
 from merging.sketch.parts import WHOLE, make_parts
 from merging.sketch.pieces import Build, Piece, read_piece
 from merging.sketch.quantiles import exact_table
-from merging.sketch.reading import OpenCheckpoint, Reader
+from merging.sketch.reading import Reader
 from merging.sketch.sweep import DOTS, FINE, L1, NONZERO
 from merging.sketch.threads import share_out
 
@@ -70,23 +69,14 @@ def build_sketch(
 
 def _merged(base: Checkpoint, experts: Mapping[str, Checkpoint]) -> list[str]:
     """Names of the tensors that a merge of these models merges."""
-    opened = [OpenCheckpoint(m) if isinstance(m, FolderCheckpoint) else m
-              for m in (base, *experts.values())]  # fmt: skip
-    recipe = make_recipe("task_arithmetic", list(experts))
-    plan = make_plan(recipe, opened[0], dict(zip(experts, opened[1:], strict=True)))
+    plan = make_plan(make_recipe("task_arithmetic", list(experts)), base, experts)
     return [step.tensor for step in plan.merged()]
 
 
 @contextmanager
 def _readers(base: Checkpoint, experts: list[Checkpoint]) -> Iterator[list[Reader]]:
-    readers: list[Reader] = []
-    try:
-        for model in (base, *experts):
-            readers.append(Reader(model))
-        yield readers
-    finally:
-        for reader in readers:
-            reader.close()
+    with ExitStack() as stack:
+        yield [Reader(model, stack.enter_context(model.opened())) for model in (base, *experts)]
 
 
 def _read(build: Build, progress: Progress) -> None:

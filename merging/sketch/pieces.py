@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from merging.errors import CompatibilityError, MergeError
@@ -204,10 +203,8 @@ def _runs(piece: Piece, blocks: Indices | None, length: int) -> Iterator[tuple[i
 
 def _not_finite(build: Build, name: str, start: int, count: int) -> MergeError:
     """Say whose number it is."""
-    values = torch.empty(count)
     for reader in build.readers:
-        reader.read(name, start, values)
-        if not bool(torch.isfinite(values).all()):
+        if not reader.finite(name, start, count):
             return CompatibilityError(
                 f"{reader.model.name} holds a number in {name!r} that is infinite or not a number. "
                 "The file is damaged or its training diverged."

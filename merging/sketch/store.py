@@ -18,7 +18,6 @@ from merging.recipe.model import MOST_EXPERTS
 from merging.sketch.model import Sketch
 from merging.sketch.parts import Part
 from merging.sketch.quantiles import SHARES
-from merging.sketch.reading import Reader
 
 FORMAT = "merge-explorer-sketch/2"
 MOST_FACTS = 64 << 20
@@ -194,16 +193,12 @@ def _read_samples(
 
 
 def _flat(model: Checkpoint, parts: tuple[Part, ...], index: Tensor) -> Tensor:
-    reader = Reader(model)
-    try:
+    with model.opened() as opened:
         columns = []
         for part in parts:
-            whole = torch.empty(part.count)
-            reader.read(part.tensor, 0, whole)
-            columns.append(whole[index[part.start : part.stop]])
+            whole = opened.run(part.tensor, 0, part.count)
+            columns.append(whole[index[part.start : part.stop]].float())
         return torch.cat(columns)
-    finally:
-        reader.close()
 
 
 def _check_arrays(

@@ -13,7 +13,6 @@ from merging.errors import CompatibilityError, SourceError
 from merging.sketch import Sketch, build_sketch
 from merging.sketch.histogram import SIZES, drain, tables_of
 from merging.sketch.quantiles import SHARES, exact_table
-from merging.sketch.reading import Reader
 from merging.sketch.sweep import BINS, TILE
 
 TYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
@@ -153,11 +152,8 @@ def test_draining_leaves_nothing_behind() -> None:
 
 def test_a_file_that_ends_early(tmp_path: Path) -> None:
     base, _ = in_folders([weights(5_000, 0)], tmp_path)
-    reader = Reader(base)
-    try:
+    with base.opened() as opened:
         with (tmp_path / "m0" / "model.safetensors").open("r+b") as file:
             file.truncate(10_000)
         with pytest.raises(SourceError, match="Model m0: cannot read 'w': the file ends early"):
-            reader.read("w", 0, torch.empty(5_000))
-    finally:
-        reader.close()
+            opened.run("w", 0, 5_000)
