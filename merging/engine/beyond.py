@@ -5,8 +5,8 @@ tensor or of the whole model. What fits one chunk is measured there; for the res
 in passes beforehand (``merging.engine.passes``).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from merging.engine.ranks import Rank, Wanted
 from merging.methods.context import Context, Masks, Measure
 from merging.methods.selection import PART, Order, order_of
 from merging.methods.totals import add, blocks
+
+Kernel = Callable[[Tensor, Context], Tensor]
 
 
 @dataclass(slots=True)
@@ -40,6 +42,24 @@ class Questions:
         """Note a sum."""
         self.measures[name] = measure
         return measure(torch.zeros(len(self.context.experts), 0), self.context)
+
+
+def ask(kernel: Kernel | None, told: Context, count: int = 1) -> Questions:
+    """Hand a kernel an empty stack, for which it reads and asks what it would for any other.
+
+    Args:
+        kernel: A step of a method, or None, which asks nothing.
+        told: What kernels are told of a chunk without elements.
+        count: Elements that are compared together.
+
+    Returns:
+        What it asked about elements beyond its block.
+    """
+    asked = Questions(count, told)
+    if kernel is not None:
+        empty = torch.zeros(len(told.experts), 0)
+        kernel(empty, replace(told, magnitudes=asked, totals=asked))
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
