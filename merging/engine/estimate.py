@@ -42,6 +42,7 @@ class Estimate:
         chunk: Elements worked on at a time.
         workers: Threads that compute.
         streams: False: the method needs the whole model (or a whole tensor) at once.
+        whole_for: Why it does, as a clause, or "".
         longest_call: What cannot be interrupted (an SVD of 2048 x 5632), or "".
         seconds: From a measured rate; start-up not counted.
         device: Where it would be computed.
@@ -59,6 +60,7 @@ class Estimate:
     chunk: int
     workers: int
     streams: bool
+    whole_for: str
     longest_call: str
     seconds: float
     device: str
@@ -98,6 +100,7 @@ def estimate(
         chunk=shape.chunk,
         workers=shape.workers,
         streams=shape.streams,
+        whole_for="" if shape.streams else _whole_for(plan, where),
         longest_call=_longest_call(plan),
         seconds=shape.passes * once / shape.rate,
         device=where,
@@ -173,7 +176,7 @@ def check_budget(told: Estimate, memory: int | None) -> None:
     """
     if memory is None or told.memory <= memory:
         return
-    why = "" if told.streams else " The method cannot work in small pieces."
+    why = "" if told.streams else f" The method cannot work in small pieces: {told.whole_for}."
     raise ResourceError(
         f"The merge needs about {told.memory / 1e9:.2f} GB of memory, and {memory / 1e9:.2f} GB "
         f"are allowed.{why} Allow more with --memory, or take fewer experts or another method."
@@ -200,6 +203,16 @@ def _written(plan: Plan, step: Step) -> int:
         return _size(step)
     dtype: torch.dtype = getattr(torch, named)
     return math.prod(step.info.shape) * dtype.itemsize
+
+
+def _whole_for(plan: Plan, device: str) -> str:
+    """Why a plan is not carried out chunk by chunk."""
+    spec = plan.recipe.spec
+    if reason := spec.whole_for(plan.recipe.settings()):
+        return reason
+    if device != "cpu":
+        return f"on {device} it goes tensor by tensor"
+    return "it looks at a whole model of which some tensors are float64"
 
 
 def _longest_call(plan: Plan) -> str:

@@ -114,11 +114,19 @@ def test_what_streams_takes_as_many_passes_as_it_asks(
     assert told.read_bytes == passes * 3 * 215 * 2 + 40
 
 
-@pytest.mark.parametrize(("method", "held"), [("della", 0), ("pcb", 215), ("emr", 215)])
-def test_what_looks_at_more_holds_more(method: str, held: int) -> None:
+@pytest.mark.parametrize(
+    ("method", "held", "why"),
+    [
+        ("della", 0, "it ranks changes within each row of a tensor"),
+        ("pcb", 215, "it ranks scores over the whole model"),
+        ("emr", 215, "it works on whole models"),
+    ],
+)
+def test_what_looks_at_more_holds_more(method: str, held: int, why: str) -> None:
     """Three copies of the largest tensor's stack, and the model where it is looked at as one."""
     told = estimate(plan_of(method), "cpu")
     assert (told.streams, told.passes, told.chunk) == (False, 1, 210)
+    assert told.whole_for == why
     assert told.memory == FIXED_MEMORY + 3 * 4 * (3 * 210 + held)
 
 
@@ -159,5 +167,5 @@ def test_a_budget_that_is_too_small_is_refused() -> None:
         "The merge needs about 2.00 GB of memory, and 2.00 GB are allowed. "
         "Allow more with --memory, or take fewer experts or another method."
     )
-    with pytest.raises(ResourceError, match="The method cannot work in small pieces"):
-        check_budget(replace(told, streams=False), 10**9)
+    with pytest.raises(ResourceError, match=r"cannot work in small pieces: it ranks rows\. Allow"):
+        check_budget(replace(told, streams=False, whole_for="it ranks rows"), 10**9)
