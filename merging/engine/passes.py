@@ -16,7 +16,7 @@ from merging.engine.beyond import Known, ask
 from merging.engine.cache import Key
 from merging.engine.chunks import Chunk
 from merging.engine.plan import Plan
-from merging.engine.ranks import LEAST_SPOTS, MOST_SPOTS, SHARE, SPOT, Rank, Wanted, rank
+from merging.engine.ranks import SPOT, Rank, Wanted, rank, spots_of
 from merging.engine.stream import Stream
 from merging.methods.context import Context, Measure, Piece
 from merging.methods.selection import Bits, Bracket, Count, bits_of, count
@@ -195,7 +195,7 @@ def _ranks(
 def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:
     """Sizes at random places, in runs of neighbours, for each expert."""
     source = np.random.default_rng(total)
-    wanted = min(MOST_SPOTS, max(LEAST_SPOTS, int(total * SHARE) // SPOT))
+    wanted = spots_of(total)
     spots = []
     for chunk in chunks:
         share = chunk.size * wanted / total

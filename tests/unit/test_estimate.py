@@ -14,6 +14,7 @@ from merging.engine.chunks import CHUNK
 from merging.engine.estimate import (
     FAST,
     FIXED_MEMORY,
+    PROMISED,
     SMALLEST,
     SPARE,
     Estimate,
@@ -138,6 +139,35 @@ def test_chunks_shrink_to_fit_a_budget() -> None:
     assert (told.chunk, told.memory) == (chunk, budget)
     least = estimate(plan, "cpu", 1, threads=2)
     assert (least.chunk, least.memory) == (SMALLEST, FIXED_MEMORY + 2 * 3 * 4 * (SMALLEST + SPARE))
+
+
+def test_many_threads_take_smaller_chunks_so_that_the_promise_is_kept() -> None:
+    """600 MB and three chunks of every model, without a budget too."""
+    models = {f"e{i}": MemoryCheckpoint(f"e{i}", model(0)) for i in range(9)}
+    recipe = make_recipe("task_arithmetic", [f"e{i}" for i in range(1, 9)])
+    plan = make_plan(recipe, models["e0"], models)
+    for threads, chunk in ((2, CHUNK), (4, CHUNK), (16, CHUNK // 4), (24, CHUNK // 16)):
+        told = estimate(plan, "cpu", threads=threads)
+        assert told.chunk == chunk
+        assert told.memory <= PROMISED + 3 * 9 * 4 * CHUNK
+    assert estimate(plan, "cpu", 10**10, threads=24).chunk == CHUNK
+
+
+def test_sizes_that_are_gathered_count_where_they_are_many() -> None:
+    """A bracket of 18 deviations of a sample of 64 runs of 1,024: a wide type has as many sizes."""
+    shape, told = (1500, 1000), {}
+    for dtype in (torch.bfloat16, torch.float32):
+        states = {n: {"w": torch.full(shape, i, dtype=dtype)} for i, n in enumerate("xab")}
+        models = {n: MemoryCheckpoint(n, s) for n, s in states.items()}
+        for density in (0.3, 1.0):
+            recipe = make_recipe("ties", ["a", "b"], params={"density": density})
+            plan = make_plan(recipe, models["x"], models)
+            told[dtype, density] = estimate(plan, "cpu", threads=1).memory
+    plain = FIXED_MEMORY + 3 * 4 * (CHUNK + SPARE)
+    gathered = 12 * 2 * int(9 * 1_500_000 / 256)
+    assert told[torch.float32, 0.3] == plain + gathered
+    assert [told[torch.bfloat16, d] for d in (0.3, 1.0)] == [plain, plain]
+    assert told[torch.float32, 1.0] == plain
 
 
 def test_an_svd_is_named() -> None:
