@@ -42,7 +42,7 @@ def plan_text(plan: Plan, told: Estimate, budget: int | None) -> str:
     """
     recipe = plan.recipe
     pieces = f"{told.chunk:,} weights at a time, {told.workers} worker(s)"
-    whole = "" if told.streams else "; needs the whole model or a whole tensor at once"
+    whole = "" if told.streams else f"; no smaller pieces: {told.whole_for}"
     rows = {
         "tensors": f"{told.tensors}: {told.merged} merged, {told.copied} copied, "
         f"{told.left_out} left out",

@@ -5,8 +5,8 @@ tensor or of the whole model. What fits one chunk is measured there; for the res
 in passes beforehand (``merging.engine.passes``).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from merging.engine.ranks import Rank, Wanted
 from merging.methods.context import Context, Masks, Measure
 from merging.methods.selection import PART, Order, order_of
 from merging.methods.totals import add, blocks
+
+Kernel = Callable[[Tensor, Context], Tensor]
 
 
 @dataclass(slots=True)
@@ -40,6 +42,24 @@ class Questions:
         """Note a sum."""
         self.measures[name] = measure
         return measure(torch.zeros(len(self.context.experts), 0), self.context)
+
+
+def ask(kernel: Kernel | None, told: Context, count: int = 1) -> Questions:
+    """Hand a kernel an empty stack, for which it reads and asks what it would for any other.
+
+    Args:
+        kernel: A step of a method, or None, which asks nothing.
+        told: What kernels are told of a chunk without elements.
+        count: Elements that are compared together.
+
+    Returns:
+        What it asked about elements beyond its block.
+    """
+    asked = Questions(count, told)
+    if kernel is not None:
+        empty = torch.zeros(len(told.experts), 0)
+        kernel(empty, replace(told, magnitudes=asked, totals=asked))
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +143,7 @@ class ChunkMagnitudes:
     number: int = 0
     block: int = 0
     found: dict[Wanted, Order] = field(default_factory=dict)
-    ties: dict[int, tuple[int | None, Sequence[int]]] = field(default_factory=dict)
+    ties: dict[Wanted, tuple[int | None, Sequence[int]]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -140,28 +160,28 @@ class ChunkMagnitudes:
 
     def spare(self, expert: int, threshold: float, kept: int) -> int | None:
         """Return how many ties of the block at hand stay, None for all; see ``Magnitudes``."""
-        if expert not in self.ties:
-            left = self._left(expert, self.count - kept + 1, kept)
-            self.ties[expert] = left, self._by_block(expert, threshold) if left else ()
-        left, counts = self.ties[expert]
+        want = expert, self.count - kept + 1
+        if want not in self.ties:
+            left = self._left(want, kept)
+            self.ties[want] = left, self._by_block(want, threshold) if left else ()
+        left, counts = self.ties[want]
         if not left:
             return left
         left = max(0, left - sum(counts[: self.block]))
         return None if left >= counts[self.block] else left
 
-    def _left(self, expert: int, k: int, kept: int) -> int | None:
+    def _left(self, want: Wanted, kept: int) -> int | None:
         """How many ties of the chunk stay, None for all."""
         if self.known is not None:
-            return self.known.ranks[expert, k].spare(self.number, kept)
-        order = self.found[expert, k]
+            return self.known.ranks[want].spare(self.number, kept)
+        order = self.found[want]
         return None if kept >= order.above + sum(order.ties) else kept - order.above
 
-    def _by_block(self, expert: int, threshold: float) -> Sequence[int]:
+    def _by_block(self, want: Wanted, threshold: float) -> Sequence[int]:
         """How many ties each block has."""
-        orders = [order for (row, _), order in self.found.items() if row == expert]
-        if orders and self.length == PART:
-            return orders[0].ties
-        row = self.stack[expert].numpy()
+        if want in self.found and self.length == PART:
+            return self.found[want].ties
+        row = self.stack[want[0]].numpy()
         starts = range(0, len(row), self.length)
         blocks = (np.abs(row[s : s + self.length]) for s in starts)
         return [int(np.count_nonzero(block == row.dtype.type(threshold))) for block in blocks]

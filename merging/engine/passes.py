@@ -10,21 +10,19 @@ from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from merging.engine.beyond import Known, Questions
+from merging.engine.beyond import Known, ask
 from merging.engine.cache import Key
 from merging.engine.chunks import Chunk
 from merging.engine.plan import Plan
-from merging.engine.ranks import LEAST_SPOTS, MOST_SPOTS, SHARE, SPOT, Rank, Wanted, rank
+from merging.engine.ranks import SPOT, Rank, Wanted, rank, spots_of
 from merging.engine.stream import Stream
 from merging.methods.context import Context, Measure, Piece
 from merging.methods.selection import Bits, Bracket, Count, bits_of, count
 from merging.methods.totals import Tally, add, blocks
 
 Tick = Callable[[int], None]  # called with how many elements were just gone through
-Kernel = Callable[[Tensor, Context], Tensor]
 
 
 def prepare(stream: Stream, chunks: Sequence[Chunk], needed: Sequence[Chunk], tick: Tick) -> Stream:
@@ -54,12 +52,12 @@ def expected(plan: Plan, told: Context, chunks: Sequence[Chunk]) -> int:
     spec, settings = plan.recipe.spec, told.settings
     large, every = sum(c.size for c in chunks if not c.whole), sum(c.size for c in chunks)
     wide = spec.scope(settings) == "model"
-    passes = large * bool(_ask(told, spec.sparsify, 0).measures)
-    if _ask(told, spec.trim, every).wanted:
+    passes = large * bool(ask(spec.sparsify, told).measures)
+    if ask(spec.trim, told, every).wanted:
         passes += every if wide else large
     if wide:
         return passes + every * (isinstance(spec.survey, Tally) and spec.survey.needed(settings))
-    return passes + large * bool(_ask(told, spec.merge, 0).measures)
+    return passes + large * bool(ask(spec.merge, told).measures)
 
 
 def _with(stream: Stream, **found: object) -> Stream:
@@ -75,7 +73,7 @@ def _frozen(stream: Stream, chunks: Sequence[Chunk]) -> frozenset[str]:
 
 def _drop(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
     sparsify = stream.sources.plan.recipe.spec.sparsify
-    asked = _ask(stream.told, sparsify, 0)
+    asked = ask(sparsify, stream.told)
     if not asked.measures:
         return stream
     sums = _sums(
@@ -105,20 +103,11 @@ def _merge(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
         measure = spec.survey.measure
         parts = _measured(stream, chunks, {"survey": measure}, tick, stream.pieces)
         return _with(stream, survey=add(p["survey"] for _, found in parts for p in found))
-    asked = _ask(stream.told, spec.merge, 0)
+    asked = ask(spec.merge, stream.told)
     if not asked.measures:
         return stream
     sums = _sums(stream, chunks, asked.measures, tick, stream.pieces)
     return _with(stream, merge=sums, asks_merge=True)
-
-
-def _ask(told: Context, kernel: Kernel | None, count: int) -> Questions:
-    """Hand a kernel an empty stack and note what it asks."""
-    asked = Questions(count, told)
-    if kernel is not None:
-        empty = torch.zeros(len(told.experts), 0)
-        kernel(empty, replace(told, magnitudes=asked, totals=asked))
-    return asked
 
 
 def _by_tensor(chunks: Sequence[Chunk]) -> Iterator[tuple[str, list[Chunk]]]:
@@ -171,7 +160,7 @@ def _sums(
 def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
     """Find the order statistics that a trim over all these chunks asks for."""
     total = sum(c.size for c in chunks)
-    wanted = _ask(stream.told, stream.sources.plan.recipe.spec.trim, total).wanted
+    wanted = ask(stream.sources.plan.recipe.spec.trim, stream.told, total).wanted
     if not wanted:
         return Known(total)
     name = chunks[0].step.tensor if chunks[0].step == chunks[-1].step else ""
@@ -206,7 +195,7 @@ def _ranks(
 def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:
     """Sizes at random places, in runs of neighbours, for each expert."""
     source = np.random.default_rng(total)
-    wanted = min(MOST_SPOTS, max(LEAST_SPOTS, int(total * SHARE) // SPOT))
+    wanted = spots_of(total)
     spots = []
     for chunk in chunks:
         share = chunk.size * wanted / total

@@ -1,5 +1,6 @@
 """Order statistics of numbers that are only seen in passes: a tensor of many chunks, or a model."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -77,6 +78,21 @@ def rank(
                 found[want] = _rank_at(bits, bracket, counts, total, dtype)
                 del brackets[want]
     return found
+
+
+def most_gathered(total: int) -> int:
+    """Return how many sizes of an expert a first bracket holds at most, as samples go.
+
+    Args:
+        total: Number of elements that are compared together.
+    """
+    sampled = max(1, spots_of(total) * SPOT)
+    return min(GATHERED, total, int(WIDTH * total / math.sqrt(sampled)))
+
+
+def spots_of(total: int) -> int:
+    """Return how many runs of neighbours are sampled of so many elements."""
+    return min(MOST_SPOTS, max(LEAST_SPOTS, int(total * SHARE) // SPOT))
 
 
 def _first(sample: Bits, k: int, total: int, width: float) -> Bracket:

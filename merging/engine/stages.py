@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from merging.engine.beyond import Questions
+from merging.engine.beyond import ask
 from merging.engine.job import Job
 from merging.methods.context import Context, Settings
 from merging.methods.masks import HashMasks
@@ -67,11 +67,9 @@ def stage_key(job: Job, told: Context) -> str:
     settings = told.settings
     common, each, masks = Noted(settings.common), Noted(settings.each), Drawn()
     noting = Settings(common, each, settings.dialect)
-    asked = Questions(1, replace(told, settings=noting, masks=masks))
     steps = [step for step in (spec.sparsify, spec.trim) if step is not None]
     for step in steps:
-        empty = torch.zeros(len(told.experts), 0)
-        step(empty, replace(asked.context, magnitudes=asked, totals=asked))
+        ask(step, replace(told, settings=noting, masks=masks))
     models = [plan.base, *plan.experts]
     facts = {
         "models": [None if m is None else m.mark() for m in models],

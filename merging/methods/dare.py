@@ -89,7 +89,7 @@ DARE = MethodSpec(
     sparsify=drop_and_rescale,
     params=(DROP_RATE, arithmetic.SUM_SCALE, RESCALE, arithmetic.DIVIDE),
     scope=scope,
-    chunked=lambda settings: True,
+    holds=lambda settings: "",
     check=check_sum,
     dialects={
         "paper": {},
@@ -151,7 +151,7 @@ DARE_TIES = MethodSpec(
         *ties.CONSENSUS,
     ),
     scope=ties_scope,
-    chunked=lambda settings: True,
+    holds=lambda settings: "",
     survey=ties.TALLY,
     check=ties.check,
     dialects={

@@ -9,7 +9,7 @@ from torch import Tensor
 from merging.errors import CompatibilityError, RecipeError
 from merging.methods import arithmetic, dare
 from merging.methods.average import check_sum
-from merging.methods.context import Context
+from merging.methods.context import Context, Settings
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Source
 
@@ -157,6 +157,13 @@ def _divisor(delta: Tensor, ctx: Context, expert: str, rate: float) -> float:
     return float(rows.mean())
 
 
+def holds(settings: Settings) -> str:
+    """A divisor that is given acts element by element."""
+    if settings.word("rule") == "given":
+        return ""
+    return "it multiplies whole matrices by the mean inputs of their layer"
+
+
 DAREX = MethodSpec(
     id="darex_q",
     label="DAREx-q",
@@ -179,6 +186,7 @@ DAREX = MethodSpec(
         arithmetic.DIVIDE,
     ),
     shaped=lambda settings: bool(settings.word("never_drop")),
+    holds=holds,
     scope=lambda settings: "element" if settings.word("rule") == "given" else "tensor",
     check=check_sum,
     random=True,

@@ -141,7 +141,7 @@ LINES = MethodSpec(
         arithmetic.DIVIDE,
     ),
     shaped=lambda settings: True,
-    chunked=lambda settings: True,
+    holds=lambda settings: "",
     check=check_sum,
     homogeneous=True,
     differs="The authors look for the lowest block number anywhere in the name, so a digit "
@@ -173,7 +173,7 @@ def with_depth(spec: MethodSpec) -> MethodSpec:
         merge=_scaled(spec.merge) if spec.merge else None,
         whole=_scaled_whole(spec.whole) if spec.whole else None,
         shaped=lambda settings: settings.flag(DEPTH_SCALING.name) or spec.shaped(settings),
-        chunked=spec.streams,
+        holds=spec.whole_for,
         check=together(*checks, _on_deltas(spec)),
     )
 

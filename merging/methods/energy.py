@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.linalg import vector_norm
 
-from merging.methods.context import Context
+from merging.methods.context import Context, Settings
+from merging.methods.kernels import weighted_sum
 from merging.methods.params import Param
+from merging.methods.rows import added, products, size, squares
 from merging.methods.spec import MethodSpec, Needs, Source
 
 SELECT = Param(
@@ -58,25 +59,24 @@ def sce(deltas: Tensor, ctx: Context) -> Tensor:
     """
     settings = ctx.settings
     stack = deltas.reshape(len(deltas), -1)
-    chosen = stack * _most_different(stack, settings.number("select"))
-    energy = chosen.square().mean(1)
-    total, floor = energy.sum(), settings.number("floor")
-    if total <= floor if floor == 0 else total < floor:
-        weights = torch.full_like(energy, 1 / len(energy))
-    else:
-        weights = energy / total
+    chosen = stack
+    if settings.number("select") < 1:
+        chosen = stack * _most_different(stack, settings.number("select"))
+    energy = squares(chosen, ctx) / max(1.0, size(stack, ctx))
+    total, floor = float(energy.sum()), settings.number("floor")
+    alike = total <= floor if floor == 0 else total < floor
+    weights = [1 / len(energy)] * len(energy) if alike else (energy / total).tolist()
     merged = chosen if settings.flag("merge_selected_only") else stack
-    sign = torch.where(merged.sum(0) >= 0, 1.0, -1.0).to(merged.dtype)
-    agree = (merged.sign() == sign).to(merged.dtype) * weights.unsqueeze(1)
-    bottom = agree.sum(0)
-    found = (merged * agree).sum(0) / torch.where(bottom > floor, bottom, max(floor, 1e-30))
+    sign = torch.where(added(merged) >= 0, 1.0, -1.0).to(merged.dtype)
+    agree = (merged.sign() == sign).to(merged.dtype)
+    bottom = weighted_sum(agree, weights)
+    found = weighted_sum(merged * agree, weights)
+    found /= torch.where(bottom > floor, bottom, max(floor, 1e-30))
     return found.reshape(deltas.shape[1:])
 
 
 def _most_different(stack: Tensor, share: float) -> Tensor:
     """Mark the int(share · non-zero) elements of largest variance over the experts."""
-    if share >= 1:
-        return torch.ones_like(stack[0])
     variance = stack.var(0, unbiased=False)
     count = int(share * int((variance != 0).sum()))
     mask = torch.zeros_like(variance)
@@ -120,23 +120,41 @@ def model_stock(deltas: Tensor, ctx: Context) -> Tensor:
         models as in mergekit.
     """
     count = len(deltas)
-    by_row = ctx.settings.flag("by_row") and deltas.dim() > 2
-    rows = deltas.reshape(count, -1, deltas.shape[-1]) if by_row else deltas.reshape(count, 1, -1)
-    norms = vector_norm(rows, dim=2)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    cosines = torch.stack(
-        [
-            ((rows[i] * rows[j]).sum(1) / (norms[i] * norms[j]).clamp_min(SHORTEST)).clamp(-1, 1)
-            for i, j in pairs
-        ]
-    )
-    c = cosines.mean(0)
-    bottom = 1 + (count - 1) * c
-    usable = bottom.abs() >= SHORTEST
-    t = torch.where(usable, count * c / torch.where(usable, bottom, 1.0), 0.0)
+    if ctx.settings.flag("by_row") and deltas.dim() > 2:
+        rows = deltas.reshape(count, -1, deltas.shape[-1])
+        table = torch.stack([(rows[i] * rows).sum(2) for i in range(count)])
+    else:
+        rows = deltas.reshape(count, 1, -1)
+        table = products(deltas, ctx).unsqueeze(2).to(deltas.device)
+    t = _ratio(table)
     if ctx.settings.flag("clip"):
         t = t.clamp(0, 1)
-    return (rows.mean(0) * t.unsqueeze(1)).reshape(deltas.shape[1:])
+    mean = added(rows) / count
+    return (mean * t.unsqueeze(1).to(mean.dtype)).reshape(deltas.shape[1:])
+
+
+def _ratio(table: Tensor) -> Tensor:
+    """How far to go from the base to the mean, from inner products; (n, n, rows) -> (rows,)."""
+    count = len(table)
+    norms = table.diagonal().T.sqrt()
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    cosines = [table[i, j] / (norms[i] * norms[j]).clamp_min(SHORTEST) for i, j in pairs]
+    c = torch.stack(cosines).clamp(-1, 1).mean(0)
+    bottom = 1 + (count - 1) * c
+    usable = bottom.abs() >= SHORTEST
+    return torch.where(usable, count * c / torch.where(usable, bottom, 1.0), 0.0)
+
+
+def sce_holds(settings: Settings) -> str:
+    """The energy is a sum; a selection ranks a number of its own."""
+    if settings.number("select") >= 1:
+        return ""
+    return "it ranks the weights of a tensor by how far the experts differ"
+
+
+def stock_holds(settings: Settings) -> str:
+    """The angles of a tensor follow from sums over it."""
+    return "it measures angles within each row of a tensor" if settings.flag("by_row") else ""
 
 
 SCE = MethodSpec(
@@ -151,6 +169,7 @@ SCE = MethodSpec(
     merge=sce,
     params=(SELECT, MASKED, FLOOR),
     scope=lambda settings: "tensor",
+    holds=sce_holds,
     dialects={"paper": {}, "mergekit": {"merge_selected_only": True, "floor": 1e-6}},
     weighted=False,
     idempotent=True,
@@ -173,6 +192,7 @@ MODEL_STOCK = MethodSpec(
     params=(ROWS, CLIP),
     needs=Needs(experts=2),
     scope=lambda settings: "tensor",
+    holds=stock_holds,
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     idempotent=True,

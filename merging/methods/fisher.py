@@ -134,6 +134,7 @@ FISHER = MethodSpec(
     needs=Needs(base=False, data="fisher"),
     space="weights",
     scope=lambda settings: "model",
+    holds=lambda settings: "it weighs by Fisher diagonals of whole tensors",
     survey=totals,
     check=check_shares,
     dialects={"paper": {}, "fusion_bench": {"floor_rule": "add"}},

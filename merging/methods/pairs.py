@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from merging.methods.context import Context, Pieces
+from merging.methods.context import Context
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Needs, Source
 
@@ -85,33 +85,30 @@ def nearswap(models: Tensor, ctx: Context) -> Tensor:
     return torch.where(weight == 1, models[0], ctx.base + weight * change)
 
 
-def graft_threshold(pieces: Pieces) -> float:
-    """Return the s-th largest |τ| of the model; entries strictly above it are grafted."""
-    ctx, _ = next(iter(pieces()))
-    count = ctx.magnitudes.count
-    taken = int(ctx.settings.number("fraction") * count)
-    if taken <= 0:
-        return float("inf")
-    return ctx.magnitudes.kth_smallest(0, count - taken + 1)
-
-
-def graft(deltas: Tensor, ctx: Context) -> Tensor:
-    """Take from the expert only the weights that moved most.
+def most_moved(deltas: Tensor, ctx: Context) -> Tensor:
+    """Keep only the weights that moved most.
 
     Args:
         deltas: Shape (1, *shape).
-        ctx: ``survey`` holds the threshold over the whole model.
+        ctx: Setting ``fraction``; magnitudes over the whole model.
 
     Returns:
-        γ τ with γ = 1 strictly above the threshold; shape (*shape).
+        γ τ with γ = 1 strictly above the s-th largest |τ| of the model; same shape.
 
     Source:
         Panigrahi et al. 2023, arXiv:2302.06600, mask by highest movement: the threshold itself
         is left out, so one weight fewer than s is taken.
     """
-    threshold = ctx.survey
-    assert isinstance(threshold, float)
-    return deltas[0] * (deltas[0].abs() > threshold)
+    count = ctx.magnitudes.count
+    taken = int(ctx.settings.number("fraction") * count)
+    if taken <= 0:
+        return torch.zeros_like(deltas)
+    return deltas * (deltas.abs() > ctx.magnitudes.kth_smallest(0, count - taken + 1))
+
+
+def graft(deltas: Tensor, ctx: Context) -> Tensor:
+    """Take what is left of the expert's changes; shape (1, *shape) -> (*shape)."""
+    return deltas[0]
 
 
 _ONE = Needs(experts=1, most=1)
@@ -127,6 +124,7 @@ ARCEE_FUSION = MethodSpec(
     needs=_ONE,
     space="weights",
     scope=lambda settings: "tensor",
+    holds=lambda settings: "it compares rows, and takes quartiles over a tensor",
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     idempotent=False,
@@ -157,11 +155,12 @@ GRAFT = MethodSpec(
     idea="Few weights can carry most of a skill, and the base stays as it was everywhere else.",
     formula="θ = θ₀ + γ⊙τ,  γ = [|τ| above the s-th largest]",
     source=Source("Panigrahi et al. 2023, Task-specific skill localization", "2302.06600"),
+    trim=most_moved,
     merge=graft,
     params=(FRACTION,),
     needs=_ONE,
     scope=lambda settings: "model",
-    survey=graft_threshold,
+    holds=lambda settings: "",
     weighted=False,
     homogeneous=True,
     cost="one order statistic over the whole model",

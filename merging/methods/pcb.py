@@ -139,6 +139,7 @@ PCB = MethodSpec(
     merge=pcb,
     params=(RATIO, replace(SCALE, origin="Du et al. 2024: from 1 to 2.2 on a grid"), CLAMP),
     scope=lambda settings: "model",
+    holds=lambda settings: "it ranks scores over the whole model",
     survey=bounds,
     cost="order statistics of changes and of scores over the whole model, with all task vectors "
     "in memory",

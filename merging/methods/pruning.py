@@ -9,7 +9,7 @@ from merging.errors import ParameterError
 from merging.methods import arithmetic, ties
 from merging.methods.average import check_sum
 from merging.methods.context import Context, Settings
-from merging.methods.kernels import rescale
+from merging.methods.kernels import rescale, trim
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Scope, Source, together
 from merging.methods.totals import l1
@@ -33,7 +33,7 @@ MAGNITUDE_PRUNE = MethodSpec(
         arithmetic.DIVIDE,
     ),
     scope=ties.scope,
-    chunked=ties.chunked,
+    holds=ties.holds,
     check=together(check_sum, ties.check_trim),
     dialects={"paper": {}, "peft": {"trim_rule": "exact"}},
     homogeneous=True,
@@ -87,8 +87,9 @@ def middle(deltas: Tensor, ctx: Context) -> Tensor:
     """Keep changes of middling size: neither the smallest nor the very largest.
 
     ``row``: along the last axis drop the int(L γ) largest, then keep the int(L d) largest of the
-    rest. ``tensor``: keep int(n d) below the int(n γ) largest. ``thresholds``: keep what lies from
-    the int(n s)-th to the (n - int(n (1 - d)) + int(n s))-th smallest, ends included.
+    rest. ``tensor``: keep int(n d) below the int(n γ) largest; among equals the first count as
+    larger. ``thresholds``: keep what lies from the int(n s)-th to the
+    (n - int(n (1 - d)) + int(n s))-th smallest, ends included.
 
     Args:
         deltas: Shape (experts, *shape).
@@ -100,38 +101,65 @@ def middle(deltas: Tensor, ctx: Context) -> Tensor:
     Source:
         Davari and Belilovsky 2023, arXiv:2312.06795 (row); mergekit (tensor); MergeLLM.
     """
-    settings, shape = ctx.settings, deltas.shape[1:]
-    form = settings.word("form")
-    wide = deltas.reshape(len(deltas), -1, shape[-1] if form == "row" and shape else 1)
-    rows = wide if form == "row" else deltas.reshape(len(deltas), 1, -1)
-    pairs = zip(settings.each["density"], settings.each["gamma"], strict=True)
-    cut = [
-        delta * _mask(delta.abs(), density, gamma, form, settings.number("small"))
-        for delta, (density, gamma) in zip(rows, pairs, strict=True)
+    how, densities = ctx.settings.word("rescale"), ctx.settings.each["density"]
+    kept = _FORMS[ctx.settings.word("form")](deltas, ctx)
+    norms = torch.stack([l1(deltas), l1(kept)]) if how == "l1" else None
+    return rescale(kept, how, densities, norms)
+
+
+def _by_row(deltas: Tensor, ctx: Context) -> Tensor:
+    each, length = ctx.settings.each, deltas.shape[-1] if deltas.dim() > 1 else 1
+    rows = deltas.reshape(len(deltas), -1, length)
+    kept = torch.zeros_like(rows)
+    for delta, density, gamma, out in zip(rows, each["density"], each["gamma"], kept, strict=True):
+        many, top = int(length * density), int(length * gamma)
+        bottom = max(0, length - many - top)
+        order = delta.abs().argsort(dim=-1, stable=True)
+        chosen = order[..., bottom : min(bottom + many, length - top)]
+        out.scatter_(-1, chosen, delta.gather(-1, chosen))
+    return kept.reshape(deltas.shape)
+
+
+def _below_outliers(deltas: Tensor, ctx: Context) -> Tensor:
+    count, each = ctx.magnitudes.count, ctx.settings.each
+    kept = [int(count * density) for density in each["density"]]
+    tops = [
+        min(int(count * gamma), count - many)
+        for many, gamma in zip(kept, each["gamma"], strict=True)
     ]
-    kept = torch.stack(cut).reshape(deltas.shape)
-    how, norms = settings.word("rescale"), torch.stack([l1(deltas), l1(kept)])
-    return rescale(kept, how, settings.each["density"], norms)
+    both = _largest(deltas, [many + top for many, top in zip(kept, tops, strict=True)], ctx)
+    outliers = _largest(deltas, tops, ctx)
+    return torch.where(outliers != 0, torch.zeros_like(both), both)
 
 
-def _mask(sizes: Tensor, density: float, gamma: float, form: str, small: float) -> Tensor:
-    """Mark what is kept in each row of sizes, shape (rows, length)."""
-    length = sizes.shape[-1]
-    if form == "thresholds":
-        return _between(sizes, density, small)
-    kept, top = int(length * density), int(length * gamma)
-    bottom = max(0, length - kept - top)
-    order = sizes.argsort(dim=-1, stable=True)
-    chosen = order[..., bottom : min(bottom + kept, length - top if form == "row" else length)]
-    return torch.zeros_like(sizes, dtype=torch.bool).scatter_(-1, chosen, True)
+def _largest(deltas: Tensor, kept: list[int], ctx: Context) -> Tensor:
+    """Keep so many entries of each expert; half an entry more shields them from rounding."""
+    count = ctx.magnitudes.count
+    shares = [(many + 0.5) / count if many else 0.0 for many in kept]
+    return trim(deltas, shares, "exact", ctx.magnitudes)
 
 
-def _between(sizes: Tensor, density: float, small: float) -> Tensor:
-    count = sizes.numel()
-    low = int(count * small)
-    high = int(count * (1 - density)) - low
-    ordered = sizes.flatten().sort().values
-    return (sizes >= ordered[max(low, 1) - 1]) & (sizes <= ordered[max(count - high, 1) - 1])
+def _between(deltas: Tensor, ctx: Context) -> Tensor:
+    count, sizes = ctx.magnitudes.count, ctx.magnitudes
+    low = int(count * ctx.settings.number("small"))
+    kept = []
+    for index, density in enumerate(ctx.settings.each["density"]):
+        high = int(count * (1 - density)) - low
+        least = sizes.kth_smallest(index, max(low, 1))
+        most = sizes.kth_smallest(index, max(count - high, 1))
+        size = deltas[index].abs()
+        kept.append(deltas[index] * ((size >= least) & (size <= most)))
+    return torch.stack(kept)
+
+
+_FORMS = {"row": _by_row, "tensor": _below_outliers, "thresholds": _between}
+
+
+def middle_holds(settings: Settings) -> str:
+    """Order statistics of a tensor do, but for ranks within rows."""
+    if settings.word("form") == "row":
+        return "it ranks changes within each row of a tensor"
+    return ties.holds(settings)
 
 
 def middle_scope(settings: Settings) -> Scope:
@@ -178,6 +206,7 @@ BREADCRUMBS = MethodSpec(
         arithmetic.DIVIDE,
     ),
     scope=middle_scope,
+    holds=middle_holds,
     check=check_middle,
     dialects={"paper": {}, "mergekit": {"form": "tensor", "density": 1.0, "scale": 1.0}},
     homogeneous=True,
@@ -205,6 +234,7 @@ BREADCRUMBS_TIES = MethodSpec(
         *ties.ELECTED,
     ),
     scope=middle_scope,
+    holds=middle_holds,
     check=together(check_middle, ties.check_divisor),
     dialects={
         "paper": {},

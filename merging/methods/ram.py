@@ -1,10 +1,14 @@
 """RAM and RAM+: what only one expert changed is kept in full, what several changed is averaged."""
 
+import torch
 from torch import Tensor
 
 from merging.methods.context import Context
+from merging.methods.kernels import per_expert
 from merging.methods.params import Param
+from merging.methods.rows import added
 from merging.methods.spec import MethodSpec, Source
+from merging.methods.totals import over_tensor
 
 CHANGED = Param(
     name="changed",
@@ -47,7 +51,7 @@ CEILING = Param(
 def _parts(deltas: Tensor, ctx: Context) -> tuple[Tensor, Tensor, Tensor]:
     """Return changes, their mask as numbers, and how many experts changed each weight."""
     moved = (deltas.abs() > ctx.settings.number("changed")).to(deltas.dtype)
-    return deltas * moved, moved, moved.sum(0)
+    return deltas * moved, moved, added(moved)
 
 
 def ram(deltas: Tensor, ctx: Context) -> Tensor:
@@ -65,7 +69,7 @@ def ram(deltas: Tensor, ctx: Context) -> Tensor:
         changes.
     """
     changes, _, count = _parts(deltas, ctx)
-    return changes.sum(0) / count.clamp_min(1)
+    return added(changes) / count.clamp_min(1)
 
 
 def ram_plus(deltas: Tensor, ctx: Context) -> Tensor:
@@ -81,16 +85,20 @@ def ram_plus(deltas: Tensor, ctx: Context) -> Tensor:
     Source:
         Yuan et al. 2026, arXiv:2601.13572; counted within each tensor as mergekit's ramplus_tl.
     """
-    changes, moved, count = _parts(deltas, ctx)
-    rows = moved.reshape(len(moved), -1)
-    alone = (count == 1).to(rows.dtype).flatten()
-    unique = (rows * alone).sum(1)
-    shared = rows.sum(1) - unique
+    changes, _, count = _parts(deltas, ctx)
+    unique, shared = over_tensor("changes", deltas, ctx, _changes)
     ratio = (shared / unique.clamp_min(1e-5)).clamp(0, ctx.settings.number("ceiling"))
     factors = 1 + ctx.settings.number("boost") * ratio
-    lifted = changes * factors.reshape(-1, *[1] * (changes.dim() - 1))
+    lifted = changes * per_expert(factors.tolist(), changes)
     own = (count == 1).to(changes.dtype)
-    return (lifted * own + changes * (1 - own)).sum(0) / count.clamp_min(1)
+    return added(lifted * own + changes * (1 - own)) / count.clamp_min(1)
+
+
+def _changes(deltas: Tensor, ctx: Context) -> Tensor:
+    """How many weights each expert alone changed, and how many with others; shape (2, experts)."""
+    _, moved, count = _parts(deltas, ctx)
+    unique = (moved * (count == 1)).sum(1, dtype=torch.float64)
+    return torch.stack([unique, moved.sum(1, dtype=torch.float64) - unique]).cpu()
 
 
 _PAPER = Source("Yuan et al. 2026, Behavior knowledge merge in reinforced agents", "2601.13572")
@@ -120,6 +128,7 @@ RAM_PLUS = MethodSpec(
     merge=ram_plus,
     params=(CHANGED, BOOST, CEILING),
     scope=lambda settings: "tensor",
+    holds=lambda settings: "",
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     idempotent=True,

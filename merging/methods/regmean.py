@@ -99,6 +99,7 @@ REGMEAN = MethodSpec(
     needs=Needs(base=False, data="gram"),
     space="weights",
     scope=lambda settings: "tensor",
+    holds=lambda settings: "it solves equations for whole matrices",
     weighted=False,
     idempotent=True,
     unit={"ridge": 0.0},

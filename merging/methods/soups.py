@@ -10,7 +10,7 @@ from merging.errors import CompatibilityError, ParameterError
 from merging.methods.arithmetic import SCALE
 from merging.methods.average import check_sum_always
 from merging.methods.context import Context, Merged, Models, Settings
-from merging.methods.kernels import per_expert
+from merging.methods.kernels import weighted_sum
 from merging.methods.params import Param
 from merging.methods.spec import MethodSpec, Needs, Source
 
@@ -92,7 +92,7 @@ ACCEPT = Param(
 
 
 def _mean(models: Tensor, shares: list[float]) -> Tensor:
-    return (models * per_expert([s / sum(shares) for s in shares], models)).sum(0)
+    return weighted_sum(models, [s / sum(shares) for s in shares])
 
 
 def checkpoint_ema(models: Tensor, ctx: Context) -> Tensor:
@@ -324,6 +324,7 @@ SPARSE_SOUP = _average(
     merge=sparse_soup,
     params=(TARGET,),
     scope=lambda settings: "tensor",
+    holds=lambda settings: "it compares the zeros of whole tensors",
     weighted=True,
     unit={"sparsity": 0.0},
     check=check_sum_always,

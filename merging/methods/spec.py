@@ -76,9 +76,10 @@ class MethodSpec:
             ``sparsify`` left; None where nothing is trimmed. (experts, *shape) -> the same shape.
         scope: Over what a result depends: one element, one tensor, or the whole model.
         shaped: Whether kernels look at names or shapes of tensors though the scope is no tensor.
-        chunked: Whether kernels may be given a tensor in flat chunks: what lies beyond the chunk
-            they ask of ``magnitudes`` and ``over_tensor`` only, and a survey is a ``Tally``. By
-            default where the scope is one element and nothing is shaped.
+        holds: Why a whole tensor or model has to be at hand, as a clause for the plan; "" where
+            kernels may be given a tensor in flat chunks: what lies beyond the chunk they ask of
+            ``magnitudes`` and ``over_tensor`` only, and a survey is a ``Tally``. By default ""
+            where the scope is one element and nothing is shaped.
         survey: A look at the whole model between trim and merge, for scope "model".
         whole: In place of all steps, for methods that cannot work tensor by tensor.
         check: Extra refusals that need more than one setting.
@@ -112,7 +113,7 @@ class MethodSpec:
     trim: Callable[[Tensor, Context], Tensor] | None = None
     scope: Callable[[Settings], Scope] = lambda settings: "element"
     shaped: Callable[[Settings], bool] = lambda settings: False
-    chunked: Callable[[Settings], bool] | None = None
+    holds: Callable[[Settings], str] | None = None
     survey: Callable[[Pieces], object] | None = None
     whole: Callable[[Models], Merged] | None = None
     check: Callable[[Settings], None] | None = None
@@ -169,11 +170,17 @@ class MethodSpec:
 
     def streams(self, settings: Settings) -> bool:
         """Return whether a merge can read, merge and write tensors chunk by chunk."""
+        return not self.whole_for(settings)
+
+    def whole_for(self, settings: Settings) -> str:
+        """Say why a merge cannot go chunk by chunk, "" where it can: "it ranks rows"."""
         if self.whole is not None:
-            return False
-        if self.chunked is not None:
-            return self.chunked(settings)
-        return self.scope(settings) == "element" and not self.shaped(settings)
+            return "it works on whole models"
+        if self.holds is not None:
+            return self.holds(settings)
+        if self.scope(settings) == "element" and not self.shaped(settings):
+            return ""
+        return f"it looks at a whole {'model' if self.scope(settings) == 'model' else 'tensor'}"
 
     def keeps_equal(self, settings: Settings) -> bool:
         """Return whether identical experts give exactly that expert under these settings."""

@@ -10,8 +10,8 @@ from torch.linalg import vector_norm
 from merging.errors import CompatibilityError
 from merging.methods.average import check_shares, check_sum_always
 from merging.methods.context import Context, Settings
-from merging.methods.kernels import per_expert
 from merging.methods.params import Param
+from merging.methods.rows import combined, products
 from merging.methods.spec import MethodSpec, Needs, Source, Space
 
 TINY = 1e-8
@@ -97,19 +97,14 @@ def slerp(models: Tensor, ctx: Context) -> Tensor:
     Source:
         Shoemake 1985; the fallback as in mergekit and MergeLLM.
     """
-    t = ctx.settings.number("t")
-    first, second = (m.flatten().double() for m in models)
-    cosine = float(torch.dot(_unit(first), _unit(second)).clamp(-1, 1))
+    t, table = ctx.settings.number("t"), products(models, ctx)
+    norms = [n if n > TINY else 1.0 for n in table.diagonal().sqrt().tolist()]
+    cosine = max(-1.0, min(1.0, float(table[0, 1]) / (norms[0] * norms[1])))
     if abs(cosine) > ctx.settings.number("linear_above") or 1 - cosine**2 <= 1e-16:
         return (1 - t) * models[0] + t * models[1]
     angle = math.acos(cosine)
     parts = math.sin((1 - t) * angle), math.sin(t * angle)
     return (parts[0] * models[0] + parts[1] * models[1]) / math.sin(angle)
-
-
-def _unit(vector: Tensor) -> Tensor:
-    norm = vector_norm(vector)
-    return vector / norm if norm > TINY else vector
 
 
 def nuslerp(stack: Tensor, ctx: Context) -> Tensor:
@@ -128,22 +123,34 @@ def nuslerp(stack: Tensor, ctx: Context) -> Tensor:
     """
     one, two = ctx.settings.each["weight"]
     t = two / (one + two) if abs(one + two) >= 1e-6 else 0.5
-    shape, how = stack.shape[1:], ctx.settings.word("flatten")
+    how = ctx.settings.word("flatten")
     if how == "tensor" or stack.dim() < 3:
-        rows = stack.reshape(2, 1, -1)
-    else:
-        rows = stack if how == "row" else stack.movedim(1, -1)
+        table = products(stack, ctx)
+        norms = table.diagonal().sqrt().clamp_min(TINY)
+        factors = _arc(table[0, 1] / (norms[0] * norms[1]), t)
+        return combined(stack, torch.stack(factors).tolist())
+    rows = stack if how == "row" else stack.movedim(1, -1)
     norms = vector_norm(rows.double(), dim=-1, keepdim=True)
     units = rows.double() / norms.clamp_min(TINY)
-    cosine = units.prod(0).sum(-1, keepdim=True).clamp(-1, 1)
+    one_share, two_share = _arc(units.prod(0).sum(-1, keepdim=True), t)
+    merged = (one_share * rows[0] + two_share * rows[1]).to(stack.dtype)
+    return merged.movedim(-1, 0) if how == "column" else merged
+
+
+def _arc(cosine: Tensor, t: float) -> tuple[Tensor, Tensor]:
+    """Shares of both ends at position t of the arc, or of the line where there is no arc."""
+    cosine = cosine.clamp(-1, 1)
     angle, sine = cosine.acos(), (1 - cosine.square()).clamp_min(0).sqrt()
     straight = sine <= TINY
     bottom = torch.where(straight, 1.0, sine)
-    arc = (((1 - t) * angle).sin() * rows[0] + (t * angle).sin() * rows[1]) / bottom
-    merged = torch.where(straight, (1 - t) * rows[0] + t * rows[1], arc).to(stack.dtype)
-    if how == "column" and stack.dim() >= 3:
-        merged = merged.movedim(-1, 0)
-    return merged.reshape(shape)
+    first, second = (torch.sin(share * angle) / bottom for share in (1 - t, t))
+    return torch.where(straight, 1 - t, first), torch.where(straight, t, second)
+
+
+def nuslerp_holds(settings: Settings) -> str:
+    """One angle per tensor follows from sums over it."""
+    word = settings.word("flatten")
+    return "" if word == "tensor" else f"it measures an angle for each {word} of a tensor"
 
 
 def around_space(settings: Settings) -> Space:
@@ -167,32 +174,35 @@ def multislerp(stack: Tensor, ctx: Context) -> Tensor:
     Source:
         mergekit, multislerp (a barycentre by one tangent step).
     """
-    raw = ctx.settings.each["weight"]
-    rows = stack.reshape(len(stack), -1)
-    weights = per_expert([w / sum(raw) for w in raw], rows)
-    norms = vector_norm(rows, dim=1, keepdim=True)
-    units = rows / (norms + TINY)
-    middle = (units * weights).sum(0)
-    if float(vector_norm(middle)) < TINY:
+    raw, table = ctx.settings.each["weight"], products(stack, ctx)
+    weights = torch.tensor([w / sum(raw) for w in raw], dtype=torch.float64)
+    norms = table.diagonal().sqrt()
+    mean = weights / (norms + TINY)
+    length = _length(mean, table)
+    if length < TINY:
         if len(stack) == 2 or not bool(norms.any()):
-            return (rows * weights).sum(0).reshape(stack.shape[1:])
+            return combined(stack, weights.tolist())
         raise CompatibilityError(
             f"{ctx.tensor}: the experts point in directions that cancel, so they have no mean "
             "direction. Use other weights or another method."
         )
-    middle = middle / vector_norm(middle)
-    tangent = ((units - (units @ middle).unsqueeze(1) * middle) * weights).sum(0)
-    merged: Tensor = _walk(middle, tangent) * (norms * weights).sum()
-    return merged.reshape(stack.shape[1:])
+    middle = mean / length
+    tangent = mean - (mean * (table @ middle)).sum() * middle
+    found = _walk(middle, tangent, table) * (norms * weights).sum()
+    return combined(stack, found.tolist())
 
 
-def _walk(point: Tensor, tangent: Tensor) -> Tensor:
-    """Move a unit vector along a tangent, by its length as an angle."""
-    length = vector_norm(tangent)
+def _length(factors: Tensor, table: Tensor) -> float:
+    """Length of a sum of factor times expert, from their inner products."""
+    return math.sqrt(max(0.0, float(factors @ table @ factors)))
+
+
+def _walk(point: Tensor, tangent: Tensor, table: Tensor) -> Tensor:
+    """Move a unit vector along a tangent, by its length as an angle; all as factors of experts."""
+    length = _length(tangent, table)
     if length < TINY:
         return point
-    moved: Tensor = point * length.cos() + tangent * (length.sin() / length)
-    return moved
+    return point * math.cos(length) + tangent * (math.sin(length) / length)
 
 
 def karcher(models: Tensor, ctx: Context) -> Tensor:
@@ -208,29 +218,35 @@ def karcher(models: Tensor, ctx: Context) -> Tensor:
     Source:
         Karcher 1977; constants as in mergekit.
     """
-    tolerance = ctx.settings.number("tolerance")
-    raw = ctx.settings.each["weight"]
-    shares = torch.tensor([w / sum(raw) for w in raw], dtype=torch.float64, device=models.device)
-    rows = models.reshape(len(models), -1).double()
-    norms = vector_norm(rows, dim=1)
-    used = (norms > tolerance) & (shares > 0)
+    raw, table = ctx.settings.each["weight"], products(models, ctx)
+    shares = torch.tensor([w / sum(raw) for w in raw], dtype=torch.float64)
+    norms = table.diagonal().sqrt()
+    used = (norms > ctx.settings.number("tolerance")) & (shares > 0)
     if not bool(used.any()):
         return torch.zeros_like(models[0])
-    units, alphas = rows[used] / norms[used].unsqueeze(1), shares[used]
-    alphas = alphas / alphas.sum()
-    mean = (units * alphas.unsqueeze(1)).sum(0)
-    mean = units[0] if vector_norm(mean) < tolerance else mean / vector_norm(mean)
-    for _ in range(int(ctx.settings.number("rounds"))):
-        cosines = (units @ mean).clamp(-1, 1)
+    scales = torch.where(used, 1 / norms.clamp_min(1e-300), 0.0)
+    mean = _towards_mean(table * scales * scales.unsqueeze(1), shares * used, ctx.settings)
+    return combined(models, (mean * scales * (shares * norms).sum()).tolist())
+
+
+def _towards_mean(table: Tensor, shares: Tensor, settings: Settings) -> Tensor:
+    """Factors of the mean direction, from inner products of unit vectors; 0 where the share is."""
+    tolerance = settings.number("tolerance")
+    alphas = shares / shares.sum()
+    length = _length(alphas, table)
+    first = torch.zeros_like(alphas)
+    first[int(shares.gt(0).nonzero()[0])] = 1.0
+    mean = first if length < tolerance else alphas / length
+    for _ in range(int(settings.number("rounds"))):
+        cosines = (table @ mean).clamp(-1, 1)
         angles = cosines.acos()
         factors = torch.where(angles < tolerance, 0.0, alphas * angles / angles.sin())
-        tangent = (factors.unsqueeze(1) * (units - cosines.unsqueeze(1) * mean)).sum(0)
-        if vector_norm(tangent) < tolerance:
+        tangent = factors - (factors * cosines).sum() * mean
+        if _length(tangent, table) < tolerance:
             break
-        mean = _walk(mean, tangent)
-        mean = mean / vector_norm(mean)
-    merged: Tensor = mean * (shares * norms).sum()
-    return merged.to(models.dtype).reshape(models.shape[1:])
+        mean = _walk(mean, tangent, table)
+        mean = mean / _length(mean, table)
+    return mean
 
 
 SLERP = MethodSpec(
@@ -246,6 +262,7 @@ SLERP = MethodSpec(
     needs=Needs(base=False, experts=2, most=2),
     space="weights",
     scope=lambda settings: "tensor",
+    holds=lambda settings: "",
     dialects={"paper": {}, "mergekit": {}},
     weighted=False,
     symmetric=False,
@@ -269,6 +286,7 @@ NUSLERP = MethodSpec(
     needs=Needs(base=False, experts=2, most=2),
     space=around_space,
     scope=lambda settings: "tensor",
+    holds=nuslerp_holds,
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,
     homogeneous=True,
@@ -288,6 +306,7 @@ MULTISLERP = MethodSpec(
     needs=Needs(base=False),
     space=around_space,
     scope=lambda settings: "tensor",
+    holds=lambda settings: "",
     check=check_sum_always,
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,
@@ -308,6 +327,7 @@ KARCHER = MethodSpec(
     needs=Needs(base=False),
     space="weights",
     scope=lambda settings: "tensor",
+    holds=lambda settings: "",
     check=check_shares,
     dialects={"paper": {}, "mergekit": {}},
     idempotent=True,

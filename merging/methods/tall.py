@@ -8,6 +8,7 @@ from torch import Tensor
 from merging.methods.arithmetic import SUM_SCALE
 from merging.methods.context import Context, Merged, Models, PerTask
 from merging.methods.params import Param
+from merging.methods.rows import added
 from merging.methods.spec import MethodSpec, Source
 
 MATTERS = Param(
@@ -51,7 +52,7 @@ def task_masks(deltas: Tensor, matters: tuple[float, ...]) -> Tensor:
     Source:
         Wang et al. 2024, arXiv:2405.07813, equation for TALL masks.
     """
-    total = deltas.sum(0)
+    total = added(deltas)
     return torch.stack(
         [d.abs() > share * (total - d).abs() for d, share in zip(deltas, matters, strict=True)]
     )
@@ -72,7 +73,7 @@ def consensus(deltas: Tensor, ctx: Context) -> Tensor:
     """
     votes = task_masks(deltas, ctx.settings.each["matters"]).sum(0)
     kept = votes >= ctx.settings.number("least_tasks")
-    return deltas.sum(0) * kept * ctx.settings.number("scale")
+    return added(deltas) * kept * ctx.settings.number("scale")
 
 
 def tall(models: Models) -> Merged:
@@ -86,7 +87,7 @@ def tall(models: Models) -> Merged:
     for index, name in enumerate(models.names):
         models.tell(index / len(models.names), f"merge {name}")
         stack = _stack(models, name)
-        shared[name] = stack.sum(0)
+        shared[name] = added(stack)
         found = task_masks(stack, models.settings.each["matters"])
         for expert, mask in zip(models.experts, found, strict=True):
             masks[expert][name] = mask

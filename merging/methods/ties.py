@@ -196,9 +196,11 @@ def scope(settings: Settings) -> Scope:
     return "model" if settings.word("trim_scope") == "global" else "tensor"
 
 
-def chunked(settings: Settings) -> bool:
+def holds(settings: Settings) -> str:
     """Chunks do, but for the L1 norm of what a trim leaves."""
-    return settings.word("rescale") != "l1"
+    if settings.word("rescale") != "l1":
+        return ""
+    return "it restores the L1 norm of what the trim leaves of a tensor"
 
 
 def check(settings: Settings) -> None:
@@ -257,7 +259,7 @@ TIES = MethodSpec(
     merge=consensus,
     params=(DENSITY, SCALE, *CONSENSUS, RESCALE),
     scope=scope,
-    chunked=chunked,
+    holds=holds,
     survey=TALLY,
     check=check,
     dialects={

@@ -102,6 +102,7 @@ WIDEN = MethodSpec(
     merge=widen,
     params=(RATIO, OWNED, EMBEDDINGS),
     scope=lambda settings: "tensor",
+    holds=lambda settings: "it compares the columns of whole matrices",
     weighted=False,
     cost="one pass over the weights, with two sorts of the columns per matrix and expert",
     differs="The code knows Llama's matrices and vectors only; convolutions are taken here as "

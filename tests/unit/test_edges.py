@@ -267,7 +267,9 @@ def test_keeping_nothing_gives_exactly_the_base(name: str, param: str, value: fl
     assert same_bits(found, BASE)
 
 
-@pytest.mark.parametrize("name", [m.id for m in PLAIN if m.trim])
+@pytest.mark.parametrize(
+    "name", [m.id for m in PLAIN if m.trim and "density" in {p.name for p in m.params}]
+)
 def test_density_one_trims_nothing(name: str) -> None:
     spec = method(name)
     assert spec.trim is not None

@@ -1,178 +1,27 @@
-"""Previews from samples: against full merges, against the kernels, and as sure as they say."""
+"""Previews from samples: against full merges, and as sure as they say."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from builders import checkpoints, merge
-from hypothesis import given, reject
-from hypothesis import strategies as st
-from torch import Tensor
+from builders import State, merge
+from sampled_sketch import BASE, IDS, MODELS, SAMPLED, WHOLE, figure, sketch_of, thin_sums
 
 from merging.analysis import Figure, count_conflict
-from merging.checkpoints import Bucket, MemoryCheckpoint
-from merging.errors import ParameterError, UnknownNameError
+from merging.checkpoints import Bucket
 from merging.recipe import Recipe, make_recipe
-from merging.sketch import Sketch, build_sketch, columns, preview
-from merging.sketch.by_kernels import through_kernels
-from merging.sketch.columns import columns_of, thin_of
-from merging.sketch.counting import Counted
+from merging.sketch import Sketch, columns, preview
+from merging.sketch.columns import thin_of
 from merging.sketch.memo import Memo
 from merging.sketch.parts import SAMPLED as SAMPLED_OF
 from merging.sketch.parts import draw, make_parts
-from merging.sketch.values import Values
 from merging.sketch.work import carry_out
-
-IDS = ("a", "b", "c")
-SHAPES = {
-    "layers.0.q_proj.weight": (200, 180),
-    "layers.0.mlp.fc1.weight": (130, 300),
-    "layers.0.mlp.fc1.bias": (300,),
-    "layers.1.q_proj.weight": (200, 180),
-    "layers.0.norm.weight": (130,),
-    "norm.weight": (65,),
-}
-State = dict[str, Tensor]
-
-
-def _state(seed: int, scale: float, dtype: torch.dtype = torch.float32) -> State:
-    source = torch.Generator().manual_seed(seed)
-    return {n: (torch.randn(s, generator=source) * scale).to(dtype) for n, s in SHAPES.items()}
-
-
-BASE = _state(0, 0.02)
-# Two experts that have something in common, and one without a fifth of the changes.
-SHARED = _state(1, 0.001)
-MODELS: dict[str, State] = {
-    e: {n: t + SHARED[n] + _state(10 + i, 0.002)[n] for n, t in BASE.items()}
-    for i, e in enumerate(IDS[:2])
-}
-MODELS["c"] = {
-    n: torch.where(torch.arange(t.numel()).reshape(t.shape) % 5 == 0, t, t + _state(20, 0.003)[n])
-    for n, t in BASE.items()
-}
-
-
-def sketch_of(base: State, models: dict[str, State], **how: Any) -> Sketch:
-    return build_sketch(MemoryCheckpoint("base", base), checkpoints(models), **how)
-
-
-SAMPLED = sketch_of(BASE, MODELS)
-WHOLE = sketch_of(BASE, MODELS, whole=10**6)
-# As from bfloat16: nearly every size belongs to many changes.
-TIED_BASE = {n: t.bfloat16().float() for n, t in BASE.items()}
-TIED = {e: {n: t.bfloat16().float() for n, t in m.items()} for e, m in MODELS.items()}
-TIED_WHOLE = sketch_of(TIED_BASE, TIED, whole=10**6)
 
 FULL_BUCKETS = (Bucket("Final", "norm"), Bucket("L0", "norm"))
 
-
-def figure(found: Figure | None) -> Figure:
-    assert found is not None
-    return found
-
-
-@pytest.fixture(autouse=True, scope="module")
-def thinned() -> Iterator[None]:
-    """Sums of values run over an eighth of these columns, as in sketches of large models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "THIN", 6144)
-        assert columns.step_of(SAMPLED) == 8 and columns.step_of(WHOLE) == 1
-        yield
-
-
-# --- Against the kernels --------------------------------------------------------------------------
-
-
-@st.composite
-def families(draw: Any, rules: tuple[str, ...], weights: Any, rescales: Any) -> Recipe:
-    """Recipes of the TIES, DARE and task arithmetic family."""
-    method = draw(st.sampled_from(("ties", "dare", "dare_ties", "task_arithmetic")))
-    chosen: dict[str, Any] = {"scale": draw(st.sampled_from((1.0, 0.3, -0.5, 0.0)))}
-    if method in ("ties", "dare_ties"):
-        scope = draw(st.sampled_from(("global", "tensor")))
-        allowed = [r for r in rules if scope == "tensor" or r in ("authors", "dropped", "strict")]
-        chosen |= {
-            "trim_scope": scope,
-            "trim_rule": draw(st.sampled_from(allowed)),
-            "election": draw(st.sampled_from(("sum", "count"))),
-            "voters": draw(st.sampled_from(("weighted", "unweighted"))),
-            "zero_sign": draw(st.sampled_from(("majority", "plus"))),
-            "combine": draw(st.sampled_from(("mean", "weighted_mean", "sum", "max"))),
-        }
-    if method == "ties":
-        chosen["density"] = draw(st.sampled_from((0.0, 0.05, 0.2, 0.5, 0.77, 1.0)))
-    if method in ("dare", "dare_ties"):
-        chosen["drop_rate"] = draw(st.sampled_from((0.0, 0.3, 0.9)))
-    if method != "task_arithmetic":
-        chosen["rescale"] = draw(rescales)
-    else:
-        chosen["normalize"] = draw(st.booleans())
-    told = dict(zip(IDS, draw(weights), strict=True))
-    try:
-        return make_recipe(method, told, params=chosen, seed=draw(st.integers(0, 9)))
-    except ParameterError:
-        reject()
-
-
-RULES = ("authors", "dropped", "strict", "exact", "at_least_one")
-WEIGHTS = st.sampled_from([(1, 1, 1), (1, 0.5, 2), (0, 1, 0.25)])
-
-
-def differences(sketch: Sketch, recipe: Recipe) -> list[str]:
-    """What marks, planes and shared passes say otherwise than the method's own kernels."""
-    recipe = recipe.ordered()
-    worked = carry_out(sketch, recipe)
-    rows = sketch.rows(e.id for e in recipe.experts)
-    counted, values = through_kernels(columns_of(sketch, rows), recipe)
-    apart = [
-        n for n in Counted.__slots__ if (getattr(worked.counted, n) != getattr(counted, n)).any()
-    ]
-    for name in Values.__slots__:
-        found, wanted = getattr(worked.values, name), getattr(values, name)
-        close = 1e-6 * np.abs(wanted).max(initial=0)
-        if not np.allclose(found, wanted, rtol=2e-4, atol=close):
-            apart.append(name)
-    return apart
-
-
-@given(families(RULES, WEIGHTS, st.sampled_from(("none", "inverse", "l1"))))
-def test_compact_path_equals_the_kernels(recipe: Recipe) -> None:
-    assert not differences(WHOLE, recipe)
-
-
-@given(families(RULES, WEIGHTS, st.sampled_from(("none", "inverse", "l1"))))
-def test_compact_path_equals_the_kernels_on_ties(recipe: Recipe) -> None:
-    assert not differences(TIED_WHOLE, recipe)
-
-
-GLOBAL = families(("authors", "dropped", "strict"), WEIGHTS, st.sampled_from(("none", "inverse")))
-
-
-def _alike(recipe: Recipe) -> bool:
-    """Cuts over the model, and no tied votes, whose sign each path reads from its own columns."""
-    params = dict(recipe.params)
-    cut = recipe.method != "ties" or params["trim_scope"] == "global"
-    return cut and (params.get("election") != "count" or params["zero_sign"] == "plus")
-
-
-@given(GLOBAL.filter(_alike))
-def test_compact_path_equals_the_kernels_on_samples(recipe: Recipe) -> None:
-    assert not differences(SAMPLED, recipe)
-
-
-@given(families(RULES, st.just((1, -0.5, 2)), st.just("none")))
-def test_negative_weights_equal_the_kernels(recipe: Recipe) -> None:
-    assert not differences(WHOLE, recipe)
-
-
-def test_scaling_by_depth_equals_the_kernels() -> None:
-    params = {"depth_scaling": True, "shallow": 0.5, "deeper": 0.25}
-    for method in ("ties", "dare", "dare_ties", "task_arithmetic"):
-        assert not differences(SAMPLED, make_recipe(method, IDS, params=params))
+thinned = pytest.fixture(autouse=True, scope="module")(thin_sums)
 
 
 # --- Against full merges --------------------------------------------------------------------------
@@ -304,97 +153,6 @@ def test_a_whole_sketch_can_tell_what_they_do(method: str) -> None:
     merged = merge(recipe, BASE, MODELS)
     moved = sum(float((merged[n] - BASE[n]).double().square().sum()) for n in BASE) ** 0.5
     assert figure(preview(WHOLE, recipe).norm).value == pytest.approx(moved, rel=1e-3)
-
-
-# --- Flips, winners, by hand ----------------------------------------------------------------------
-
-
-def small(**deltas: Any) -> Sketch:
-    models = {n: {"w": torch.tensor(v, dtype=torch.float32)} for n, v in deltas.items()}
-    zero = {"w": torch.zeros(len(next(iter(deltas.values()))))}
-    return sketch_of(zero, models)
-
-
-def test_who_wins_by_hand() -> None:
-    """At weights 1 and 2 signs meet: a wins 3, b wins 4 of 7; weight 0 nobody contests."""
-    sketch = small(a=[5, 3, -1, 2], b=[5, -1, 4, 0])
-    found = preview(sketch, make_recipe("task_arithmetic", ["a", "b"]))
-    assert [figure(e.won).value for e in found.experts] == pytest.approx([3 / 7, 4 / 7])
-    assert figure(found.experts[0].won).basis == 2 and figure(found.experts[0].won).too_few
-    loud = preview(sketch, make_recipe("task_arithmetic", {"a": 1.0, "b": 4.0}))
-    assert [figure(e.won).value for e in loud.experts] == pytest.approx([0, 1])
-
-
-def test_nobody_wins_where_nobody_meets() -> None:
-    found = preview(small(a=[1, 0, 2], b=[0, 1, 2]), make_recipe("ties", ["a", "b"]))
-    assert [e.won for e in found.experts] == [None, None]
-
-
-def test_flips_by_hand() -> None:
-    """(2, -1): a alone goes up and down, b at twice its size turns the second weight."""
-    sketch = small(a=[2, -1, 1, 0], b=[1, 2, 1, 0])
-    plain = make_recipe("task_arithmetic", {"a": 1.0, "b": 0.25})
-    loud = plain.patched(weights={"b": 1.0})
-    assert figure(preview(sketch, loud, pinned=plain).flips).value == 0.25
-    assert figure(preview(sketch, plain, pinned=loud).flips).value == 0.25
-    assert figure(preview(sketch, plain, pinned=plain).flips).value == 0
-    assert preview(sketch, plain).flips is None
-
-
-@pytest.mark.parametrize("scale", [-1.0, 0.0, 0.5, 2.0])
-def test_no_strength_flips_what_was_elected(scale: float) -> None:
-    for method in ("ties", "dare_ties", "task_arithmetic", "ram"):
-        recipe = make_recipe(method, IDS)
-        if "scale" in recipe.settings().common:
-            other = recipe.patched(params={"scale": scale})
-            assert figure(preview(SAMPLED, other, pinned=recipe).flips).value == 0
-
-
-def test_flips_against_a_recipe_that_only_a_merge_can_tell() -> None:
-    assert preview(SAMPLED, make_recipe("ties", IDS), pinned=make_recipe("emr", IDS)).flips is None
-
-
-def test_length_follows_strength() -> None:
-    one, half, none = (
-        preview(SAMPLED, make_recipe("ties", IDS, params={"scale": s})) for s in (1.0, 0.5, 0.0)
-    )
-    assert figure(half.norm).value == pytest.approx(figure(one.norm).value / 2)
-    assert figure(none.norm).value == figure(none.norm).high == 0
-    mean = float(SAMPLED.norms().mean())
-    assert figure(one.length).value == pytest.approx(figure(one.norm).value / mean)
-
-
-def test_shares_of_all_weights_add_up() -> None:
-    whole = preview(SAMPLED, make_recipe("ties", IDS, params={"density": 0.4})).whole
-    parts = (whole.agree, whole.disjoint, whole.contested, whole.untouched)
-    assert sum(p.value for p in parts) == pytest.approx(1)
-
-
-def test_an_expert_that_is_not_in_the_sketch() -> None:
-    with pytest.raises(UnknownNameError, match=r"expert 'd'"):
-        preview(SAMPLED, make_recipe("ties", ["d"]))
-    with pytest.raises(KeyError):
-        preview(SAMPLED, make_recipe("ties", ["a"])).at(Bucket("L9", "q"))
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_threads_change_nothing(threads: int) -> None:
-    own = torch.get_num_threads()
-    recipe = make_recipe("ties", IDS, params={"density": 0.4})
-    wanted = preview(SAMPLED, recipe)
-    torch.set_num_threads(threads)
-    try:
-        assert preview(SAMPLED, recipe) == wanted
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(own)
-
-
-def test_other_experts_in_another_order_are_found() -> None:
-    found = preview(SAMPLED, make_recipe("ties", ["c", "a"]))
-    alone = sketch_of(BASE, {e: MODELS[e] for e in ("a", "c")})
-    other = preview(alone, make_recipe("ties", ["a", "c"]))
-    assert (found.cells, found.whole, found.experts) == (other.cells, other.whole, other.experts)
 
 
 # --- As sure as they say --------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def test_whose_skills_are_kept_and_what_the_method_told() -> None:
 
 
 def test_nothing_is_promised_to_be_kept_where_the_merge_itself_decides() -> None:
-    text = s.weights_sentence(make_recipe("graft", ["a"]), preview((0, 100), 0, 1.0, 0.4))
+    text = s.weights_sentence(make_recipe("consensus_ta", ["a"]), preview((0, 100), 0, 1.0, 0.4))
     assert text == (
         "With one expert there is nobody to disagree with. "
         "The merged change is 0.40 × as long as one expert's."

@@ -72,7 +72,9 @@ def assert_same(found: State, want: State) -> None:
 
 
 def recipe_of(method: str, dialect: str, count: int, **params: Any) -> Recipe:
-    weights = {f"e{i}": 1.0 - 0.3 * i for i in range(count)}
+    spec = METHODS_BY_ID[method]
+    few = min(count, spec.needs.most or count)
+    weights = {f"e{i}": 1.0 - 0.3 * i if spec.weighted and i < 4 else 1.0 for i in range(few)}
     return make_recipe(method, weights, dialect=dialect, params=params, seed=3)
 
 
@@ -80,12 +82,12 @@ def cases() -> list[tuple[str, str]]:
     return [
         (spec.id, dialect)
         for spec in METHODS
-        if spec.needs.model == "" and spec.whole is None and spec.weighted
+        if spec.needs.model == "" and spec.whole is None and not spec.needs.data
         for dialect in spec.dialects
-        if (spec.needs.most or 3) >= 3 and not spec.needs.data
     ]
 
 
+METHODS_BY_ID = {spec.id: spec for spec in METHODS}
 STREAMED = [
     (method, dialect)
     for method, dialect in cases()
@@ -94,8 +96,11 @@ STREAMED = [
 
 
 def test_the_methods_that_stream() -> None:
-    assert {m for m, _ in STREAMED} >= {
-        "linear", "task_arithmetic", "ties", "dare", "dare_ties", "magnitude_prune", "lines"
+    """All but those that rank rows or scores, compare columns, or decompose matrices."""
+    whole = {method for method, _ in cases()} - {method for method, _ in STREAMED}
+    assert whole == {
+        "della", "della_linear", "pcb", "widen", "sparse_soup", "tsv_m", "iso_c", "iso_cts",
+        "arcee_fusion",
     }  # fmt: skip
 
 
@@ -105,6 +110,64 @@ def test_chunks_change_no_bit(method: str, dialect: str) -> None:
     want = merged(plan, merge_into)
     for chunk in CHUNKS:
         assert_same(merged(plan, stream_into, chunk=chunk, threads=2), want)
+
+
+@pytest.mark.parametrize(
+    "method", [m for m, d in STREAMED if d == "paper" and (METHODS_BY_ID[m].needs.most or 7) > 2]
+)
+def test_no_place_in_a_chunk_decides_how_seven_experts_are_added(method: str) -> None:
+    """Torch adds five rows or more in an order that depends on where a column stands."""
+    plan = planned(recipe_of(method, "paper", 7), torch.float32)
+    assert_same(merged(plan, stream_into, chunk=BLOCK, threads=2), merged(plan, merge_into))
+
+
+FURTHER: list[tuple[str, dict[str, Any]]] = [
+    ("breadcrumbs", {"form": "tensor", "density": 0.4, "gamma": 0.1}),
+    ("breadcrumbs", {"form": "tensor", "density": 0.95, "gamma": 0.2, "rescale": "inverse"}),
+    ("breadcrumbs", {"form": "thresholds", "density": 0.5, "small": 0.2}),
+    ("breadcrumbs_ties", {"form": "tensor", "density": 0.3, "zero_sign": "majority"}),
+    ("magnitude_prune", {"trim_rule": "exact", "density": 0.4}),
+    ("sce", {"floor": 1e-4}),
+    ("sce", {"floor": 1.0, "merge_selected_only": True}),
+    ("model_stock", {"clip": True}),
+    ("ram_plus", {"changed": 0.05, "boost": 2.0}),
+    ("karcher", {"rounds": 3, "tolerance": 1e-9}),
+    ("multislerp", {"around": "origin"}),
+    ("nuslerp", {"around": "origin"}),
+    ("slerp", {"t": 0.3, "linear_above": 1.0}),
+    ("graft", {"fraction": 0.25}),
+    ("graft", {"fraction": 0.0}),
+    ("darex_q", {"never_drop": "70001"}),
+]
+
+
+@pytest.mark.parametrize(("method", "options"), FURTHER, ids=str)
+def test_what_lies_beyond_a_chunk_is_ranked_or_summed(method: str, options: dict[str, Any]) -> None:
+    plan = planned(recipe_of(method, "paper", 3, **options))
+    assert streams(plan, "cpu")
+    want = merged(plan, merge_into)
+    for threads in (1, 3):
+        assert_same(merged(plan, stream_into, chunk=BLOCK, threads=threads), want)
+
+
+HELD: list[tuple[str, dict[str, Any], str]] = [
+    ("breadcrumbs", {}, "it ranks changes within each row of a tensor"),
+    ("breadcrumbs", {"form": "tensor", "rescale": "l1"},
+     "it restores the L1 norm of what the trim leaves of a tensor"),
+    ("ties", {"rescale": "l1"}, "it restores the L1 norm of what the trim leaves of a tensor"),
+    ("sce", {"select": 0.5}, "it ranks the weights of a tensor by how far the experts differ"),
+    ("model_stock", {"by_row": True}, "it measures angles within each row of a tensor"),
+    ("nuslerp", {"flatten": "row"}, "it measures an angle for each row of a tensor"),
+    ("darex_q", {"rule": "inputs"},
+     "it multiplies whole matrices by the mean inputs of their layer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "options", "why"), HELD, ids=str)
+def test_what_needs_a_whole_tensor_says_why(method: str, options: dict[str, Any], why: str) -> None:
+    plan = planned(recipe_of(method, "paper", 2, **options))
+    assert not streams(plan, "cpu")
+    assert plan.recipe.spec.whole_for(plan.recipe.settings()) == why
 
 
 OPTIONS: list[dict[str, Any]] = [
