@@ -232,3 +232,30 @@ def sum_sizes_kept(
             kept[i] = row[i] * rows.dtype.type(marks[i])
         sums[0, expert] = sum_sizes(row)
         sums[1, expert] = sum_sizes(kept)
+
+
+@compiled
+def dot(first: Floats, second: Floats) -> float:
+    """Return the inner product in float64: of every 64th element, then of those sums."""
+    sums = np.zeros(LANES)
+    whole = len(first) // LANES * LANES
+    for begin in range(0, whole, LANES):
+        one, other = first[begin : begin + LANES], second[begin : begin + LANES]
+        for lane in range(LANES):
+            sums[lane] += np.float64(one[lane]) * np.float64(other[lane])
+    one, other = first[whole:], second[whole:]
+    for lane in range(len(one)):
+        sums[lane] += np.float64(one[lane]) * np.float64(other[lane])
+    total = 0.0
+    for lane in range(LANES):
+        total += sums[lane]
+    return total
+
+
+@compiled
+def products(rows: Floats, step: int, count: int, found: NDArray[np.float64]) -> None:
+    """Take the inner products of all pairs of rows, each of ``count`` elements, as ``dot`` does."""
+    for i in range(len(found)):
+        for j in range(i, len(found)):
+            first, second = rows[i * step : i * step + count], rows[j * step : j * step + count]
+            found[i, j] = found[j, i] = dot(first, second)

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from merging.methods import loops
+from merging.methods.compiled import compiles, flat
 from merging.methods.context import Context
 from merging.methods.kernels import weighted_sum
-from merging.methods.scripted import scripted
 from merging.methods.totals import over_tensor
-
-SERIAL = 16_384  # elements that torch adds in one thread, whatever their number
 
 
 def added(rows: Tensor) -> Tensor:
@@ -32,14 +31,9 @@ def combined(rows: Tensor, factors: Sequence[float]) -> Tensor:
     Returns:
         Shape (*shape), dtype of the rows.
     """
-    return _combined(rows, list(factors))
-
-
-@scripted
-def _combined(rows: Tensor, factors: list[float]) -> Tensor:
     total = rows[0].double() * factors[0]
-    for index in range(1, rows.size(0)):
-        total.add_(rows[index], alpha=factors[index])
+    for row, factor in zip(rows[1:], factors[1:], strict=True):
+        total.add_(row, alpha=factor)
     return total.to(rows.dtype)
 
 
@@ -71,20 +65,19 @@ def _size(block: Tensor, ctx: Context) -> Tensor:
 
 
 def _products(block: Tensor, ctx: Context) -> Tensor:
-    return _pairs(block, SERIAL, False).cpu()
+    found = torch.zeros(len(block), len(block), dtype=torch.float64)
+    if compiles(block):
+        loops.products(*flat(block), block.shape[1], found.numpy())
+        return found
+    rows = block.double()
+    for first in range(len(rows)):
+        for second in range(first, len(rows)):
+            found[first, second] = found[second, first] = (rows[first] * rows[second]).sum()
+    return found
 
 
 def _squares(block: Tensor, ctx: Context) -> Tensor:
-    return _pairs(block, SERIAL, True).diagonal().cpu()
-
-
-@scripted
-def _pairs(rows: Tensor, serial: int, alone: bool) -> Tensor:
-    count = rows.size(0)
-    found = torch.zeros([count, count], dtype=torch.float64, device=rows.device)
-    for begin in range(0, rows.size(1), serial):
-        part = rows[:, begin : begin + serial].double()
-        for i in range(count):
-            for j in range(i, i + 1 if alone else count):
-                found[i, j] += (part[i] * part[j]).sum()
-    return found + found.triu(1).t()
+    if not compiles(block):
+        return (block.double() ** 2).sum(1).cpu()
+    sums = [loops.dot(row.numpy(), row.numpy()) for row in block]
+    return torch.tensor(sums, dtype=torch.float64)

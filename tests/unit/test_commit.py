@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_nothing(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_budget_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match=r"needs about 0\.6\d GB of memory, and 0\.10 GB"):
+    with pytest.raises(ResourceError, match=r"needs about 0\.4\d GB of memory, and 0\.10 GB"):
         commit(planned(folder), tmp_path / "out", device="cpu", memory=100_000_000)
     assert not (tmp_path / "out").exists()
 
