@@ -72,7 +72,8 @@ class Here:
     def total(self, name: str, measure: Measure) -> Tensor:
         """Return a sum over the tensor; see ``Totals``."""
         if name not in self.sums:
-            self.sums[name] = add(measure(b, told) for told, b in blocks(self.stack, self.context))
+            parts = (measure(b, told) for told, b in blocks(self.stack, self.context))
+            self.sums[name] = add(parts).cpu()
         return self.sums[name]
 
 
@@ -159,8 +160,12 @@ class ChunkMagnitudes:
     def _by_block(self, expert: int, threshold: float) -> Sequence[int]:
         """How many ties each block has."""
         orders = [order for (row, _), order in self.found.items() if row == expert]
-        if orders and self.length == PART:
-            return orders[0].ties
+        if orders and (self.length == PART or self.stack.shape[1] <= self.length):
+            return orders[0].ties if self.length == PART else (sum(orders[0].ties),)
+        if not self.stack.is_cpu:
+            same = self.stack[expert].abs() == threshold
+            starts = range(0, len(same), self.length)
+            return [int(same[s : s + self.length].sum()) for s in starts]
         row = self.stack[expert].numpy()
         starts = range(0, len(row), self.length)
         blocks = (np.abs(row[s : s + self.length]) for s in starts)

@@ -137,7 +137,7 @@ def work_of(plan: Plan, device: str, memory: int | None = None, threads: int | N
     """
     rows, width = len(plan.experts) + 1, 8 if plan.wide else 4
     sizes = [math.prod(step.info.shape) for step in plan.merged()]
-    if not streams(plan, device):
+    if not streams(plan):
         return _tensorwise(plan, sizes, rows * width)
     workers, chunk = threads or torch.get_num_threads(), CHUNK
     while True:

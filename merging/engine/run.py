@@ -112,7 +112,7 @@ def fill(job: Job, sink: Sink) -> dict[str, str]:
     """
     tied = Tied.of(sink, job.plan)
     done = tied.done
-    merge = stream_into if streams(job.plan, job.device) else merge_into
+    merge = stream_into if streams(job.plan) else merge_into
     frozen = merge(job, tied)
     for step in job.plan.steps:
         if step.action == "copy" and step.tensor not in done:

@@ -127,9 +127,9 @@ def order_of(values: Tensor, k: int) -> Order:
     if not 1 <= k <= total:
         raise ValueError(f"k is {k}; it must be from 1 to {total}.")
     if values.device.type != "cpu":
-        sizes = values.flatten().abs()
-        size = torch.kthvalue(sizes, k).values
-        return Order(float(size), int((sizes > size).sum()), (int((sizes == size).sum()),))
+        from merging.methods.device_selection import order_there
+
+        return order_there(values, k)
     flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
     source = np.random.default_rng(total)
     some = min(SAMPLE, max(LEAST_SAMPLE, total // 64))

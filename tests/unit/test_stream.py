@@ -89,7 +89,7 @@ def cases() -> list[tuple[str, str]]:
 STREAMED = [
     (method, dialect)
     for method, dialect in cases()
-    if streams(planned(recipe_of(method, dialect, 3)), "cpu")
+    if streams(planned(recipe_of(method, dialect, 3)))
 ]
 
 
