@@ -110,15 +110,15 @@ class Places:
         homes: Of each tensor, by its name, the number of its device.
     """
 
-    def __init__(self, plan: Plan, device: str, length: int) -> None:
+    def __init__(self, plan: Plan, devices: Sequence[str], length: int = DEVICE_CHUNK) -> None:
         """Deal a plan's tensors out.
 
         Args:
             plan: What is to be done.
-            device: A device's name or that of a kind, of which all are used.
+            devices: Their names.
             length: Elements of a block on a device.
         """
-        self.devices = devices_of(device)
+        self.devices = tuple(devices)
         dealt = deal(plan.merged(), self.devices, lying(plan))
         self.homes = {name: self.devices.index(where) for name, where in dealt.items()}
         self._length = length
@@ -129,9 +129,13 @@ class Places:
         """Whether it is the CPU."""
         return self.devices == ("cpu",)
 
+    def device(self, tensor: str) -> str:
+        """Return the device that works on a tensor."""
+        return self.devices[self.homes[tensor]]
+
     def lane(self, tensor: str) -> Lane:
         """Return the calling thread's lane to where a tensor is worked on."""
-        name = self.devices[self.homes[tensor]]
+        name = self.device(tensor)
         lanes: dict[str, Lane] | None = getattr(self._lanes, "by_device", None)
         if lanes is None:
             lanes = self._lanes.by_device = {}

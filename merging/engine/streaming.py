@@ -12,7 +12,7 @@ from merging.engine.chunks import Chunk, cut
 from merging.engine.job import Job
 from merging.engine.lanes import masks_on
 from merging.engine.passes import expected, prepare
-from merging.engine.places import LANES, Places
+from merging.engine.places import LANES, Places, devices_of
 from merging.engine.plan import Plan
 from merging.engine.pool import Workers, workers
 from merging.engine.sink import Sink
@@ -49,7 +49,7 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
     deltas = recipe.spec.space_of(recipe.settings()) == "deltas"
     chunks, done = list(cut(plan.merged(), job.chunk)), sink.done
     todo = [c for c in chunks if c.step.tensor not in done]
-    meter, places = _Meter(job), Places(plan, job.device, job.chunk)
+    meter, places = _Meter(job), Places(plan, devices_of(job.device), job.chunk)
     with (
         open_sources(plan, deltas) as sources,
         _pool(job, places, len(chunks) > FEW, meter) as pool,

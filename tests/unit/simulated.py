@@ -12,6 +12,7 @@ knows what would not be done yet:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import local
 from typing import Any
 
@@ -96,6 +97,10 @@ class There(Tensor):
     def __repr__(self, **unused: Any) -> str:
         return f"There({self.inner}, {self.device})"
 
+    def tolist(self) -> Any:
+        self.made.check()
+        return self.inner.tolist()
+
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _compute(func, args, kwargs or {})
@@ -171,6 +176,7 @@ class SimulatedPort:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
+        torch._C._set_only_lift_cpu_tensors(True)
         before = queue()
         _thread.queue = self.queue
         try:
@@ -206,6 +212,10 @@ def _unchanged(source: Tensor, begun: Tensor) -> None:
     assert same, "pinned memory was written again before its copy was done"
 
 
+def _factory(func: Any, *args: Any, **kwargs: Any) -> Any:
+    return _compute(func, args, kwargs)
+
+
 def install() -> None:
     """Make the device known to torch and to the engine; once in a process."""
     if NAME in KINDS:
@@ -214,12 +224,11 @@ def install() -> None:
     # Numbers in torch.tensor(..., device=...) are made on the CPU and moved, as for fake tensors.
     torch._C._set_only_lift_cpu_tensors(True)
     others = torch.library.Library("_", "IMPL")
-    others.fallback(lambda func, *a, **k: _compute(func, a, k), "PrivateUse1")
+    others.fallback(_factory, "PrivateUse1")
     factories = torch.library.Library("aten", "IMPL")
     for func in FACTORIES:
-        made = (lambda f: lambda *a, **k: _compute(f, a, k))(func)
-        factories.impl(func._schema.name + "." * bool(func._schema.overload_name)
-                       + func._schema.overload_name, made, "PrivateUse1")
+        name = f"{func._schema.name}.{func._schema.overload_name}".removesuffix(".")
+        factories.impl(name, partial(_factory, func), "PrivateUse1")
     _libraries.extend((others, factories))
     KINDS[NAME] = Kind(SimulatedPort, lambda: 2, lambda device: 1 << 34)
 
