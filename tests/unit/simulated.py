@@ -58,18 +58,33 @@ def queue() -> Queue:
 
 
 class Made:
-    """By which queue memory was last written, and when."""
+    """By which queues parts of one piece of memory were written, and when."""
 
     def __init__(self) -> None:
-        self.by, self.at = CALLER, 0
+        self.writes: list[tuple[range, Queue, int]] = []
 
-    def note(self) -> None:
-        self.by = queue()
-        self.at = self.by.begin()
+    def note(self, written: Tensor) -> None:
+        part, by = _extent(written), queue()
+        kept = [w for w in self.writes if w[1] is not by or not _within(w[0], part)]
+        self.writes = [*kept, (part, by, by.begin())]
 
-    def check(self) -> None:
-        late = self.by is not queue() and self.by is not CALLER and self.at > self.by.done
-        assert not late, "used in another queue before it was made"
+    def check(self, used: Tensor) -> None:
+        part, mine = _extent(used), queue()
+        for written, by, at in self.writes:
+            apart = written.stop <= part.start or part.stop <= written.start
+            late = by is not mine and by is not CALLER and at > by.done
+            assert apart or not late, "used in another queue before it was made"
+
+
+def _extent(tensor: Tensor) -> range:
+    """The elements of its memory between the first and the last of a tensor."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    length = 1 + sum((size - 1) * step for size, step in steps) if tensor.numel() else 0
+    return range(tensor.storage_offset(), tensor.storage_offset() + length)
+
+
+def _within(inner: range, outer: range) -> bool:
+    return outer.start <= inner.start and inner.stop <= outer.stop
 
 
 class There(Tensor):
@@ -98,7 +113,7 @@ class There(Tensor):
         return f"There({self.inner}, {self.device})"
 
     def tolist(self) -> Any:
-        self.made.check()
+        self.made.check(self.inner)
         return self.inner.tolist()
 
     @classmethod
@@ -115,8 +130,8 @@ def _compute(func: Any, args: Any, kwargs: Any) -> Any:
     ours = [t for t in tensors if isinstance(t, There)]
     device = ours[0].device if ours else None
     copies = func in (ATEN.copy_.default, ATEN._to_copy.default)
-    for tensor in ours:
-        tensor.made.check()
+    for tensor in () if func.is_view else ours:
+        tensor.made.check(tensor.inner)
     if not copies:
         places = {str(t.device) for t in tensors if t.dim() or isinstance(t, There)}
         assert len(places) < 2, f"{func} is given tensors on {places}"
@@ -142,12 +157,12 @@ def _wrapped(out: Any, device: torch.device | None, ours: list[There]) -> Any:
             return value
         for tensor in ours:
             if tensor.inner is value:
-                tensor.made.note()
+                tensor.made.note(value)
                 return tensor
             if _storage(tensor.inner) == _storage(value):
                 return There(value, device, tensor.made)
         made = Made()
-        made.note()
+        made.note(value)
         return There(value, device, made)
 
     return tree_map(wrap, out)
@@ -198,7 +213,7 @@ class SimulatedPort:
             self.queue.pending.append((at, lambda: _unchanged(source, begun)))
         else:
             assert isinstance(source, There)
-            source.made.check()
+            source.made.check(source.inner)
             delivered = source.inner.clone()
             target.view(torch.uint8).fill_(NONSENSE)
             self.queue.pending.append((at, lambda: target.copy_(delivered)))
@@ -212,6 +227,28 @@ def _unchanged(source: Tensor, begun: Tensor) -> None:
     assert same, "pinned memory was written again before its copy was done"
 
 
+class _Module:
+    """What torch asks of a device everywhere: here nothing, so that other tests never meet it."""
+
+    def is_available(self) -> bool:
+        return False
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def device_count(self) -> int:
+        return 0
+
+    def current_device(self) -> int:
+        return 0
+
+    def _is_in_bad_fork(self) -> bool:
+        return False
+
+    def manual_seed_all(self, seed: int) -> None:
+        pass
+
+
 def _factory(func: Any, *args: Any, **kwargs: Any) -> Any:
     return _compute(func, args, kwargs)
 
@@ -220,7 +257,7 @@ def install() -> None:
     """Make the device known to torch and to the engine; once in a process."""
     if NAME in KINDS:
         return
-    _setup_privateuseone_for_python_backend(NAME)
+    _setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
     # Numbers in torch.tensor(..., device=...) are made on the CPU and moved, as for fake tensors.
     torch._C._set_only_lift_cpu_tensors(True)
     others = torch.library.Library("_", "IMPL")
