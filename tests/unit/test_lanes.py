@@ -211,8 +211,7 @@ def resident(method: str, **params: Any) -> tuple[Plan, Plan]:
 
 def test_weights_and_results_may_lie_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     plan, here = resident("ties", density=0.4)
-    outputs = outputs_of(plan)
-    sink = Memory({n: torch.empty(o.shape, dtype=o.dtype).to("sim:0") for n, o in outputs.items()})
+    sink = Memory.of(outputs_of(plan), "sim:0")
     monkeypatch.setattr(simulated.SimulatedPort, "copy", None)  # nothing goes by pinned memory
     stream_into(Job(plan, "sim", HashMasks(3, "sim"), chunk=2 * BLOCK), Tied.of(sink, plan))
     assert {t.device for t in sink.tensors.values()} == {torch.device("sim:0")}
