@@ -16,7 +16,7 @@ class Options:
     Attributes:
         recipe: The recipe's file.
         out: What to write.
-        device: Where to compute, or None for the best there is.
+        device: Where to compute, or None for where it is faster.
         memory: Budget in bytes, or None.
         threads: Threads that compute, or None for torch's number.
         json: Results and progress for machines.
@@ -72,7 +72,10 @@ def _threads(text: str) -> int:
 
 
 _COMMON: dict[str, dict[str, Any]] = {
-    "device": {"type": _device, "help": "auto (the best there is; the default), cpu or cuda"},
+    "device": {
+        "type": _device,
+        "help": "auto (by size; the default), cpu, cuda (all GPUs) or one of them, cuda:1",
+    },
     "memory": {"type": parse_size, "metavar": "SIZE", "help": "most memory to use: 4GiB, 800MB"},
     "threads": {"type": _threads, "metavar": "N", "help": "threads that compute"},
     "json": {"action": "store_true", "help": "one JSON object on stdout, progress as JSON lines"},

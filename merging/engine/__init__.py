@@ -1,6 +1,6 @@
 """Recipe to plan to outcome: the only place where methods meet checkpoints."""
 
-from merging.engine.devices import best_device, one_thread
+from merging.engine.devices import one_thread
 from merging.engine.outcome import Outcome, TensorReport
 from merging.engine.plan import Plan, Step, make_plan
 from merging.engine.run import run
@@ -10,7 +10,6 @@ __all__ = [
     "Plan",
     "Step",
     "TensorReport",
-    "best_device",
     "make_plan",
     "one_thread",
     "run",

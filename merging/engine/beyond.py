@@ -92,7 +92,8 @@ class Here:
     def total(self, name: str, measure: Measure) -> Tensor:
         """Return a sum over the tensor; see ``Totals``."""
         if name not in self.sums:
-            self.sums[name] = add(measure(b, told) for told, b in blocks(self.stack, self.context))
+            parts = (measure(b, told) for told, b in blocks(self.stack, self.context))
+            self.sums[name] = add(parts).cpu()
         return self.sums[name]
 
 
@@ -179,8 +180,13 @@ class ChunkMagnitudes:
 
     def _by_block(self, want: Wanted, threshold: float) -> Sequence[int]:
         """How many ties each block has."""
-        if want in self.found and self.length == PART:
-            return self.found[want].ties
+        if want in self.found and (self.length == PART or self.stack.shape[1] <= self.length):
+            ties = self.found[want].ties
+            return ties if self.length == PART else (sum(ties),)
+        if not self.stack.is_cpu:
+            same = self.stack[want[0]].abs() == threshold
+            starts = range(0, len(same), self.length)
+            return [int(same[s : s + self.length].sum()) for s in starts]
         row = self.stack[want[0]].numpy()
         starts = range(0, len(row), self.length)
         blocks = (np.abs(row[s : s + self.length]) for s in starts)

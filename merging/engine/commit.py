@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from merging.engine.chunks import CHUNK
-from merging.engine.devices import checked_device
 from merging.engine.estimate import check_budget, estimate
 from merging.engine.job import Job
 from merging.engine.outcome import Outcome
@@ -68,7 +67,7 @@ def commit(
         plan: What to do.
         folder: Must not exist, or be empty.
         progress: Called with the share done, from 0 to 1, and a word; it may raise ``Cancelled``.
-        device: Where to compute; CUDA when there is one by default.
+        device: Where to compute: cpu, cuda (all GPUs) or cuda:1; by default where it is faster.
         statistics: What methods such as Fisher averaging need to have measured.
         scorer: Returns how good a model is, for methods that choose; higher is better.
         memory: Budget in bytes, or None for none.
@@ -93,7 +92,7 @@ def commit(
         outcome = run(plan, progress, device, statistics=statistics, scorer=scorer)
         return write_model(outcome, config, folder, relative_to, shard_bytes)
     begin = time.perf_counter()
-    where = checked_device(device)
+    where = told.device
     masks = HashMasks(plan.recipe.seed, where)
     chunk = told.chunk if told.streams else CHUNK
     job = Job(plan, where, masks, statistics, scorer, progress, threads=threads, chunk=chunk)

@@ -2,26 +2,29 @@
 
 import torch
 
+from merging.engine.places import KINDS
 from merging.errors import ResourceError
 
 
-def best_device() -> str:
-    """Return ``cuda`` when there is one, else ``cpu``."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def checked_device(name: str | None) -> str:
-    """Return where to compute: ``name``, or the best there is.
+def checked_device(name: str) -> str:
+    """Return the name of a device that is there: cpu, cuda for all GPUs, or cuda:1 for one.
 
     Raises:
-        ResourceError: It is neither cpu nor cuda, or there is no CUDA device.
+        ResourceError: It is no such name, or there is no such device.
     """
-    if name is None:
-        return best_device()
-    if name.split(":")[0] not in ("cpu", "cuda"):
+    kind, colon, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (colon and not number.isdecimal())):
         raise ResourceError(f"Cannot compute on {name!r:.60}. Choose cpu or cuda.")
-    if name != "cpu" and not torch.cuda.is_available():
+    if name == "cpu":
+        return name
+    there = KINDS["cuda"].count()
+    if not there:
         raise ResourceError("There is no CUDA device, or this PyTorch has no CUDA. Choose cpu.")
+    if number and int(number) >= there:
+        raise ResourceError(
+            f"There is no {name:.60}: the CUDA devices are cuda:0 to cuda:{there - 1}. "
+            "Choose one of them, or cuda for all."
+        )
     return name
 
 

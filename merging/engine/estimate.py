@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from merging.engine.beyond import ask
+from merging.engine.choice import SENDING, STARTING, TIMES, Choice, Gpus, Load, choose
 from merging.engine.chunks import CHUNK, cut
 from merging.engine.devices import checked_device
 from merging.engine.passes import expected
+from merging.engine.places import LANES, SMALLEST, chunk_of, devices_of, free_on, lying
 from merging.engine.plan import Plan, Step
 from merging.engine.ranks import most_gathered
 from merging.engine.stream import told_of
@@ -29,7 +31,7 @@ GATHERING = 12  # bytes of a size that is gathered for an order statistic, and o
 # chunks (task arithmetic; TIES), and by tensors (magnitudes and sums; sorting; SVDs).
 FAST, TRIMMING = 1.2e9, 5e8
 PLAIN, SORTING, DECOMPOSING = 2e8, 4e7, 8e6
-SMALLEST = 1 << 15  # elements: the blocks that sums are made of
+LEAST = 1 << 28  # bytes of a device's memory without which its chunks would be small
 SPARE = 1 << 18  # elements of buffers beside each worker's chunk
 COPIES = 3  # of a stack at the peak of a kernel on whole tensors
 
@@ -85,16 +87,16 @@ def estimate(
 
     Args:
         plan: What to do.
-        device: Where to compute; the best there is by default.
+        device: Where to compute; by default where it is faster.
         memory: Budget in bytes; without one as much as the work likes.
         threads: Threads that compute; torch's number by default.
 
     Raises:
         ResourceError: The device is not there.
     """
-    where = checked_device(device)
+    choice = chosen(plan, device, threads)
+    where, once = choice.device, _once(plan)
     shape = work_of(plan, where, memory, threads)
-    once = sum(_read(plan, step) for step in plan.merged())
     copied = [s for s in plan.steps if s.action in ("copy", "tie")]
     return Estimate(
         tensors=len(plan.steps),
@@ -110,10 +112,39 @@ def estimate(
         streams=shape.streams,
         whole_for="" if shape.streams else _whole_for(plan, where),
         longest_call=_longest_call(plan),
-        seconds=shape.passes * once / shape.rate,
+        seconds=shape.passes * once / shape.rate + (0.0 if where == "cpu" else STARTING),
         device=where,
-        why=_why(device, where),
+        why=choice.why,
     )
+
+
+def chosen(plan: Plan, device: str | None = None, threads: int | None = None) -> Choice:
+    """Return where a plan is carried out, and why.
+
+    Args:
+        plan: What to do.
+        device: What was asked for, or None to choose by size.
+        threads: Threads that compute on the CPU; torch's number by default.
+
+    Raises:
+        ResourceError: The device is not there.
+    """
+    if device is not None:
+        where = checked_device(device)
+        many = len(devices_of(where))
+        return Choice(where, f"asked for; all {many} GPUs" if many > 1 else "asked for")
+    there = devices_of("cuda")
+    if not there:
+        return choose(Load(0, 1.0, True, 0), Gpus())
+    work = work_of(plan, "cpu", threads=threads)
+    needed = LEAST if work.streams else work.memory - FIXED_MEMORY
+    moved = work.passes * _once(plan)
+    load = Load(moved, work.rate, work.streams, needed, bool(lying(plan)))
+    return choose(load, Gpus(len(there), min(map(free_on, there))))
+
+
+def _once(plan: Plan) -> int:
+    return sum(_read(plan, step) for step in plan.merged())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +179,16 @@ def work_of(plan: Plan, device: str, memory: int | None = None, threads: int | N
     """
     rows, width = len(plan.experts) + 1, 8 if plan.wide else 4
     sizes = [math.prod(step.info.shape) for step in plan.merged()]
-    if not streams(plan, device):
-        return _tensorwise(plan, sizes, rows * width)
+    there = 0 if device == "cpu" else len(devices_of(device))
+    if not streams(plan):
+        return _tensorwise(plan, sizes, rows * width, TIMES * there if there else 1.0)
     spec, told = plan.recipe.spec, told_of(plan, HashMasks(plan.recipe.seed), None)
-    workers, chunk = threads or torch.get_num_threads(), CHUNK
+    workers, chunk = threads or torch.get_num_threads(), chunk_of(plan, device)
+    if there:
+        workers, rows = LANES * there, rows + 1  # the pinned memory of what is read and written
     fixed = FIXED_MEMORY + _gathered(plan, told, sizes)
-    allowed = PROMISED + 3 * rows * width * CHUNK if memory is None else memory
+    allowed = math.inf if there else PROMISED + 3 * rows * width * CHUNK
+    allowed = allowed if memory is None else memory
     while True:
         needed = fixed + workers * rows * width * (chunk + SPARE)
         if needed <= allowed or chunk <= SMALLEST:
@@ -162,6 +197,7 @@ def work_of(plan: Plan, device: str, memory: int | None = None, threads: int | N
     before = expected(plan, told, list(cut(plan.merged(), chunk)))
     passes = 1 + math.ceil(before / sum(sizes))
     rate = TRIMMING if spec.trim or spec.sparsify else FAST
+    rate = SENDING * there if there else rate
     return Work(True, chunk, workers, passes, needed, rate)
 
 
@@ -176,13 +212,13 @@ def _gathered(plan: Plan, told: Context, sizes: list[int]) -> int:
     return GATHERING * len(asked) * most_gathered(count)
 
 
-def _tensorwise(plan: Plan, sizes: list[int], row_bytes: int) -> Work:
+def _tensorwise(plan: Plan, sizes: list[int], row_bytes: int, times: float) -> Work:
     spec, scope = plan.recipe.spec, plan.recipe.spec.scope(plan.recipe.settings())
     whole = spec.whole is not None or scope == "model"
     held = row_bytes * sum(sizes) if whole else 0
     memory = FIXED_MEMORY + COPIES * row_bytes * max(sizes) + held
     rate = DECOMPOSING if _longest_call(plan) else SORTING if scope != "element" else PLAIN
-    return Work(False, max(sizes), 1, 1, memory, rate)
+    return Work(False, max(sizes), 1, 1, memory, rate * times)
 
 
 def check_budget(told: Estimate, memory: int | None) -> None:
@@ -242,9 +278,3 @@ def _longest_call(plan: Plan) -> str:
         return ""
     rows, columns = max(matrices, key=lambda shape: math.prod(shape) * min(shape))
     return f"an SVD of {rows} x {columns}"
-
-
-def _why(asked: str | None, where: str) -> str:
-    if asked is not None:
-        return "asked for"
-    return "the fastest there is" if where != "cpu" else "there is no CUDA device"

@@ -8,6 +8,7 @@ statistics for trimming, then sums or a survey for merging.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +20,7 @@ from merging.engine.plan import Plan
 from merging.engine.ranks import SPOT, Rank, Wanted, rank, spots_of
 from merging.engine.stream import Stream
 from merging.methods.context import Context, Measure, Piece
+from merging.methods.device_selection import count_there
 from merging.methods.selection import Bits, Bracket, Count, bits_of, count
 from merging.methods.totals import Tally, add, blocks
 
@@ -67,7 +69,7 @@ def _with(stream: Stream, **found: object) -> Stream:
 def _frozen(stream: Stream, chunks: Sequence[Chunk]) -> frozenset[str]:
     """Tensors that are equal in all models; the first difference ends the look."""
     tensors = [list(group) for _, group in groupby(chunks, lambda c: c.step.tensor)]
-    looks = stream.pool.each(lambda parts: all(map(stream.still, parts)), tensors)
+    looks = stream.each(lambda parts: all(map(stream.still, parts)), tensors, itemgetter(0))
     return frozenset(parts[0].step.tensor for parts, still in looks if still)
 
 
@@ -129,13 +131,14 @@ def _measured(
     """Yield chunks and what each measure says of every block of theirs."""
 
     def work(chunk: Chunk) -> Sums:
-        return [
+        found = [
             {name: measure(block, told) for name, measure in measures.items()}
             for context, stack in pieces(chunk)
             for told, block in blocks(stack, context)
         ]
+        return [{name: sums.cpu() for name, sums in each.items()} for each in found]
 
-    for chunk, found in stream.pool.each(work, chunks):
+    for chunk, found in stream.each(work, chunks, lambda chunk: chunk):
         tick(chunk.size)
         yield chunk, found
 
@@ -182,14 +185,19 @@ def _ranks(
     ) -> Iterator[tuple[int, dict[Wanted, Count]]]:
         def work(pair: tuple[int, Chunk]) -> dict[Wanted, Count]:
             stack = stream.sparse(pair[1])
-            return {want: count(stack[want[0]], b).packed() for want, b in brackets.items()}
+            return {want: _counted(stack[want[0]], b) for want, b in brackets.items()}
 
-        for (index, chunk), found in stream.pool.each(work, list(enumerate(chunks))):
+        for (index, chunk), found in stream.each(work, list(enumerate(chunks)), itemgetter(1)):
             tick(chunk.size)
             yield index, found
 
     dtype = stream.sources.dtype(chunks[0].step.tensor)
     return rank(look, _samples(stream, chunks, total), wanted, total, dtype)
+
+
+def _counted(row: Tensor, bracket: Bracket) -> Count:
+    counted = count(row, bracket) if row.is_cpu else count_there(row, bracket)
+    return counted if counted.times is not None else counted.packed()
 
 
 def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:
@@ -204,6 +212,8 @@ def _samples(stream: Stream, chunks: Sequence[Chunk], total: int) -> list[Bits]:
         spots += [chunk.part(s, min(s + SPOT, chunk.size)) for s in starts]
     parts = [
         [bits_of(row) for row in stack]
-        for _, stack in stream.pool.each(lambda spot: stream.sparse(spot).clone(), spots)
+        for _, stack in stream.each(
+            lambda spot: stream.sparse(spot).to("cpu", copy=True), spots, lambda spot: spot
+        )
     ]
     return [np.concatenate([p[e] for p in parts]) for e in range(len(stream.told.experts))]

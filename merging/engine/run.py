@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from merging.engine.cache import Intermediates
-from merging.engine.devices import checked_device
+from merging.engine.estimate import chosen
 from merging.engine.job import FROZEN, Job
 from merging.engine.outcome import Outcome, TensorReport
+from merging.engine.places import chunk_of
 from merging.engine.plan import Plan, Step
 from merging.engine.reading import PlannedModels, Progress, Scorer
 from merging.engine.sink import Memory, Sink, Tied, output_type, outputs_of
@@ -37,7 +38,7 @@ def run(
     Args:
         plan: What to do.
         progress: Called with the share done, from 0 to 1, and a word; it may raise ``Cancelled``.
-        device: Where to compute; CUDA when there is one by default.
+        device: Where to compute: cpu, cuda (all GPUs) or cuda:1; by default where it is faster.
         masks: Other random masks than those of the recipe's seed.
         statistics: What methods such as Fisher averaging need to have measured.
         scorer: Returns how good a model is, for methods that choose; higher is better.
@@ -54,9 +55,10 @@ def run(
         Cancelled: As raised by ``progress``.
     """
     begin = time.perf_counter()
-    where = checked_device(device)
+    where = chosen(plan, device, threads).device
     drawn = masks or HashMasks(plan.recipe.seed, where)
-    job = Job(plan, where, drawn, statistics, scorer, progress, cache, threads)
+    chunk = chunk_of(plan, where)
+    job = Job(plan, where, drawn, statistics, scorer, progress, cache, threads, chunk)
     found, tensors = carry_out(job)
     progress(1.0, "merged")
     return Outcome(
@@ -112,7 +114,7 @@ def fill(job: Job, sink: Sink) -> dict[str, str]:
     """
     tied = Tied.of(sink, job.plan)
     done = tied.done
-    merge = stream_into if streams(job.plan, job.device) else merge_into
+    merge = stream_into if streams(job.plan) else merge_into
     frozen = merge(job, tied)
     for step in job.plan.steps:
         if step.action == "copy" and step.tensor not in done:

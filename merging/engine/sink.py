@@ -24,21 +24,26 @@ class Sink(Protocol):
         ...
 
     def write(self, name: str, start: int, values: Tensor) -> None:
-        """Take elements ``start`` and on of a tensor: flat, on the CPU, of the output's type."""
+        """Take elements ``start`` and on of a tensor: flat, of the output's type.
+
+        They lie on the CPU, or where ``room`` gave it.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Keeps merged tensors in memory."""
+    """Keeps merged tensors in memory, of the CPU or of a device."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, outputs: Mapping[str, Slot]) -> "Memory":
+    def of(cls, outputs: Mapping[str, Slot], device: str = "cpu") -> "Memory":
         """Make room for outputs."""
-        return cls({n: torch.empty(o.shape, dtype=o.dtype) for n, o in outputs.items()})
+        return cls(
+            {n: torch.empty(o.shape, dtype=o.dtype, device=device) for n, o in outputs.items()}
+        )
 
     def room(self, name: str, start: int, count: int) -> Tensor:
         """Return the very place; see ``Sink``."""

@@ -1,6 +1,6 @@
 """The models of a plan as flat numbers of computing type, read chunk by chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -32,6 +32,13 @@ class Raw:
         """Return a part of the chunk, counted from its first element."""
         base = None if self.base is None else self.base[start:stop]
         return Raw(self.chunk.part(start, stop), base, tuple(e[start:stop] for e in self.experts))
+
+    def moved(self, bring: Callable[[Sequence[Tensor]], Sequence[Tensor]]) -> "Raw":
+        """Return the same chunk with all its tensors brought elsewhere."""
+        if self.base is None:
+            return Raw(self.chunk, None, tuple(bring(self.experts)))
+        base, *experts = bring((self.base, *self.experts))
+        return Raw(self.chunk, base, tuple(experts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,8 @@ class Sources:
         """Return whether all models hold the same numbers in a chunk."""
         raw = self.raw(chunk)
         first = raw.experts[0] if raw.base is None else raw.base
-        return all(m.dtype == first.dtype and torch.equal(first, m) for m in raw.experts)
+        alike = all(m.dtype == first.dtype for m in raw.experts)
+        return alike and all(torch.equal(first, m.to(first.device)) for m in raw.experts)
 
     def _blame(self, raw: Raw) -> None:
         everyone = (self.plan.base, *self.plan.experts)

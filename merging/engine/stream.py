@@ -1,10 +1,11 @@
 """Merge chunk by chunk: read, drop, trim, merge and round, in blocks that stay in the cache."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from threading import local
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from merging.engine.beyond import ChunkMagnitudes, Here, Known, Remembered
 from merging.engine.cache import Intermediates, Key
 from merging.engine.chunks import Chunk
 from merging.engine.fit import kind
+from merging.engine.lanes import Lane, masks_on
 from merging.engine.loops import narrow, narrow_sum
+from merging.engine.places import Places
 from merging.engine.plan import Plan
 from merging.engine.pool import Workers
 from merging.engine.sources import Raw, Sources
@@ -23,7 +26,9 @@ from merging.methods.context import Context, Masks, Statistics, Totals
 from merging.methods.magnitudes import SortedMagnitudes
 
 FIRST_LOOK = 1024  # elements that nearly always tell whether models differ
-LENGTH = 131_072  # elements of a block, a multiple of the 32,768 that sums are made of
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +54,60 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A merge that goes chunk by chunk; every method may be called in any thread.
+    """A merge that goes chunk by chunk.
+
+    Every method that is given a chunk may be called in any thread, but within ``each``: on a device
+    what it returns is valid there only.
 
     Attributes:
         sources: The open models.
         told: What kernels are told of every chunk.
         pool: Threads; asked whether to go on.
+        places: Where each tensor is worked on.
         answers: What lies beyond a chunk.
-        cache: Where trimmed deltas are kept, or None.
+        cache: Where trimmed deltas are kept, or None; on a device only what is small is.
         key: Of everything that trimmed deltas depend on.
     """
 
     sources: Sources
     told: Context
     pool: Workers
+    places: Places
     answers: Answers = Answers()
     cache: Intermediates | None = None
     key: str = ""
     _scratch: local = field(default_factory=local)
 
+    def each(
+        self,
+        work: Callable[[Item], Result],
+        items: Iterable[Item],
+        chunk_of: Callable[[Item], Chunk],
+    ) -> Iterator[tuple[Item, Result]]:
+        """Yield items and what their work returned, in order.
+
+        Args:
+            work: Called in a thread where the item's tensor is worked on; what it returns lies on
+                the CPU.
+            items: Taken as threads become free.
+            chunk_of: A chunk of the tensor that an item is about.
+        """
+
+        def at_home(item: Item) -> Result:
+            with self.places.at(chunk_of(item).step.tensor):
+                return work(item)
+
+        homes = self.places.homes
+        return self.pool.each(at_home, items, lambda item: homes[chunk_of(item).step.tensor])
+
     def context(self, chunk: Chunk) -> Context:
         """Return what kernels are told of a chunk, before anything is known of the numbers."""
-        return replace(
+        told = replace(
             self.told, tensor=chunk.step.tensor, start=chunk.start, survey=self.answers.survey
         )
+        if self.places.on_host:
+            return told
+        return replace(told, masks=masks_on(told.masks, self._lane(chunk).device))
 
     def merged(self, chunk: Chunk, out: Tensor) -> Tensor:
         """Merge a chunk.
@@ -87,12 +122,15 @@ class Stream:
         """
         spec, settings = self.sources.plan.recipe.spec, self.sources.plan.recipe.settings()
         assert spec.merge is not None
+        lane = self._lane(chunk)
+        made = lane.room(out)
         still = chunk.step.tensor in self.answers.frozen and spec.keeps_equal(settings)
         for begin, part, base, told in self._trimmed(chunk):
             self.pool.check()
             merged = part[0] if still else spec.merge(part, told)
             under = base if self.sources.deltas and self.sources.base is not None else None
-            _put(merged, under, out[begin : begin + LENGTH], chunk)
+            _put(merged, under, made[begin : begin + lane.length], chunk)
+        lane.take(made, out)
         return out
 
     def pieces(self, chunk: Chunk) -> Iterator[tuple[Context, Tensor]]:
@@ -110,28 +148,44 @@ class Stream:
     def read(self, chunk: Chunk) -> Tensor:
         """Return deltas or weights of a chunk, in this thread's own memory."""
         stack, base = self.space(chunk)
-        self.sources.fill(self.sources.raw(chunk), stack, base)
+        self._fill(self.sources.raw(chunk), stack, base)
         return stack
 
     def still(self, chunk: Chunk) -> bool:
         """Return whether all models hold the same numbers in a chunk."""
-        starts = [0, *range(FIRST_LOOK, chunk.size, LENGTH)]
+        starts = [0, *range(FIRST_LOOK, chunk.size, self._lane(chunk).length)]
         parts = (chunk.part(a, b) for a, b in pairwise([*starts, chunk.size]))
         return all(map(self.sources.still, parts))
 
     def space(self, chunk: Chunk, name: str = "chunk") -> tuple[Tensor, Tensor]:
         """Return this thread's memory for stack and base of a chunk; it is used again."""
         dtype, rows = self.sources.dtype(chunk.step.tensor), len(self.sources.experts)
+        device = self._lane(chunk).device
         held: Tensor | None = getattr(self._scratch, name, None)
-        if held is None or held.dtype != dtype or held.shape[1] < chunk.size:
-            held = torch.empty(rows + 1, chunk.size, dtype=dtype)
+        if (
+            held is None
+            or (held.dtype, held.device) != (dtype, device)
+            or held.shape[1] < chunk.size
+        ):
+            held = torch.empty(rows + 1, chunk.size, dtype=dtype, device=device)
             setattr(self._scratch, name, held)
         return held[:rows, : chunk.size], held[rows, : chunk.size]
+
+    @property
+    def kept(self) -> Intermediates | None:
+        """Where trimmed deltas are kept, or None: not on a device, whose memory is the chunks'."""
+        return self.cache if self.places.on_host else None
+
+    def _lane(self, chunk: Chunk) -> Lane:
+        return self.places.lane(chunk.step.tensor)
+
+    def _fill(self, raw: Raw, stack: Tensor, base: Tensor) -> None:
+        self.sources.fill(raw.moved(self._lane(raw.chunk).bring), stack, base)
 
     def _trimmed(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
         """Yield begin, trimmed deltas, base and context of every block."""
         spec = self.sources.plan.recipe.spec
-        keep, asks = self.cache is not None, self.answers.asks_merge and chunk.whole
+        keep, asks = self.kept is not None, self.answers.asks_merge and chunk.whole
         drops = self.answers.asks_drop and chunk.whole
         if not (spec.trim or keep or asks or drops):
             yield from self._blockwise(chunk)
@@ -142,33 +196,34 @@ class Stream:
             totals = Here(stack, self.context(chunk))
         parts = self._blocks(chunk, stack) if done else self._trim(chunk, stack)
         for begin, part, told in parts:
-            under = base[begin : begin + LENGTH]
+            under = base[begin : begin + self._lane(chunk).length]
             yield begin, part, under, replace(told, base=under, totals=totals)
 
     def _stack(self, chunk: Chunk, whole: bool) -> tuple[Tensor, Tensor, bool]:
         """Return a chunk's deltas and base, and whether they are trimmed already."""
         stack, base = self.space(chunk)
         key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
-        found = self.cache.get(key) if self.cache else None
+        found = self.kept.get(key) if self.kept else None
         if isinstance(found, Tensor):
             stored = self.sources.stored_base(chunk)
             if stored is not None:
                 base.copy_(stored)
             return found, base, True
-        if self.cache is not None:
+        if self.kept is not None:
             stack = torch.empty_like(stack)
         self._read(self.sources.raw(chunk), stack, base)
         if whole:
             deque(self._trim(chunk, stack, out=stack), maxlen=0)
-        if self.cache is not None:
-            self.cache.put(key, stack, stack.numel() * stack.element_size())
+        if self.kept is not None:
+            self.kept.put(key, stack, stack.numel() * stack.element_size())
         return stack, base, whole
 
     def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
         told, raw = self.context(chunk), self.sources.raw(chunk)
         totals = self.answers.merge.get(chunk.step.tensor)
-        for begin in range(0, chunk.size, LENGTH):
-            part = raw.part(begin, min(begin + LENGTH, chunk.size))
+        length = self._lane(chunk).length
+        for begin in range(0, chunk.size, length):
+            part = raw.part(begin, min(begin + length, chunk.size))
             stack, base = self.space(part.chunk, "block")
             self._read(part, stack, base)
             start = part.chunk.start
@@ -177,7 +232,7 @@ class Stream:
     def _read(self, raw: Raw, stack: Tensor, base: Tensor) -> None:
         """Read a chunk and drop what the method's first step drops."""
         chunk = raw.chunk
-        self.sources.fill(raw, stack, base)
+        self._fill(raw, stack, base)
         sparsify = self.sources.plan.recipe.spec.sparsify
         if sparsify is None:
             return
@@ -186,8 +241,9 @@ class Stream:
         if known is None and self.answers.asks_drop:
             told = replace(told, masks=Remembered(told.masks, chunk.start, chunk.size))
             totals = Here(stack, told)
-        for begin in range(0, chunk.size, LENGTH):
-            part = stack[:, begin : begin + LENGTH]
+        length = self._lane(chunk).length
+        for begin in range(0, chunk.size, length):
+            part = stack[:, begin : begin + length]
             here = replace(told, start=chunk.start + begin, base=None, totals=totals)
             part.copy_(sparsify(part, here))
 
@@ -196,19 +252,20 @@ class Stream:
     ) -> Iterator[tuple[int, Tensor, Context]]:
         """Trim block by block; ``out`` gets the results."""
         trim, known = self.sources.plan.recipe.spec.trim, self.answers.trim
-        sizes = ChunkMagnitudes(stack, LENGTH, known.get(chunk.step.tensor), chunk.number)
+        length = self._lane(chunk).length
+        sizes = ChunkMagnitudes(stack, length, known.get(chunk.step.tensor), chunk.number)
         for number, (begin, part, told) in enumerate(self._blocks(chunk, stack)):
             sizes.block = number
             told = replace(told, magnitudes=sizes)
             kept = trim(part, told) if trim else part
             if out is not None:
-                out[:, begin : begin + LENGTH] = kept
+                out[:, begin : begin + length] = kept
             yield begin, kept, told
 
     def _blocks(self, chunk: Chunk, stack: Tensor) -> Iterator[tuple[int, Tensor, Context]]:
-        told = self.context(chunk)
-        for begin in range(0, chunk.size, LENGTH):
-            part = stack[:, begin : begin + LENGTH]
+        told, length = self.context(chunk), self._lane(chunk).length
+        for begin in range(0, chunk.size, length):
+            part = stack[:, begin : begin + length]
             yield begin, part, replace(told, start=chunk.start + begin)
 
 

@@ -1,12 +1,17 @@
 """Carry out a plan chunk by chunk, in threads."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+
+import torch
 
 from merging.engine.chunks import Chunk, cut
 from merging.engine.job import Job
+from merging.engine.lanes import masks_on
 from merging.engine.passes import expected, prepare
+from merging.engine.places import LANES, Places, devices_of
 from merging.engine.plan import Plan
-from merging.engine.pool import workers
+from merging.engine.pool import Workers, workers
 from merging.engine.sink import Sink
 from merging.engine.sources import Sources, open_sources
 from merging.engine.stages import stage_key
@@ -15,18 +20,18 @@ from merging.engine.stream import Stream, told_of
 FEW = 8  # chunks of a model so small that threads would not pay
 
 
-def streams(plan: Plan, device: str) -> bool:
+def streams(plan: Plan) -> bool:
     """Return whether a plan can be carried out chunk by chunk."""
     settings = plan.recipe.settings()
     mixed = bool(plan.wide) and plan.recipe.spec.scope(settings) == "model"
-    return device == "cpu" and plan.recipe.spec.streams(settings) and not mixed
+    return plan.recipe.spec.streams(settings) and not mixed
 
 
 def stream_into(job: Job, sink: Sink) -> frozenset[str]:
     """Merge all tensors of a plan that are to be merged.
 
     Args:
-        job: On the CPU; its method streams.
+        job: Its method streams.
         sink: Takes the merged weights.
 
     Returns:
@@ -40,14 +45,14 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
     deltas = recipe.spec.space_of(recipe.settings()) == "deltas"
     chunks, done = list(cut(plan.merged(), job.chunk)), sink.done
     todo = [c for c in chunks if c.step.tensor not in done]
-    meter = _Meter(job)
+    meter, places = _Meter(job), Places(plan, devices_of(job.device), job.chunk)
     with (
         open_sources(plan, deltas) as sources,
-        workers(job.threads if len(chunks) > FEW else 1, meter.again) as pool,
+        _pool(job, places, len(chunks) > FEW, meter) as pool,
     ):
-        told = told_of(plan, job.masks, job.statistics)
+        told = told_of(plan, masks_on(job.masks, "cpu"), job.statistics)
         key = stage_key(job, told) if job.cache else ""
-        stream = Stream(sources, told, pool, cache=job.cache if key else None, key=key)
+        stream = Stream(sources, told, pool, places, cache=job.cache if key else None, key=key)
         meter.total = max(1, expected(plan, told, chunks) + sum(c.size for c in todo))
         alone = recipe.spec.scope(recipe.settings()) != "model"
         stream = prepare(stream, chunks, todo if alone else chunks, meter.add)
@@ -56,9 +61,19 @@ def stream_into(job: Job, sink: Sink) -> frozenset[str]:
             room = sink.room(chunk.step.tensor, chunk.start, chunk.size)
             sink.write(chunk.step.tensor, chunk.start, stream.merged(chunk, room))
 
-        for chunk, _ in pool.each(work, _announced(sources, todo)):
+        for chunk, _ in stream.each(work, _announced(sources, todo), lambda chunk: chunk):
             meter.add(chunk.size, f"merge {chunk.step.tensor}")
     return stream.answers.frozen
+
+
+def _pool(job: Job, places: Places, many: bool, meter: "_Meter") -> AbstractContextManager[Workers]:
+    """Open threads: those of the CPU compute, those of a device copy, as many at once as may."""
+    threads = job.threads if many else 1
+    if places.on_host:
+        return workers(threads, meter.again)
+    homes = len(places.devices) if many else 1
+    inner = max(1, (job.threads or torch.get_num_threads()) // (LANES * homes))
+    return workers(LANES if many else 1, meter.again, homes, inner)
 
 
 class _Meter:

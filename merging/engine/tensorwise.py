@@ -1,13 +1,20 @@
-"""Carry out a plan tensor by tensor, for methods that look at a whole tensor or model at once."""
+"""Carry out a plan tensor by tensor, for methods that look at a whole tensor or model at once.
 
-from collections.abc import Iterator, Mapping
+With several devices tensors are dealt out and each device has a thread; where the model is looked
+at as one, all of it goes to the first.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from merging.engine.job import Job
+from merging.engine.lanes import masks_on
+from merging.engine.places import Places, devices_of
 from merging.engine.plan import Plan, Step
+from merging.engine.pool import workers
 from merging.engine.reading import delta, read
 from merging.engine.sink import Sink, output_type
 from merging.errors import CompatibilityError
@@ -17,9 +24,10 @@ from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A job, and which tensors were found equal in all models."""
+    """A job, where its tensors are worked on, and which were found equal in all models."""
 
     job: Job
+    places: Places
     frozen: set[str] = field(default_factory=set)
 
 
@@ -37,26 +45,56 @@ def merge_into(job: Job, sink: Sink) -> frozenset[str]:
         CompatibilityError: A number is not finite, or a result does not fit the output type.
         Cancelled: As raised by the job's progress.
     """
-    work = _Work(job)
-    plan, spec = job.plan, job.plan.recipe.spec
-    assert spec.merge is not None
-    known = dict(_whole_model(work)) if _looks_at_all(plan) else None
+    devices = devices_of(job.device)[: 1 if _looks_at_all(job.plan) else None]
+    work = _Work(job, Places(job.plan, devices))
+    known = dict(_whole_model(work)) if _looks_at_all(job.plan) else None
     if known is not None:
-        known = _surveyed(plan, known)
+        known = _surveyed(job.plan, known)
     done = sink.done
-    steps = [s for s in plan.merged() if s.tensor not in done]
+    steps = [s for s in job.plan.merged() if s.tensor not in done]
+
+    def one(step: Step) -> None:
+        piece = known.pop(step.tensor) if known else _trim(job.plan, _sparse(work, step))
+        rounded = _merged(work, step, piece)
+        sink.write(step.tensor, 0, rounded.flatten())
+
+    if len(devices) > 1:
+        _by_devices(work, one, steps)
+        return frozenset(work.frozen)
     for index, step in enumerate(steps):
         job.progress(index / len(steps), f"merge {step.tensor}")
-        context, stack = known.pop(step.tensor) if known else _trim(plan, _sparse(work, step))
-        if step.tensor in work.frozen and spec.keeps_equal(plan.recipe.settings()):
-            merged = stack[0]
-        else:
-            merged = spec.merge(stack, context)
-        if _on_deltas(plan) and context.base is not None:
-            merged = context.base + merged
-        rounded = cast(step.tensor, merged, output_type(plan, step))
-        sink.write(step.tensor, 0, rounded.flatten())
+        one(step)
     return frozenset(work.frozen)
+
+
+def _by_devices(work: _Work, one: Callable[[Step], None], steps: Sequence[Step]) -> None:
+    """Work through tensors in one thread for each device."""
+    done, places = 0, work.places
+
+    def at_home(step: Step) -> None:
+        with places.at(step.tensor):
+            one(step)
+
+    def tell() -> None:
+        work.job.progress(done / max(1, len(steps)), "merge")
+
+    many = len(places.devices)
+    with workers(1, tell, many, max(1, torch.get_num_threads() // many)) as pool:
+        for _ in pool.each(at_home, steps, lambda step: places.homes[step.tensor]):
+            done += 1
+
+
+def _merged(work: _Work, step: Step, piece: Piece) -> Tensor:
+    """Take the last step of the method and round, once, on the CPU."""
+    plan, spec, (context, stack) = work.job.plan, work.job.plan.recipe.spec, piece
+    assert spec.merge is not None
+    if step.tensor in work.frozen and spec.keeps_equal(plan.recipe.settings()):
+        merged = stack[0]
+    else:
+        merged = spec.merge(stack, context)
+    if _on_deltas(plan) and context.base is not None:
+        merged = context.base + merged
+    return cast(step.tensor, merged, output_type(plan, step))
 
 
 def _on_deltas(plan: Plan) -> bool:
@@ -69,7 +107,7 @@ def _looks_at_all(plan: Plan) -> bool:
 
 def _sparse(work: _Work, step: Step) -> Piece:
     """Read one tensor of all models and drop from it what the method drops."""
-    plan, name, device = work.job.plan, step.tensor, work.job.device
+    plan, name, device = work.job.plan, step.tensor, work.places.device(step.tensor)
     pick = delta if _on_deltas(plan) else read
     stack = torch.stack([pick(plan, model, name, device) for model in plan.experts])
     base = None if plan.base is None else read(plan, plan.base, name, device)
@@ -80,7 +118,7 @@ def _sparse(work: _Work, step: Step) -> Piece:
         tensor=name,
         experts=tuple(e.id for e in plan.recipe.experts),
         settings=plan.recipe.settings(),
-        masks=work.job.masks,
+        masks=masks_on(work.job.masks, device),
         magnitudes=MeasuredMagnitudes(stack),
         base=base,
         statistics=work.job.statistics,

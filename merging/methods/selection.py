@@ -128,9 +128,9 @@ def order_of(values: Tensor, k: int) -> Order:
     if not 1 <= k <= total:
         raise ValueError(f"k is {k}; it must be from 1 to {total}.")
     if values.device.type != "cpu":
-        sizes = values.flatten().abs()
-        size = torch.kthvalue(sizes, k).values
-        return Order(float(size), int((sizes > size).sum()), (int((sizes == size).sum()),))
+        from merging.methods.device_selection import order_there
+
+        return order_there(values, k)
     flat = values.reshape(-1).numpy().view(_KINDS[values.dtype])
     some = min(SAMPLE, max(LEAST_SAMPLE, total // 64))
     sample = flat[:: total // some | 1]  # an odd step meets all columns of most matrices

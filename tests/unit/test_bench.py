@@ -53,7 +53,10 @@ EXPECTED: dict[str, list[str]] = {
     "again": [f"tiny {m}: again after {what} changed" for m in METHODS for what in ("weight", "λ")],
     "preview": ["preview of any change, p95"],
     "sketch": ["tiny: sketch built over inputs read"],
-    "gpu": ["GPU, TIES: bytes moved over time / a device copy's rate"],
+    "gpu": [
+        "GPU, TIES: bytes moved over time / a device copy's rate",
+        "GPU, TIES: the same, the result brought to the host",
+    ],
     "selection": [
         f"k-th magnitude, {kind}, {way}" for kind in ("normal", "of bfloat16") for way in WAYS
     ],
@@ -110,7 +113,7 @@ def test_rows_can_be_chosen(tmp_path: Path, capsys: Any) -> None:
     options = ["--size", "tiny", "--no-mergekit", "--work", str(tmp_path)]
     assert bench_core.main([*options, "--rows", "gpu,preview"]) in (0, 1)
     _, *lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["GPU,", "preview"]
+    assert [line.split()[0] for line in lines] == ["GPU,", "GPU,", "preview"]
     with pytest.raises(SystemExit):
         bench_core.main(["--rows", "nonsense"])
     assert "no row 'nonsense'; there are whole," in capsys.readouterr().err

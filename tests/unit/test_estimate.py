@@ -10,21 +10,31 @@ from torch import Tensor
 
 from merging.checkpoints import MemoryCheckpoint
 from merging.engine import Plan, make_plan
+from merging.engine.choice import SENDING, STARTING, Gpus, Load, choose
 from merging.engine.chunks import CHUNK
 from merging.engine.estimate import (
     FAST,
     FIXED_MEMORY,
     PROMISED,
-    SMALLEST,
     SPARE,
     Estimate,
     check_budget,
     estimate,
 )
+from merging.engine.places import DEVICE_CHUNK, KINDS, LANES, SMALLEST, Kind
 from merging.errors import ResourceError
 from merging.recipe import make_recipe
 
 State = dict[str, Tensor]
+
+
+def gpus(count: int, free: int = 0) -> Kind:
+    """GPUs of which only the number and the free memory are asked."""
+
+    def port(device: str) -> Any:
+        raise AssertionError("nothing is computed here")
+
+    return Kind(port, lambda: count, lambda device: free)
 
 
 class Untouched(MemoryCheckpoint):
@@ -177,14 +187,65 @@ def test_an_svd_is_named() -> None:
 
 def test_the_device_is_chosen_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of("linear")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setitem(KINDS, "cuda", gpus(0))
     told = estimate(plan)
     assert (told.device, told.why) == ("cpu", "there is no CUDA device")
     with pytest.raises(ResourceError, match="There is no CUDA device"):
         estimate(plan, "cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert estimate(plan).why == "the fastest there is"
-    assert (estimate(plan, "cuda").device, estimate(plan, "cuda").why) == ("cuda", "asked for")
+    monkeypatch.setitem(KINDS, "cuda", gpus(2, 1 << 34))
+    told = estimate(plan)
+    assert told.device == "cpu"
+    assert told.why == (
+        "too little for a GPU to pay: 0.00 MB take about 0.0 s on the CPU and 2.0 s on 2 GPUs "
+        "(estimated)"
+    )
+    told = estimate(plan, "cuda")
+    assert (told.device, told.why) == ("cuda", "asked for; all 2 GPUs")
+    assert (told.chunk, told.workers) == (DEVICE_CHUNK, 2 * LANES)
+    assert told.seconds == pytest.approx(STARTING + 3 * 215 * 2 / (2 * SENDING))
+    assert estimate(plan, "cuda:1").why == "asked for"
+    with pytest.raises(ResourceError, match=r"There is no cuda:2: .* are cuda:0 to cuda:1"):
+        estimate(plan, "cuda:2")
+
+
+def test_what_lies_on_a_device_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason that goes before the size; here torch's device without data stands for a GPU."""
+    monkeypatch.setitem(KINDS, "cuda", gpus(1, 1 << 34))
+    state = {"w": torch.zeros(30, 7, device="meta")}
+    base, expert = (MemoryCheckpoint(n, state) for n in "xa")
+    plan = make_plan(make_recipe("linear", ["a"]), base, {"a": expert})
+    assert (estimate(plan).device, estimate(plan).why) == ("cuda", "the weights lie there")
+
+
+def test_a_device_with_little_memory_gets_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lanes of five stacks of three rows of four bytes, in 80 % of what is free."""
+    plan, chunk = plan_of("ties"), DEVICE_CHUNK // 8
+    needed = 2 * 5 * 3 * 4 * chunk
+    for free, size in ((needed / 0.8 + 1, chunk), (needed / 0.8 - 1, chunk // 2)):
+        monkeypatch.setitem(KINDS, "cuda", gpus(1, int(free)))
+        assert estimate(plan, "cuda").chunk == size
+
+
+@pytest.mark.parametrize(
+    ("load", "there", "device", "why"),
+    [
+        ({}, Gpus(0, 0), "cpu", "there is no CUDA device"),
+        ({"moved": 10**9}, Gpus(1, 10**10), "cpu", "1.00 GB take about 1.0 s on the CPU and 2.1 s"),
+        ({}, Gpus(1, 10**10), "cuda", "80.00 GB take about 80.0 s on the CPU and 12.0 s on a GPU"),
+        ({}, Gpus(4, 10**10), "cuda", "80.0 s on the CPU and 4.5 s on 4 GPUs (estimated)"),
+        ({"streams": False}, Gpus(1, 10**10), "cuda", "and 20.0 s on a GPU (estimated)"),
+        ({"needed": 9 * 10**9}, Gpus(1, 10**10), "cpu", "hold 9.00 GB at once, and 10.00 GB of"),
+        ({"needed": 8 * 10**9}, Gpus(1, 10**10), "cuda", "(estimated)"),
+        ({"moved": 1, "lying": True}, Gpus(1, 10**10), "cuda", "the weights lie there"),
+    ],
+    ids=str,
+)
+def test_the_choice_follows_from_bytes_and_rates(
+    load: dict[str, Any], there: Gpus, device: str, why: str
+) -> None:
+    given: dict[str, Any] = {"moved": 8 * 10**10, "rate": 1e9, "streams": True, "needed": 10**8}
+    found = choose(Load(**given | load), there)
+    assert found.device == device and why in found.why
 
 
 def test_a_budget_that_is_too_small_is_refused() -> None:

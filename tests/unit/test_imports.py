@@ -10,6 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = sorted((ROOT / "merging").rglob("*.py"))
+MODULES = [
+    ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for p in LIBRARY
+    if p.name != "__main__.py"
+]
 PAGE = [*sorted((ROOT / "ui").rglob("*.py")), ROOT / "app.py"]
 
 
@@ -79,13 +84,8 @@ def test_nothing_draws_from_the_global_seed(path: Path) -> None:
 
 
 def test_importing_the_library_loads_no_page() -> None:
-    modules = [
-        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for p in LIBRARY
-        if p.name != "__main__.py"
-    ]
     code = (
-        f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\n"
+        f"import sys, importlib\nfor m in {MODULES!r}: importlib.import_module(m)\n"
         "print(sorted({'gradio', 'plotly', 'ui', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -93,6 +93,27 @@ def test_importing_the_library_loads_no_page() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_library_starts_no_cuda() -> None:
+    """Whatever would start it is turned into an error."""
+    code = """
+import importlib, torch
+def refuse(*args):
+    raise AssertionError("CUDA was started")
+torch.cuda._lazy_init = torch.cuda.init = torch._C._cuda_init = refuse
+for module in MODULES: importlib.import_module(module)
+print(torch.cuda.is_initialized())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("MODULES", repr(MODULES))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "False"
 
 
 def test_modules_and_functions_stay_short() -> None:

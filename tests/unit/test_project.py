@@ -38,7 +38,17 @@ def test_the_space_starts_what_is_there(card: dict[str, str]) -> None:
 
 
 def test_every_requirement_is_pinned() -> None:
-    names = {"gradio", "torch", "transformers", "safetensors", "numpy", "plotly", "pyyaml", "scipy"}
+    names = {
+        "gradio",
+        "torch",
+        "transformers",
+        "safetensors",
+        "numpy",
+        "plotly",
+        "pyyaml",
+        "scipy",
+        "numba",
+    }
     assert set(PINS) == names
     loose = {name for name, pin in PINS.items() if not pin.startswith("==")}
     assert loose == {"torch"}

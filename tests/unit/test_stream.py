@@ -91,7 +91,7 @@ METHODS_BY_ID = {spec.id: spec for spec in METHODS}
 STREAMED = [
     (method, dialect)
     for method, dialect in cases()
-    if streams(planned(recipe_of(method, dialect, 3)), "cpu")
+    if streams(planned(recipe_of(method, dialect, 3)))
 ]
 
 
