@@ -169,9 +169,7 @@ def matrices(seed: int) -> dict[str, Tensor]:
     return {n: torch.randn(s, generator=source) for n, s in shapes.items()}
 
 
-SPECTRAL = [
-    spec.id for spec in METHODS if spec.family == "Spectral" and not spec.needs.data
-] + ["opcm"]  # fmt: skip
+SPECTRAL = [s.id for s in METHODS if s.family == "Spectral" and not s.needs.data]
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
