@@ -144,7 +144,7 @@ FURTHER: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("method", "options"), FURTHER, ids=str)
 def test_what_lies_beyond_a_chunk_is_ranked_or_summed(method: str, options: dict[str, Any]) -> None:
     plan = planned(recipe_of(method, "paper", 3, **options))
-    assert streams(plan, "cpu")
+    assert streams(plan)
     want = merged(plan, merge_into)
     for threads in (1, 3):
         assert_same(merged(plan, stream_into, chunk=BLOCK, threads=threads), want)
@@ -166,7 +166,7 @@ HELD: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("method", "options", "why"), HELD, ids=str)
 def test_what_needs_a_whole_tensor_says_why(method: str, options: dict[str, Any], why: str) -> None:
     plan = planned(recipe_of(method, "paper", 2, **options))
-    assert not streams(plan, "cpu")
+    assert not streams(plan)
     assert plan.recipe.spec.whole_for(plan.recipe.settings()) == why
 
 
