@@ -106,9 +106,10 @@ class OpenFiles:
     def expect(self, name: str, start: int, stop: int) -> None:
         """Have the system fetch a run from the disk; see ``merging.checkpoints.base.Opened``."""
         place = self._place(name)
-        if hasattr(os, "posix_fadvise"):
+        file, offset = self._files[place.path], place.at(start)
+        if hasattr(os, "posix_fadvise") and not _at_hand(file, offset):
             size = (stop - start) * place.dtype.itemsize
-            os.posix_fadvise(self._files[place.path], place.at(start), size, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(file, offset, size, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         """Close the files."""
@@ -138,3 +139,13 @@ class OpenFiles:
 
     def _broken(self, name: str, why: str) -> SourceError:
         return SourceError(f"Model {self._label}: cannot read {name!r}: {why}.")
+
+
+def _at_hand(file: int, offset: int) -> bool:
+    """Whether a byte can be read without waiting for the disk; False where nobody can tell."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    try:
+        return os.preadv(file, [bytearray(1)], offset, os.RWF_NOWAIT) == 1
+    except OSError:
+        return False
