@@ -16,6 +16,7 @@ from merging.engine.chunks import Chunk
 from merging.engine.fit import kind
 from merging.engine.lanes import Lane, masks_on
 from merging.engine.loops import narrow, narrow_sum
+from merging.engine.packed import Packed, packed
 from merging.engine.places import Places
 from merging.engine.plan import Plan
 from merging.engine.pool import Workers
@@ -173,8 +174,13 @@ class Stream:
 
     @property
     def kept(self) -> Intermediates | None:
-        """Where trimmed deltas are kept, or None: not on a device, whose memory is the chunks'."""
-        return self.cache if self.places.on_host else None
+        """Where trimmed deltas are kept, or None.
+
+        What is neither trimmed nor dropped is as quickly read again, and a device's memory is the
+        chunks'.
+        """
+        spec = self.sources.plan.recipe.spec
+        return self.cache if self.places.on_host and (spec.trim or spec.sparsify) else None
 
     def _lane(self, chunk: Chunk) -> Lane:
         return self.places.lane(chunk.step.tensor)
@@ -204,18 +210,18 @@ class Stream:
         stack, base = self.space(chunk)
         key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
         found = self.kept.get(key) if self.kept else None
-        if isinstance(found, Tensor):
+        if isinstance(found, Packed):
+            found.into(stack)
             stored = self.sources.stored_base(chunk)
             if stored is not None:
                 base.copy_(stored)
-            return found, base, True
-        if self.kept is not None:
-            stack = torch.empty_like(stack)
+            return stack, base, True
         self._read(self.sources.raw(chunk), stack, base)
         if whole:
             deque(self._trim(chunk, stack, out=stack), maxlen=0)
         if self.kept is not None:
-            self.kept.put(key, stack, stack.numel() * stack.element_size())
+            kept = packed(stack)
+            self.kept.put(key, kept, kept.size)
         return stack, base, whole
 
     def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:

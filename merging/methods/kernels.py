@@ -143,7 +143,7 @@ def drop(deltas: Tensor, keep: Sequence[Tensor]) -> Tensor:
     """
     masks = torch.stack(list(keep)).to(deltas.device)
     if not compiles(deltas):
-        return deltas * masks.reshape(deltas.shape)
+        return deltas.where(masks.reshape(deltas.shape), deltas.new_zeros(()))
     kept = torch.empty_like(deltas, memory_format=torch.contiguous_format)
     loops.mask(*flat(deltas), masks.numpy(), kept.reshape(len(kept), -1).numpy())
     return kept

@@ -198,7 +198,7 @@ def sum_sizes(values: Floats) -> float:
 
 @compiled
 def mask(rows: Floats, step: int, keep: NDArray[np.bool_], out: Floats) -> None:
-    """Multiply values by 1 where they are kept and by 0 where they are not.
+    """Zero what is not kept.
 
     Args:
         rows: Flat.
@@ -206,11 +206,11 @@ def mask(rows: Floats, step: int, keep: NDArray[np.bool_], out: Floats) -> None:
         keep: Shape (experts, count).
         out: Gets the result, shape (experts, count).
     """
-    kind = out.dtype.type
+    zero = out.dtype.type(0)
     for expert in range(len(keep)):
         row, kept, made = rows[expert * step :], keep[expert], out[expert]
         for i in range(len(kept)):
-            made[i] = row[i] * kind(kept[i])
+            made[i] = row[i] if kept[i] else zero
 
 
 @compiled
