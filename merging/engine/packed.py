@@ -12,6 +12,8 @@ from merging.methods.compiled import compiled
 Bits = NDArray[np.signedinteger]
 Marks = NDArray[np.bool_]
 
+TILE = 1024
+
 _INTEGERS = {torch.float32: np.int32, torch.float64: np.int64}
 
 
@@ -70,9 +72,19 @@ def _gather(row: Bits, values: Bits) -> int:
 
 @compiled
 def _spread(values: Bits, marks: Marks, row: Bits) -> int:
-    """Undo ``_gather``; return how many were not zero."""
-    place = 0
-    for i in range(len(marks)):
-        row[i] = values[place] if marks[i] else 0
-        place += marks[i]
-    return place
+    """Undo ``_gather``; return how many were not zero.
+
+    Places are listed first, a tile at a time: a branch at every element would be guessed wrongly.
+    """
+    places = np.empty(TILE + 1, np.int64)
+    row[:] = 0
+    done = 0
+    for begin in range(0, len(marks), TILE):
+        found = 0
+        for i in range(begin, min(begin + TILE, len(marks))):
+            places[found] = i
+            found += marks[i]
+        for i in range(found):
+            row[places[i]] = values[done + i]
+        done += found
+    return done
