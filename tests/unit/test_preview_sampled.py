@@ -1,6 +1,5 @@
 """Previews from samples: against full merges, against the kernels, and as sure as they say."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +15,13 @@ from merging.analysis import Figure, count_conflict
 from merging.checkpoints import Bucket, MemoryCheckpoint
 from merging.errors import ParameterError, UnknownNameError
 from merging.recipe import Recipe, make_recipe
-from merging.sketch import Sketch, build_sketch, columns, preview
+from merging.sketch import Sketch, build_sketch, preview
 from merging.sketch.by_kernels import through_kernels
-from merging.sketch.columns import columns_of, thin_of
-from merging.sketch.counting import Counted
+from merging.sketch.columns import columns_of
+from merging.sketch.loops import Sums
 from merging.sketch.memo import Memo
 from merging.sketch.parts import SAMPLED as SAMPLED_OF
 from merging.sketch.parts import draw, make_parts
-from merging.sketch.values import Values
 from merging.sketch.work import carry_out
 
 IDS = ("a", "b", "c")
@@ -75,15 +73,6 @@ def figure(found: Figure | None) -> Figure:
     return found
 
 
-@pytest.fixture(autouse=True, scope="module")
-def thinned() -> Iterator[None]:
-    """Sums of values run over an eighth of these columns, as in sketches of large models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "THIN", 6144)
-        assert columns.step_of(SAMPLED) == 8 and columns.step_of(WHOLE) == 1
-        yield
-
-
 # --- Against the kernels --------------------------------------------------------------------------
 
 
@@ -122,19 +111,28 @@ RULES = ("authors", "dropped", "strict", "exact", "at_least_one")
 WEIGHTS = st.sampled_from([(1, 1, 1), (1, 0.5, 2), (0, 1, 0.25)])
 
 
+VOTED = ("balance", "tied")
+
+
 def differences(sketch: Sketch, recipe: Recipe) -> list[str]:
-    """What marks, planes and shared passes say otherwise than the method's own kernels."""
+    """What compiled loops say otherwise than the method's own kernels."""
     recipe = recipe.ordered()
-    worked = carry_out(sketch, recipe)
-    rows = sketch.rows(e.id for e in recipe.experts)
-    counted, values = through_kernels(columns_of(sketch, rows), recipe)
-    apart = [
-        n for n in Counted.__slots__ if (getattr(worked.counted, n) != getattr(counted, n)).any()
-    ]
-    for name in Values.__slots__:
-        found, wanted = getattr(worked.values, name), getattr(values, name)
-        close = 1e-6 * np.abs(wanted).max(initial=0)
-        if not np.allclose(found, wanted, rtol=2e-4, atol=close):
+    columns = columns_of(sketch, sketch.rows(e.id for e in recipe.experts))
+    width = columns.deltas.shape[1]
+    pinned = np.sign(columns.deltas[0]).astype(np.int8)
+    worked, change = carry_out(sketch, recipe, pinned, change=True), np.empty(width, np.float32)
+    wanted = through_kernels(columns, recipe, pinned, change)
+    if worked.sign == 0:
+        wanted.moved2[:] = wanted.moved4[:] = 0
+    apart = []
+    if not np.allclose(worked.change, change, rtol=1e-5, atol=1e-6 * np.abs(change).max()):
+        apart.append("change")
+    for name in (n for n in Sums._fields if n not in VOTED):
+        found, right = getattr(worked.sums, name), getattr(wanted, name)
+        if right.dtype == np.int64 and (found != right).any():
+            apart.append(name)
+        close = 1e-6 * np.abs(right).max(initial=0)
+        if not np.allclose(found, right, rtol=2e-4, atol=close):
             apart.append(name)
     return apart
 
@@ -191,12 +189,11 @@ ELEMENTWISE = [
 def test_sampled_weights_are_those_of_the_merge(recipe: Recipe) -> None:
     """Masks included: what the sketch holds is what a merge of all weights gives there."""
     merged = merge(recipe, BASE, MODELS)
-    thin = thin_of(SAMPLED)
-    found = carry_out(SAMPLED, recipe.ordered()).merged
-    assert found is not None and len(found) == thin.parts[-1].stop
-    for part in thin.parts:
+    found = carry_out(SAMPLED, recipe.ordered(), change=True).merged
+    assert found is not None and len(found) == SAMPLED.parts[-1].stop
+    for part in SAMPLED.parts:
         inside = slice(part.start, part.stop)
-        moved = (merged[part.tensor] - BASE[part.tensor]).flatten()[thin.index[inside]]
+        moved = (merged[part.tensor] - BASE[part.tensor]).flatten()[SAMPLED.index[inside]]
         assert np.allclose(found[inside], moved.numpy(), rtol=1e-4, atol=2e-8)
 
 
@@ -254,18 +251,11 @@ def test_buckets_taken_whole_are_exact(recipe: Recipe) -> None:
     assert not sampled.exact and sampled.low < sampled.value < sampled.high
 
 
-def test_small_samples_are_summed_whole() -> None:
-    recipe = make_recipe("dare_ties", IDS, seed=2)
-    some = preview(SAMPLED, recipe)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "THIN", 300_000)
-        fresh = replace(SAMPLED, memo=Memo())
-        assert thin_of(fresh) is fresh
-        every = preview(fresh, recipe)
-    assert every.cells == some.cells
-    assert figure(every.norm).basis == fresh.parts[-1].stop > 4 * figure(some.norm).basis
-    widths = [figure(p.norm).high - figure(p.norm).low for p in (every, some)]
-    assert widths[0] < widths[1] / 2
+def test_values_are_summed_over_all_that_is_held() -> None:
+    found = preview(SAMPLED, make_recipe("dare_ties", IDS, seed=2), make_recipe("linear", IDS))
+    held = SAMPLED.parts[-1].stop
+    assert figure(found.norm).basis == figure(found.flips).basis == held
+    assert found.experts[0].energy.basis == held
 
 
 def test_a_looked_up_cut_is_not_called_exact() -> None:
@@ -465,8 +455,8 @@ def _figures(found: Any) -> dict[str, Figure]:
 
 
 def test_counts_equal_those_of_signs() -> None:
-    """Planes against ``count_conflict`` over the same columns."""
-    found = carry_out(SAMPLED, make_recipe("task_arithmetic", IDS).ordered()).counted
+    """Against ``count_conflict`` over the same columns."""
+    found = carry_out(SAMPLED, make_recipe("task_arithmetic", IDS).ordered()).sums
     for at, part in enumerate(SAMPLED.parts):
         signs = SAMPLED.deltas[:, part.start : part.stop].sign().to(torch.int8)
         right = count_conflict(signs)
