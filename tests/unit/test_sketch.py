@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -458,19 +457,3 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         load_sketch(path)
     with pytest.raises(SourceError, match=r"Cannot read the sketch none\.safetensors"):
         load_sketch(tmp_path / "none.safetensors")
-
-
-# --- Thinned --------------------------------------------------------------------------------------
-
-
-def test_a_thinned_sketch_holds_every_eighth_of_what_is_sampled() -> None:
-    thin = LARGE.thinned(8)
-    for part, full in zip(thin.parts, LARGE.parts, strict=True):
-        step = 1 if full.whole else 8
-        assert part.sampled == -(-full.sampled // step)
-        assert torch.equal(
-            thin.deltas[:, part.start : part.stop], LARGE.deltas[:, full.start : full.stop : step]
-        )
-        assert torch.equal(thin.index[part.start : part.stop],
-                           LARGE.index[full.start : full.stop : step])  # fmt: skip
-    assert replace(thin, thin=False).count == LARGE.count
