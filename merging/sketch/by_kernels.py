@@ -13,9 +13,10 @@ from merging.methods.masks import kept
 from merging.recipe import Recipe
 from merging.sketch.columns import Columns
 from merging.sketch.consensus import added, positive
-from merging.sketch.loops import Floats, Sums, add_up
+from merging.sketch.loops import add_up
 from merging.sketch.parts import Part
 from merging.sketch.quantiles import TableMagnitudes, WeighedMagnitudes
+from merging.sketch.tables import Floats, Sums
 
 NOTHING = SortedMagnitudes(())
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from merging.methods.masks import hash_at
-from merging.sketch.loops import Counts, Floats, Held, Sums, Table, Words
 from merging.sketch.model import Sketch
 from merging.sketch.parts import Part
+from merging.sketch.tables import Counts, Floats, Held, Sums, Table, Words
 
 MOST_BYTES = 256 << 20
 MOST_SEEDS = 2

@@ -8,17 +8,8 @@ from merging.methods.context import Settings
 from merging.methods.depth import depth_factor
 from merging.recipe import Recipe
 from merging.sketch.columns import Columns
-from merging.sketch.loops import (
-    ADD,
-    BY_COUNT,
-    BY_SUM,
-    LARGEST,
-    MEAN,
-    SUM,
-    WEIGHTED_MEAN,
-    Consensus,
-    Floats,
-)
+from merging.sketch.loops import ADD, BY_COUNT, BY_SUM, LARGEST, MEAN, SUM, WEIGHTED_MEAN
+from merging.sketch.tables import Consensus, Floats
 
 _ELECTED = ("ties", "dare_ties")
 _ADDED = ("dare", "task_arithmetic", "linear", "lines")
@@ -43,7 +34,7 @@ def consensus_of(columns: Columns, recipe: Recipe) -> Consensus | None:
         return plain._replace(scale=scale.astype(np.float32))
     return plain._replace(
         election=_ELECTIONS[settings.word("election")],
-        weighted=settings.word("voters") == "weighted",
+        weighted=settings.word("voters") == "weighted" or bool((plain.weights == 1).all()),
         combine=_COMBINED[settings.word("combine")],
         scale=scale.astype(np.float32),
     )

@@ -8,8 +8,8 @@ import numpy as np
 from merging.errors import MergeError
 from merging.methods.params import WEIGHT, Param, Value
 from merging.recipe import Recipe
-from merging.sketch.loops import Floats
 from merging.sketch.model import Sketch
+from merging.sketch.tables import Floats
 from merging.sketch.work import carry_out
 
 CLOSE = 1e-5

@@ -6,124 +6,17 @@ memory, so that every delta is fetched once. Signs, votes and the merged delta a
 order of ``merging.methods.kernels``; sums of a tile may be added in any order.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from merging.methods.compiled import compiled, summed
+from merging.sketch.tables import Consensus, Counts, Floats, Held, Signs, Sums, Survival, Words
 
-Floats = NDArray[np.float32]
-Table = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Words = NDArray[np.int32]
-Signs = NDArray[np.int8]
-
-TILE = 2048
+TILE = 4096
 ADD, BY_SUM, BY_COUNT = 0, 1, 2
 SUM, MEAN, WEIGHTED_MEAN, LARGEST = 0, 1, 2, 3
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _OTHER = 1 << 16
 _SIZE, _EVERY = np.int32(0x7FFFFFFF), np.int32(-1)
-
-
-class Held(NamedTuple):
-    """The sampled deltas.
-
-    Attributes:
-        deltas: Of one expert after the other, shape (experts * columns,).
-        words: Their bit patterns.
-        bits: Hash bits at the same places; empty where none are asked for.
-        starts, stops: First column of every part and the one after its last, shape (parts,).
-    """
-
-    deltas: Floats
-    words: Words
-    bits: Words
-    starts: Counts
-    stops: Counts
-
-
-class Survival(NamedTuple):
-    """What survives, and how it is made up for what does not.
-
-    Attributes:
-        hashed: Whether the hash bits decide rather than the size, shape (experts,).
-        low: Smallest hash bits, or bit pattern of the smallest size, that survive in the columns
-            of a part before ``place``; shape (experts, parts).
-        high: The same from ``place`` on.
-        place: A column of the part, shape (experts, parts).
-        factors: What survivors are multiplied by, shape (experts, parts).
-        lengths: Restore L1 norms instead.
-        floor: Norms below it are not restored.
-    """
-
-    hashed: NDArray[np.bool_]
-    low: Words
-    high: Words
-    place: Counts
-    factors: Floats
-    lengths: bool
-    floor: float
-
-
-class Consensus(NamedTuple):
-    """How survivors become one change.
-
-    Attributes:
-        weights: Shape (experts,).
-        votes: Sign with which each expert's changes meet the others', 0 without a say, (experts,).
-        election: ``ADD`` (nobody is elected, all is added), ``BY_SUM`` or ``BY_COUNT``.
-        weighted: Weights act in the vote, too.
-        combine: ``SUM``, ``MEAN``, ``WEIGHTED_MEAN`` or ``LARGEST``.
-        scale: What the result is multiplied by, shape (parts,).
-        ties: Sign of votes that cancel, shape (parts,).
-    """
-
-    weights: Floats
-    votes: Floats
-    election: int
-    weighted: bool
-    combine: int
-    scale: Floats
-    ties: Floats
-
-
-class Sums(NamedTuple):
-    """Counts and sums by part over its columns.
-
-    Attributes:
-        survivors: Columns kept by 0, 1, ..., n experts that have a say, (parts, experts + 1).
-        contested: Columns where kept changes of both signs meet, (parts,).
-        kept: Changes that survive, of each expert, (parts, experts).
-        balance: Columns that voted plus, less those that voted minus, (parts,).
-        tied: Columns where survivors' votes cancel, (parts,).
-        fought: Columns where somebody wins against somebody, (parts,).
-        flips: Columns that change in the other direction than was pinned, (parts,).
-        kept2, kept4: Second and fourth powers of what survives of each expert, before it is made
-            up for what does not; (parts, experts).
-        won, won2: Pull of each expert where it carries the merged sign and another does not, and
-            its square; (parts, experts).
-        won_all: Product of that with the pull of all winners, (parts, experts).
-        all2: Square of the pull of all winners, (parts,).
-        moved2, moved4: Second and fourth powers of the merged delta, (parts,).
-    """
-
-    survivors: Counts
-    contested: Counts
-    kept: Counts
-    balance: Counts
-    tied: Counts
-    fought: Counts
-    flips: Counts
-    kept2: Table
-    kept4: Table
-    won: Table
-    won2: Table
-    won_all: Table
-    all2: Table
-    moved2: Table
-    moved4: Table
 
 
 @summed
@@ -174,39 +67,49 @@ def _below(x: Floats, y: Signs) -> np.int64:
     """How often a product is negative."""
     found = _ZERO
     for j in range(len(x)):
-        found += _ONE if x[j] * y[j] < _ZERO else _ZERO
+        found += _ONE if x[j] * np.float32(y[j]) < _ZERO else _ZERO
+    return np.int64(found)
+
+
+@summed
+def _both(x: Floats, y: Floats) -> np.int64:
+    """How often two numbers are both positive."""
+    found = _ZERO
+    for j in range(len(x)):
+        found += _ONE if min(x[j], y[j]) > _ZERO else _ZERO
+    return np.int64(found)
+
+
+@summed
+def _balance(x: Floats) -> np.int64:
+    """Sum of signs."""
+    found = _ZERO
+    for j in range(len(x)):
+        found += x[j]
     return np.int64(found)
 
 
 @compiled
 def _select(deltas: Floats, keys: Words, mask: np.int32, level: np.int32, out: Floats) -> None:
+    """Copy the deltas whose key reaches a level; zero elsewhere."""
     for j in range(len(out)):
         out[j] = deltas[j] if keys[j] & mask >= level else _ZERO
 
 
 @compiled
-def _keep(
-    held: Held,
-    survival: Survival,
-    part: int,
-    at: int,
-    width: int,
-    first: int,
-    last: int,
-    kept: Floats,
-) -> None:
-    """Copy what survives of some experts from a column on; zero elsewhere."""
-    columns = len(held.deltas) // len(survival.hashed)
-    for e in range(first, last):
-        begin, out = e * columns + at, kept[(e - first) * TILE : (e - first) * TILE + width]
-        deltas, mask = held.deltas[begin : begin + width], _SIZE
-        keys = held.words[begin : begin + width]
-        if survival.hashed[e]:
-            keys, mask = held.bits[begin : begin + width], _EVERY
-        split = min(max(survival.place[e, part] - (at - held.starts[part]), 0), width)
-        low, high = survival.low[e, part], survival.high[e, part]
-        _select(deltas[:split], keys[:split], mask, low, out[:split])
-        _select(deltas[split:], keys[split:], mask, high, out[split:])
+def _keep(held: Held, survival: Survival, part: int, expert: int, at: int, out: Floats) -> None:
+    """Copy what survives of an expert from a column on; zero elsewhere."""
+    begin = expert * (len(held.deltas) // len(survival.hashed)) + at
+    end = begin + len(out)
+    split = min(max(begin, begin + survival.place[expert, part] - (at - held.starts[part])), end)
+    low, high = survival.low[expert, part], survival.high[expert, part]
+    if survival.hashed[expert]:
+        _select(held.deltas[begin:end], held.bits[begin:end], _EVERY, high, out)
+    else:
+        _select(held.deltas[split:end], held.words[split:end], _SIZE, high, out[split - begin :])
+        if split > begin:
+            last = split - begin
+            _select(held.deltas[begin:split], held.words[begin:split], _SIZE, low, out[:last])
 
 
 @compiled
@@ -219,7 +122,7 @@ def _make_up(held: Held, survival: Survival, part: int, factors: Floats, room: F
             left, full = np.float64(0), np.float64(0)
             for at in range(held.starts[part], held.stops[part], TILE):
                 row = room[: min(TILE, held.stops[part] - at)]
-                _keep(held, survival, part, at, len(row), e, e + 1, row)
+                _keep(held, survival, part, e, at, row)
                 left += _length(row)
                 full += _length(held.deltas[e * columns + at : e * columns + at + len(row)])
             usable = left >= survival.floor and full >= survival.floor
@@ -250,11 +153,9 @@ def _count(kept: Floats, how: Consensus, part: int, ups: Floats, downs: Floats, 
             ups[j] += _ONE if turned > _ZERO else _ZERO
             downs[j] += _ONE if turned < _ZERO else _ZERO
     left = np.int64(width)
-    contested = np.int32(0)
+    out.contested[part] += _both(ups, downs)
     for j in range(width):
-        contested += np.int32((ups[j] > _ZERO) & (downs[j] > _ZERO))
         ups[j] += downs[j]
-    out.contested[part] += contested
     for m in range(1, experts + 1):
         number = _equal(ups, np.float32(m))
         out.survivors[part, m] += number
@@ -277,14 +178,14 @@ def _elect(
         else:
             for j in range(width):
                 signs[j] += row[j]
-    tie, balance, tied = how.ties[part], np.int32(0), np.int32(0)
+    tie = how.ties[part]
     for j in range(width):
-        up, down = signs[j] > _ZERO, signs[j] < _ZERO
-        balance += np.int32(up) - np.int32(down)
-        tied += np.int32((signs[j] == _ZERO) & (present[j] > _ZERO))
-        signs[j] = _ONE if up else (-_ONE if down else tie)
-    out.balance[part] += balance
-    out.tied[part] += tied
+        present[j] = present[j] if signs[j] == _ZERO else _ZERO
+        signs[j] = _ONE if signs[j] > _ZERO else (-_ONE if signs[j] < _ZERO else _ZERO)
+    out.tied[part] += width - _equal(present, _ZERO)
+    out.balance[part] += _balance(signs)
+    for j in range(width):
+        signs[j] = tie if signs[j] == _ZERO else signs[j]
 
 
 @compiled
@@ -407,7 +308,8 @@ def work_out(
             width = min(TILE, held.stops[part] - at)
             merge, signs = rooms[:width], rooms[TILE : TILE + width]
             present, share = rooms[2 * TILE : 2 * TILE + width], rooms[3 * TILE : 3 * TILE + width]
-            _keep(held, survival, part, at, width, 0, experts, kept)
+            for e in range(experts):
+                _keep(held, survival, part, e, at, kept[e * TILE : e * TILE + width])
             _count(kept, how, part, present, share, out)
             _pull(kept, factors, how.weights if how.weighted else ones, width, pull)
             if how.election == ADD:
@@ -416,7 +318,7 @@ def work_out(
                 _elect(pull, how, part, present, signs, out)
                 _merge(pull, how, part, signs, share, merge)
             if not how.weighted:
-                _pull(pull, ones, how.weights, width, pull)
+                _pull(kept, factors, how.weights, width, pull)
             if len(merged):
                 merged[at : at + width] = merge
             _sum(kept, pull, merge, pinned[at : at + width], part, rooms[4 * TILE :], out)

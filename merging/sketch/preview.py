@@ -11,7 +11,7 @@ from merging.checkpoints.buckets import Bucket
 from merging.methods.kernels import trim_rank
 from merging.recipe import Recipe
 from merging.sketch.model import Sketch
-from merging.sketch.tally import ExpertPreview, Tally
+from merging.sketch.tally import EVERYWHERE, ExpertPreview, Tally
 from merging.sketch.work import NO_SIGNS, carry_out
 
 MOST_PINNED = 4
@@ -91,19 +91,18 @@ def preview(sketch: Sketch, recipe: Recipe, pinned: Recipe | None = None) -> Pre
     recipe = recipe.ordered()
     signs = _signs(sketch, pinned)
     tally = Tally(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
-    everywhere = list(range(len(sketch.buckets)))
     ids = [e.id for e in recipe.experts]
     conflicts = tally.conflicts()
-    norm = tally.norm(everywhere)
+    norm = tally.norm(EVERYWHERE)
     mean = float(sketch.norms()[list(tally.rows)].mean())
     return Preview(
         key=recipe.key(),
         cells=dict(zip(sketch.buckets, conflicts, strict=True)),
         whole=Conflict(tuple(c.counts[0] for c in conflicts), tally.slack),
-        experts=tally.experts(everywhere, ids, _cuts(sketch, recipe)),
+        experts=tally.experts(EVERYWHERE, ids, _cuts(sketch, recipe)),
         norm=norm,
         length=None if norm is None else norm.times(1 / mean if mean else 0.0),
-        flips=tally.flips(everywhere),
+        flips=tally.flips(EVERYWHERE),
         tally=tally,
     )
 

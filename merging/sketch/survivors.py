@@ -13,8 +13,8 @@ from merging.methods.context import Settings
 from merging.methods.kernels import L1_FLOOR, trim_rank
 from merging.recipe import Recipe
 from merging.sketch.columns import Columns, Group
-from merging.sketch.loops import Counts, Held, Survival, Table
 from merging.sketch.quantiles import look_up
+from merging.sketch.tables import Counts, Held, Survival, Table
 
 _HALF = 1 << 31
 

@@ -12,10 +12,13 @@ from merging.analysis import Conflict, ConflictCount, Figure, Strata, ratio, sha
 from merging.analysis.figures import Moments
 from merging.recipe import Recipe
 from merging.sketch.columns import columns_of
-from merging.sketch.loops import Sums
 from merging.sketch.model import Sketch
+from merging.sketch.tables import Sums
 from merging.sketch.work import Worked, in_full
 
+Where = list[int] | slice
+
+EVERYWHERE = slice(None)
 _ALL = Figure(1.0, 1.0, 1.0, True, 0)
 
 
@@ -60,7 +63,7 @@ class Tally:
         ]
 
     def experts(
-        self, where: list[int], ids: list[str], cuts: Mapping[str, float]
+        self, where: Where, ids: list[str], cuts: Mapping[str, float]
     ) -> tuple[ExpertPreview, ...]:
         """Return the figures of every expert over some buckets."""
         return tuple(
@@ -74,7 +77,7 @@ class Tally:
             for row, name in enumerate(ids)
         )
 
-    def norm(self, where: list[int]) -> Figure | None:
+    def norm(self, where: Where) -> Figure | None:
         """Return the length of the merged delta over some buckets."""
         if not self._worked.told:
             return None
@@ -82,19 +85,19 @@ class Tally:
         ends = (found.value**0.5, found.low**0.5, found.high**0.5)
         return Figure(*ends, found.exact, found.basis)
 
-    def flips(self, where: list[int]) -> Figure | None:
+    def flips(self, where: Where) -> Figure | None:
         """Return the share of weights that change direction against the pinned recipe."""
         if not (self._worked.told and self._pinned):
             return None
         return share(self._strata(where), self._sums.flips[where])
 
-    def _kept(self, where: list[int], row: int) -> Figure:
+    def _kept(self, where: Where, row: int) -> Figure:
         if self._worked.dense:
             return _ALL
         found = share(self._strata(where), self._sums.kept[where, row], self._full.kept[where, row])
         return found or Figure(0.0, 0.0, 0.0, True, 0)
 
-    def _energy(self, where: list[int], row: int) -> Figure:
+    def _energy(self, where: Where, row: int) -> Figure:
         if self._worked.dense or not self._worked.told:
             return _ALL
         strata, own, full = self._strata(where), self._sums, self._full
@@ -103,7 +106,7 @@ class Tally:
         found = ratio(strata, Moments(y, x, yy, yy, xx), int(strata.counted.sum()))
         return found or Figure(0.0, 0.0, 0.0, True, 0)
 
-    def _won(self, where: list[int], row: int) -> Figure | None:
+    def _won(self, where: Where, row: int) -> Figure | None:
         if not self._worked.told:
             return None
         own = self._sums
@@ -123,7 +126,7 @@ class Tally:
         np.add.at(found, self._sketch.strata, of)
         return found
 
-    def _strata(self, where: list[int]) -> Strata:
+    def _strata(self, where: Where) -> Strata:
         counted = self._counted[where]
         return Strata(counted, self._sketch.population[where], self.slack)
 

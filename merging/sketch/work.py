@@ -10,9 +10,10 @@ from merging.sketch.by_kernels import through_kernels
 from merging.sketch.columns import Columns, columns_of
 from merging.sketch.consensus import added, consensus_of, positive
 from merging.sketch.flatness import works_flat
-from merging.sketch.loops import ADD, SUM, Consensus, Counts, Floats, Signs, Sums, work_out
+from merging.sketch.loops import ADD, SUM, work_out
 from merging.sketch.model import Sketch
 from merging.sketch.survivors import Decided, decide, everything
+from merging.sketch.tables import Consensus, Counts, Floats, Signs, Sums
 from merging.sketch.threads import share_out
 
 NO_SIGNS: Signs = np.empty(0, np.int8)

@@ -15,7 +15,8 @@ from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import hash_bits, kept
 from merging.recipe import Recipe, make_recipe
 from merging.sketch import Sketch, build_sketch
-from merging.sketch.loops import TILE, Sums
+from merging.sketch.loops import TILE
+from merging.sketch.tables import Sums
 from merging.sketch.work import Worked, carry_out
 
 WIDTHS = (1, 63, 64, 65, TILE - 1, TILE, TILE + 1, 32768)

@@ -18,10 +18,10 @@ from merging.recipe import Recipe, make_recipe
 from merging.sketch import Sketch, build_sketch, preview
 from merging.sketch.by_kernels import through_kernels
 from merging.sketch.columns import columns_of
-from merging.sketch.loops import Sums
 from merging.sketch.memo import Memo
 from merging.sketch.parts import SAMPLED as SAMPLED_OF
 from merging.sketch.parts import draw, make_parts
+from merging.sketch.tables import Sums
 from merging.sketch.work import carry_out
 
 IDS = ("a", "b", "c")
