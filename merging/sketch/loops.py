@@ -41,12 +41,13 @@ def _length(x: Floats) -> np.float32:
 
 @summed
 def _wins(
-    pull: Floats, mask: Floats, together: Floats
+    made: Floats, factor: float, weight: float, signs: Floats, together: Floats
 ) -> tuple[np.float32, np.float32, np.float32]:
-    """Sums of what pulls forwards under a mask, of its square, and of its product with all."""
+    """Sums of what pulls along with signs, of its square, and of its product with all."""
     own, square, product = _ZERO, _ZERO, _ZERO
-    for j in range(len(pull)):
-        win = (pull[j] if pull[j] > _ZERO else _ZERO) * mask[j]
+    for j in range(len(made)):
+        along = made[j] * factor * weight * signs[j]
+        win = along if along > _ZERO else _ZERO
         own += win
         square += win * win
         product += win * together[j]
@@ -130,16 +131,6 @@ def _make_up(held: Held, survival: Survival, part: int, factors: Floats, room: F
 
 
 @compiled
-def _pull(kept: Floats, factors: Floats, weights: Floats, width: int, pull: Floats) -> None:
-    """Make up for what was dropped, then weigh."""
-    for e in range(len(factors)):
-        row, own = pull[e * TILE : e * TILE + width], kept[e * TILE : e * TILE + width]
-        factor, weight = factors[e], weights[e]
-        for j in range(width):
-            row[j] = own[j] * factor * weight
-
-
-@compiled
 def _count(kept: Floats, how: Consensus, part: int, ups: Floats, downs: Floats, out: Sums) -> None:
     """Count survivors of a tile, and at each column those on either side."""
     width, experts = len(ups), len(how.votes)
@@ -165,19 +156,27 @@ def _count(kept: Floats, how: Consensus, part: int, ups: Floats, downs: Floats, 
 
 @compiled
 def _elect(
-    voters: Floats, how: Consensus, part: int, present: Floats, signs: Floats, out: Sums
+    kept: Floats,
+    factors: Floats,
+    how: Consensus,
+    part: int,
+    present: Floats,
+    signs: Floats,
+    out: Sums,
 ) -> None:
     """Elect signs by votes, and settle votes that cancel."""
     width = len(signs)
     signs[:] = _ZERO
     for e in range(len(how.weights)):
-        row = voters[e * TILE : e * TILE + width]
+        row, factor = kept[e * TILE : e * TILE + width], factors[e]
+        weight = how.weights[e] if how.weighted else _ONE
         if how.election == BY_COUNT:
             for j in range(width):
-                signs[j] += _ONE if row[j] > _ZERO else (-_ONE if row[j] < _ZERO else _ZERO)
+                vote = row[j] * factor * weight
+                signs[j] += _ONE if vote > _ZERO else (-_ONE if vote < _ZERO else _ZERO)
         else:
             for j in range(width):
-                signs[j] += row[j]
+                signs[j] += row[j] * factor * weight
     tie = how.ties[part]
     for j in range(width):
         present[j] = present[j] if signs[j] == _ZERO else _ZERO
@@ -190,15 +189,22 @@ def _elect(
 
 @compiled
 def _merge(
-    voters: Floats, how: Consensus, part: int, signs: Floats, share: Floats, merged: Floats
+    kept: Floats,
+    factors: Floats,
+    how: Consensus,
+    part: int,
+    signs: Floats,
+    share: Floats,
+    merged: Floats,
 ) -> None:
     """Combine the experts that carry the elected sign."""
     width = len(merged)
     merged[:] = _ZERO
     share[:] = _ZERO
     for e in range(len(how.weights)):
-        row = voters[e * TILE : e * TILE + width]
-        weight = _ONE if how.weighted else how.weights[e]
+        row, factor = kept[e * TILE : e * TILE + width], factors[e]
+        before = how.weights[e] if how.weighted else _ONE
+        after = _ONE if how.weighted else how.weights[e]
         step = _ZERO
         if how.combine == MEAN:
             step = _ONE
@@ -206,12 +212,13 @@ def _merge(
             step = how.weights[e]
         if how.combine == LARGEST:
             for j in range(width):
-                value = row[j] * signs[j] * weight if row[j] * signs[j] > _ZERO else _ZERO
+                agreeing = row[j] * factor * before * signs[j]
+                value = agreeing * after if agreeing > _ZERO else _ZERO
                 merged[j] = value if abs(value) > abs(merged[j]) else merged[j]
         else:
             for j in range(width):
-                agreeing = row[j] * signs[j]
-                merged[j] += agreeing * weight if agreeing > _ZERO else _ZERO
+                agreeing = row[j] * factor * before * signs[j]
+                merged[j] += agreeing * after if agreeing > _ZERO else _ZERO
                 share[j] += step if agreeing > _ZERO else _ZERO
     scale = how.scale[part]
     for j in range(width):
@@ -220,14 +227,14 @@ def _merge(
 
 
 @compiled
-def _add(voters: Floats, how: Consensus, part: int, merged: Floats) -> None:
+def _add(kept: Floats, factors: Floats, how: Consensus, part: int, merged: Floats) -> None:
     """Add all experts."""
     width, scale = len(merged), how.scale[part]
     merged[:] = _ZERO
     for e in range(len(how.weights)):
-        row = voters[e * TILE : e * TILE + width]
+        row, factor, weight = kept[e * TILE : e * TILE + width], factors[e], how.weights[e]
         for j in range(width):
-            merged[j] += row[j]
+            merged[j] += row[j] * factor * weight
     for j in range(width):
         merged[j] *= scale
 
@@ -235,15 +242,17 @@ def _add(voters: Floats, how: Consensus, part: int, merged: Floats) -> None:
 @compiled
 def _sum(
     kept: Floats,
-    pull: Floats,
+    made: Floats,
+    factors: Floats,
+    how: Consensus,
+    part: int,
     merged: Floats,
     pinned: Signs,
-    part: int,
     room: Floats,
     out: Sums,
 ) -> None:
-    """Add the sums of a tile; ``pull`` is not kept."""
-    width, experts = len(merged), out.kept.shape[1]
+    """Add the sums of a tile; ``merged`` is not kept."""
+    width, experts = len(merged), len(factors)
     together, lowest = room[:width], room[TILE : TILE + width]
     second, fourth = _powers(merged)
     out.moved2[part] += second
@@ -255,23 +264,23 @@ def _sum(
     together[:] = _ZERO
     lowest[:] = _ZERO
     for e in range(experts):
-        row, own = pull[e * TILE : e * TILE + width], kept[e * TILE : e * TILE + width]
+        row, factor, weight = made[e * TILE : e * TILE + width], factors[e], how.weights[e]
         for j in range(width):
-            along = row[j] * merged[j]
+            along = row[j] * factor * weight * merged[j]
             lowest[j] = along if along < lowest[j] else lowest[j]
             together[j] += along if along > _ZERO else _ZERO
-            row[j] = along
-        second, fourth = _powers(own)
+        second, fourth = _powers(kept[e * TILE : e * TILE + width])
         out.kept2[part, e] += second
         out.kept4[part, e] += fourth
     for j in range(width):
-        mask = _ONE if (lowest[j] < _ZERO) & (together[j] > _ZERO) else _ZERO
-        together[j] *= mask
-        lowest[j] = mask
-    out.fought[part] += width - _equal(lowest, _ZERO)
+        fought = (lowest[j] < _ZERO) & (together[j] > _ZERO)
+        merged[j] = merged[j] if fought else _ZERO
+        together[j] = together[j] if fought else _ZERO
+    out.fought[part] += width - _equal(merged, _ZERO)
     out.all2[part] += _powers(together)[0]
     for e in range(experts):
-        won, won2, won_all = _wins(pull[e * TILE : e * TILE + width], lowest, together)
+        row = made[e * TILE : e * TILE + width]
+        won, won2, won_all = _wins(row, factors[e], how.weights[e], merged, together)
         out.won[part, e] += won
         out.won2[part, e] += won2
         out.won_all[part, e] += won_all
@@ -299,9 +308,8 @@ def work_out(
         out: Gets the sums; those of ``parts`` are 0.
     """
     experts = len(how.weights)
-    kept, pull = np.empty(experts * TILE, np.float32), np.empty(experts * TILE, np.float32)
-    rooms = np.empty(6 * TILE, np.float32)
-    factors, ones = np.empty(experts, np.float32), np.ones(experts, np.float32)
+    kept, rooms = np.empty(experts * TILE, np.float32), np.empty(6 * TILE, np.float32)
+    factors = np.empty(experts, np.float32)
     for part in parts:
         _make_up(held, survival, part, factors, rooms)
         for at in range(held.starts[part], held.stops[part], TILE):
@@ -311,17 +319,15 @@ def work_out(
             for e in range(experts):
                 _keep(held, survival, part, e, at, kept[e * TILE : e * TILE + width])
             _count(kept, how, part, present, share, out)
-            _pull(kept, factors, how.weights if how.weighted else ones, width, pull)
             if how.election == ADD:
-                _add(pull, how, part, merge)
+                _add(kept, factors, how, part, merge)
             else:
-                _elect(pull, how, part, present, signs, out)
-                _merge(pull, how, part, signs, share, merge)
-            if not how.weighted:
-                _pull(kept, factors, how.weights, width, pull)
+                _elect(kept, factors, how, part, present, signs, out)
+                _merge(kept, factors, how, part, signs, share, merge)
             if len(merged):
                 merged[at : at + width] = merge
-            _sum(kept, pull, merge, pinned[at : at + width], part, rooms[4 * TILE :], out)
+            signed = pinned[at : at + width]
+            _sum(kept, kept, factors, how, part, merge, signed, rooms[4 * TILE :], out)
 
 
 @compiled
@@ -346,19 +352,19 @@ def add_up(
         out: Gets the sums; those of the part are 0.
     """
     experts, columns = len(how.weights), len(merged)
-    kept, pull = np.empty(experts * TILE, np.float32), np.empty(experts * TILE, np.float32)
-    rooms = np.empty(6 * TILE, np.float32)
+    kept, left = np.empty(experts * TILE, np.float32), np.empty(experts * TILE, np.float32)
+    rooms, ones = np.empty(5 * TILE, np.float32), np.ones(experts, np.float32)
     for at in range(0, columns, TILE):
         width = min(TILE, columns - at)
-        result = rooms[:width]
-        result[:] = merged[at : at + width]
+        merge, present = rooms[:width], rooms[TILE : TILE + width]
+        merge[:] = merged[at : at + width]
         for e in range(experts):
-            first, weight = e * columns + at, how.weights[e]
-            row, own = pull[e * TILE : e * TILE + width], kept[e * TILE : e * TILE + width]
-            held, left = deltas[first : first + width], made[first : first + width]
+            first = e * columns + at
+            row, own = left[e * TILE : e * TILE + width], kept[e * TILE : e * TILE + width]
+            row[:] = made[first : first + width]
+            own[:] = deltas[first : first + width]
             for j in range(width):
-                row[j] = left[j] * weight
-                own[j] = held[j] if left[j] != _ZERO else _ZERO
-        present, share = rooms[TILE : TILE + width], rooms[2 * TILE : 2 * TILE + width]
-        _count(kept, how, part, present, share, out)
-        _sum(kept, pull, result, pinned[at : at + width], part, rooms[4 * TILE :], out)
+                own[j] = own[j] if row[j] != _ZERO else _ZERO
+        _count(kept, how, part, present, rooms[2 * TILE : 2 * TILE + width], out)
+        signed = pinned[at : at + width]
+        _sum(kept, left, ones, how, part, merge, signed, rooms[3 * TILE :], out)
