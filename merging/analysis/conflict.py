@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ class ConflictCount:
         return sum(count * (1 - 2.0 ** (1 - m)) for m, count in enumerate(self.survivors) if m >= 2)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conflict:
     """Sign conflict in a bucket or a model, in three parts and what nobody touches.
 
@@ -86,23 +87,23 @@ class Conflict:
     @property
     def agree(self) -> Figure:
         """Two or more experts keep a change there, all of one sign."""
-        table = self._table()
+        table = self._table
         return self._of_all(table.survivors[:, 2:].sum(1) - table.contested)
 
     @property
     def disjoint(self) -> Figure:
         """Only one expert keeps a change there."""
-        return self._of_all(self._table().survivors[:, 1:2].sum(1))
+        return self._of_all(self._table.survivors[:, 1:2].sum(1))
 
     @property
     def contested(self) -> Figure:
         """Kept changes of both signs meet there."""
-        return self._of_all(self._table().contested)
+        return self._of_all(self._table.contested)
 
     @property
     def untouched(self) -> Figure:
         """No expert keeps a change there."""
-        return self._of_all(self._table().survivors[:, 0])
+        return self._of_all(self._table.survivors[:, 0])
 
     @property
     def shared(self) -> int:
@@ -117,7 +118,7 @@ class Conflict:
     @property
     def share(self) -> Figure | None:
         """Contested share of the coordinates kept by two or more; None where there are none."""
-        table = self._table()
+        table = self._table
         return share(table.strata, table.contested, table.survivors[:, 2:].sum(1))
 
     @property
@@ -126,7 +127,7 @@ class Conflict:
 
         The mean of 1 - 2^(1 - m) over coordinates kept by m >= 2 experts, from the masks at hand.
         """
-        table = self._table()
+        table = self._table
         kept = table.survivors[:, 2:]
         if kept.shape[1] == 0:
             return None
@@ -136,8 +137,9 @@ class Conflict:
         return ratio(table.strata, sums, int(x.sum()), 0.5, float(tossed[-1]))
 
     def _of_all(self, hits: Sums) -> Figure:
-        return share(self._table().strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
+        return share(self._table.strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
 
+    @cached_property
     def _table(self) -> "_Table":
         survivors = np.array([c.survivors for c in self.counts], np.float64)
         counted = survivors.sum(1)

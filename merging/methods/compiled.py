@@ -48,7 +48,7 @@ def compiled_sum(loop: Callable[Inputs, Result]) -> Callable[Inputs, Result]:
     Args:
         loop: As for ``compiled``.
     """
-    return _made(loop, {"reassoc"})
+    return _made(loop, {"reassoc", "nsz"})
 
 
 def _made(loop: Callable[Inputs, Result], loose: set[str]) -> Callable[Inputs, Result]:

@@ -1,6 +1,5 @@
 """A recipe carried out on a sketch by the method's own kernels, part by part. Any method works."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +11,14 @@ from merging.methods.context import Context, Magnitudes
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
 from merging.methods.masks import kept
 from merging.recipe import Recipe
-from merging.sketch.columns import Columns, Planes, pack, step_of
-from merging.sketch.counting import Counted, count_planes
+from merging.sketch.columns import Columns
+from merging.sketch.consensus import added, positive
+from merging.sketch.loops import add_up
 from merging.sketch.parts import Part
 from merging.sketch.quantiles import TableMagnitudes, WeighedMagnitudes
-from merging.sketch.values import NOTHING, Values, join_values, positive, sums_of, votes
+from merging.sketch.tables import Floats, Sums
+
+NOTHING = SortedMagnitudes(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,36 @@ class _Piece:
     trimmed: Tensor
 
 
-def through_kernels(columns: Columns, recipe: Recipe) -> tuple[Counted, Values]:
-    """Carry a recipe out; as in ``merging.engine``, on samples where tensors are not whole."""
+def through_kernels(
+    columns: Columns, recipe: Recipe, pinned: NDArray[np.int8], change: Floats
+) -> Sums:
+    """Carry a recipe out; as in ``merging.engine``, on samples where tensors are not whole.
+
+    Args:
+        columns: Of the recipe's experts, in its order.
+        recipe: Ordered.
+        pinned: Signs to compare those of the merged delta with, shape (columns,), or empty.
+        change: Gets the merged delta of a positive λ, shape (columns,), or empty.
+    """
+    spec, settings = recipe.spec, recipe.settings()
+    sums, how = columns.no_sums(), added(columns, settings)
+    turn = -1 if positive(settings)[1] < 0 else 1
     with torch.inference_mode():
         pieces = _trimmed(columns, recipe)
-        spec, settings = recipe.spec, recipe.settings()
         survey = None
         if spec.survey is not None and spec.scope(settings) == "model":
             survey = spec.survey(lambda: ((p.context, p.trimmed) for p in pieces))
-        found = [_values(columns, recipe, piece, survey) for piece in pieces]
-        planes = list(_planes(columns, pieces))
-    return count_planes(columns, planes, votes(settings)), join_values(found)
+        for index, piece in enumerate(pieces):
+            inside = slice(piece.part.start, piece.part.stop)
+            merged = _merged(recipe, piece, survey) * turn
+            own = np.ascontiguousarray(columns.deltas[:, inside]).reshape(-1)
+            made, flat = (
+                np.ascontiguousarray(t.flatten().numpy()) for t in (piece.trimmed, merged)
+            )
+            add_up(index, own, made, flat, how, pinned[inside], sums)
+            if len(change):
+                change[inside] = flat
+    return sums
 
 
 def _trimmed(columns: Columns, recipe: Recipe) -> list[_Piece]:
@@ -113,7 +134,7 @@ def _over_model(columns: Columns, recipe: Recipe, sparse: list[Tensor]) -> Magni
             lambda expert: torch.cat([s[expert].flatten() for s in sparse]), sketch.count
         )
     sizes = torch.cat([s.reshape(len(s), -1) for s in sparse], 1).abs()
-    weights = np.repeat([p.count / p.sampled for p in sketch.parts], columns.sampled.astype(int))
+    weights = np.repeat([p.count / p.sampled for p in sketch.parts], columns.sampled)
     return WeighedMagnitudes(sizes, torch.from_numpy(weights), sketch.count)
 
 
@@ -125,28 +146,11 @@ def _of_part(columns: Columns, recipe: Recipe, part: Part, stack: Tensor) -> Mag
     return TableMagnitudes(tables, part.sampled, stack)
 
 
-def _values(columns: Columns, recipe: Recipe, piece: _Piece, survey: object) -> Values:
-    spec, part = recipe.spec, piece.part
-    settings = recipe.settings()
-    assert spec.merge is not None
-    context, base = replace(piece.context, survey=survey), piece.context.base
-    assert base is not None
-    if spec.space_of(settings) == "deltas":
-        merged = spec.merge(piece.trimmed, context)
-    else:
-        merged = spec.merge(piece.trimmed + base, context) - base
-    step = 1 if part.whole else step_of(columns.sketch)
-    made = piece.trimmed.reshape(len(columns.rows), -1).numpy()[:, None, ::step]
-    own = columns.deltas[:, None, part.start : part.stop : step]
-    thin = np.ascontiguousarray(merged.flatten().numpy()[None, ::step])
-    return sums_of(own * (made != 0), made, thin, settings, positive(settings)[1])
-
-
-def _planes(columns: Columns, pieces: list[_Piece]) -> Iterator[tuple[Planes, Planes]]:
-    """Of every group which deltas that survive are positive and negative."""
-    for group in columns.groups:
-        inside = pieces[group.first : group.first + group.parts]
-        stack = np.stack([p.trimmed.reshape(len(columns.rows), -1).numpy() for p in inside], axis=1)
-        survived: NDArray[np.bool_] = stack != 0
-        deltas = group.view(columns.deltas)
-        yield pack(survived & (deltas > 0)), pack(survived & (deltas < 0))
+def _merged(recipe: Recipe, piece: _Piece, survey: object) -> Tensor:
+    """The merged delta of a part."""
+    spec, base = recipe.spec, piece.context.base
+    assert spec.merge is not None and base is not None
+    context = replace(piece.context, survey=survey)
+    if spec.space_of(recipe.settings()) == "deltas":
+        return spec.merge(piece.trimmed, context)
+    return spec.merge(piece.trimmed + base, context) - base

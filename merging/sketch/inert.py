@@ -8,12 +8,13 @@ import numpy as np
 from merging.errors import MergeError
 from merging.methods.params import WEIGHT, Param, Value
 from merging.recipe import Recipe
-from merging.sketch.columns import Floats
 from merging.sketch.model import Sketch
+from merging.sketch.tables import Floats
 from merging.sketch.work import carry_out
 
 CLOSE = 1e-5
 SEED = "seed"
+RUN = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,27 @@ def inert(sketch: Sketch, recipe: Recipe) -> tuple[Inert, ...]:
         UnknownNameError: An expert is not in the sketch.
     """
     recipe = recipe.ordered()
-    start = carry_out(sketch, recipe).merged
+    start = carry_out(sketch, recipe, change=True).merged
     if start is None:
         return ()
     found = []
     for control, others in _controls(recipe):
-        moved = [carry_out(sketch, other).merged for other in _valid(others)]
-        if moved and all(same is not None and _equal(start, same) for same in moved):
+        moved = list(_valid(others))
+        if moved and all(_equal(start, carry_out(sketch, m, change=True).merged) for m in moved):
             found.append(control)
     return tuple(found)
 
 
-def _equal(one: Floats, other: Floats) -> bool:
-    limit = CLOSE * np.maximum(np.abs(one), np.abs(other))
-    return bool((np.abs(one - other) <= limit).all())
+def _equal(one: Floats, other: Floats | None) -> bool:
+    """Compare run by run, for most differ at once."""
+    if other is None:
+        return False
+    for at in range(0, len(one), RUN):
+        left, right = one[at : at + RUN], other[at : at + RUN]
+        limit = CLOSE * np.maximum(np.abs(left), np.abs(right))
+        if (np.abs(left - right) > limit).any():
+            return False
+    return True
 
 
 def _valid(others: Iterator[tuple[Recipe, dict[str, object]]]) -> Iterator[Recipe]:

@@ -1,7 +1,7 @@
 """The sketch of a set of models: what previews and diagnoses need, and nothing that grows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -37,7 +37,6 @@ class Sketch:
         levels: Quantile tables of the tensors that are not whole, in order of ``parts``, shape
             (tensors, experts, 3, points), float32: values, share at least, share above.
         model_levels: The same over the whole model, shape (experts, 3, points).
-        thin: It is part of another sketch, made by ``thinned``.
         memo: What its previews work out once.
     """
 
@@ -54,7 +53,6 @@ class Sketch:
     dots: Tensor
     levels: Tensor
     model_levels: Tensor
-    thin: bool = False
     memo: Memo = field(default_factory=Memo, repr=False)
 
     def rows(self, ids: Iterable[str]) -> tuple[int, ...]:
@@ -154,22 +152,3 @@ class Sketch:
             delta = self.deltas[row, part.start : part.stop].numpy()
             return exact_table(np.sort(np.abs(delta)))
         return QuantileTable(*self.levels[self._rank[part.tensor], row].numpy())
-
-    def thinned(self, step: int) -> "Sketch":
-        """Return a sketch that holds every ``step``-th sampled coordinate; whole buckets stay."""
-        parts, columns, start = [], [], 0
-        for part in self.parts:
-            kept = np.arange(part.start, part.stop, 1 if part.whole else step)
-            parts.append(replace(part, sampled=len(kept), start=start))
-            columns.append(kept)
-            start += len(kept)
-        chosen = torch.from_numpy(np.concatenate(columns))
-        return replace(
-            self,
-            parts=tuple(parts),
-            index=self.index[chosen],
-            base=self.base[chosen],
-            deltas=self.deltas[:, chosen].contiguous(),
-            thin=True,
-            memo=Memo(),
-        )

@@ -11,10 +11,8 @@ from merging.checkpoints.buckets import Bucket
 from merging.methods.kernels import trim_rank
 from merging.recipe import Recipe
 from merging.sketch.model import Sketch
-from merging.sketch.tally import ExpertPreview, Tally
-from merging.sketch.work import carry_out
-
-Table = NDArray[np.float64]
+from merging.sketch.tally import EVERYWHERE, ExpertPreview, Tally
+from merging.sketch.work import NO_SIGNS, carry_out
 
 MOST_PINNED = 4
 
@@ -91,35 +89,35 @@ def preview(sketch: Sketch, recipe: Recipe, pinned: Recipe | None = None) -> Pre
         UnknownNameError: An expert is not in the sketch.
     """
     recipe = recipe.ordered()
-    tally = Tally(sketch, recipe, carry_out(sketch, recipe), _signs(sketch, pinned))
-    everywhere = list(range(len(sketch.buckets)))
+    signs = _signs(sketch, pinned)
+    tally = Tally(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
     ids = [e.id for e in recipe.experts]
     conflicts = tally.conflicts()
-    norm = tally.norm(everywhere)
+    norm = tally.norm(EVERYWHERE)
     mean = float(sketch.norms()[list(tally.rows)].mean())
     return Preview(
         key=recipe.key(),
         cells=dict(zip(sketch.buckets, conflicts, strict=True)),
         whole=Conflict(tuple(c.counts[0] for c in conflicts), tally.slack),
-        experts=tally.experts(everywhere, ids, _cuts(sketch, recipe)),
+        experts=tally.experts(EVERYWHERE, ids, _cuts(sketch, recipe)),
         norm=norm,
         length=None if norm is None else norm.times(1 / mean if mean else 0.0),
-        flips=tally.flips(everywhere),
+        flips=tally.flips(EVERYWHERE),
         tally=tally,
     )
 
 
-def _signs(sketch: Sketch, pinned: Recipe | None) -> NDArray[np.int8] | None:
-    """Directions of the pinned recipe's merged delta at the thin columns, kept for the latest."""
+def _signs(sketch: Sketch, pinned: Recipe | None) -> NDArray[np.int8]:
+    """Directions of the pinned recipe's merged delta, kept for the latest; empty if unknown."""
     if pinned is None:
-        return None
+        return NO_SIGNS
     recipe = pinned.ordered()
 
-    def make() -> NDArray[np.int8] | None:
-        values = carry_out(sketch, recipe).values
-        return None if values is None else np.sign(values.merged).astype(np.int8)
+    def make() -> NDArray[np.int8]:
+        change = carry_out(sketch, recipe, change=True).change
+        return np.sign(change, out=change).astype(np.int8)
 
-    found: NDArray[np.int8] | None = sketch.memo.get(("pinned", recipe.key()), make, MOST_PINNED)
+    found: NDArray[np.int8] = sketch.memo.get(("pinned", recipe.key()), make, MOST_PINNED)
     return found
 
 

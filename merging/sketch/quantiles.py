@@ -1,6 +1,6 @@
 """Tables of |delta| by kept share, and the order statistics that trims look up in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,14 +135,21 @@ class WeighedMagnitudes:
         sizes: |delta| at the sampled columns, shape (experts, columns).
         weights: How many elements each column stands for, shape (columns,), float64.
         count: Number of elements of the model.
+        known: What was asked for already, as every tensor asks the same.
     """
 
     sizes: Tensor
     weights: Tensor
     count: int
+    known: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def kth_smallest(self, expert: int, k: int) -> float:
         """Return the k-th smallest |delta| of an expert, k from 1 to ``count``."""
+        if (expert, k) not in self.known:
+            self.known[expert, k] = self._found(expert, k)
+        return self.known[expert, k]
+
+    def _found(self, expert: int, k: int) -> float:
         ordered, order = self.sizes[expert].sort()
         reached = self.weights[order].cumsum(0)
         at = int((reached < k - 0.5).sum())

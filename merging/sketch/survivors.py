@@ -1,49 +1,41 @@
 """Which deltas survive trimming and dropping by the TIES and DARE families, straight from tables.
 
-The kernels of these methods zero values; here the same decisions are made as marks, which is all
-that counting needs. Where ties at a threshold are kept by position, a part's columns fall into
-those before a place, where ties are kept, and those after it, where they are not.
+The kernels of these methods zero values; here the same decisions are numbers to compare with. Where
+ties at a threshold are kept by position, a part's columns fall into those before a place, where
+ties are kept, and those after it, where they are not.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from merging.methods.context import Settings
 from merging.methods.kernels import L1_FLOOR, trim_rank
 from merging.recipe import Recipe
-from merging.sketch.columns import Columns, Floats, Group, Run
+from merging.sketch.columns import Columns, Group
 from merging.sketch.quantiles import look_up
-from merging.sketch.scratch import scratch
-
-Marked = NDArray[np.bool_]
-Table = NDArray[np.float64]
+from merging.sketch.tables import Counts, Held, Survival, Table
 
 _HALF = 1 << 31
 
 
-class Survival(Protocol):
-    """Marks what survives, and makes up for what does not."""
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What survives of some columns.
 
-    slack: float
+    Attributes:
+        held: The columns, with the hash bits that are looked at.
+        survival: Which of their deltas survive.
+        slack: Largest relative error of a kept share because a cut was looked up.
+    """
 
-    def marks(self, columns: Columns, run: Run) -> Marked:
-        """Return True where a delta survives, shape (experts, parts, width).
-
-        This and what ``values`` returns stays until the thread asks again.
-        """
-        ...
-
-    def values(self, columns: Columns, run: Run, marks: Marked) -> tuple[Floats, Floats]:
-        """Return what survives, before and after making up for what does not; shapes of marks."""
-        ...
+    held: Held
+    survival: Survival
+    slack: float = 0.0
 
 
-def survival(columns: Columns, recipe: Recipe) -> Survival | None:
-    """Return how a recipe of the TIES and DARE families decides; None for other recipes.
+def decide(columns: Columns, recipe: Recipe) -> Decided | None:
+    """Return what survives a recipe of the TIES, DARE and averaging families; None for others.
 
     Args:
         columns: Of the recipe's experts, in its order.
@@ -51,63 +43,63 @@ def survival(columns: Columns, recipe: Recipe) -> Survival | None:
     """
     settings = recipe.settings()
     if recipe.method == "ties":
-        return Trimmed(columns, settings)
+        return _trimmed(columns, settings)
     dropped = recipe.method == "dare_ties" and all(d == 1 for d in settings.each["density"])
     if recipe.method == "dare" or dropped:
-        return Dropped(settings, recipe.seed)
+        return _dropped(columns, settings, recipe.seed)
+    if recipe.spec.sparsify is None and recipe.spec.trim is None:
+        return Decided(columns.held, everything(columns))
     return None
 
 
-def rescaled(
-    kept: Floats, run: Run, columns: Columns, how: str, densities: tuple[float, ...]
-) -> Floats:
+def everything(columns: Columns) -> Survival:
+    """Return that all deltas survive."""
+    shape = (len(columns.rows), len(columns.parts))
+    level = np.zeros(shape, np.int32)
+    place, factors = np.zeros(shape, np.int64), np.ones(shape, np.float32)
+    return Survival(np.zeros(shape[0], np.bool_), level, level, place, factors, False, L1_FLOOR)
+
+
+def _rescaled(
+    survival: Survival, columns: Columns, how: str, densities: tuple[float, ...]
+) -> Survival:
     """Make up for dropped entries as ``merging.methods.kernels.rescale`` does, part by part."""
-    if how == "none":
-        return kept
+    if how == "l1":
+        return survival._replace(lengths=True)
     if how == "inverse":
         factors = np.array([1 / d if d > 0 else 0.0 for d in densities], np.float32)
-        found: Floats = np.multiply(kept, factors[:, None, None], out=scratch("made", kept.shape))
-        return found
-    left, full = (_l1(a) for a in (kept, run.view(columns.deltas)))
-    usable = (left >= L1_FLOOR) & (full >= L1_FLOOR)
-    factors = np.where(usable, full / np.maximum(left, L1_FLOOR), np.float32(1))
-    scaled: Floats = np.multiply(kept, factors, out=scratch("made", kept.shape))
-    return scaled
+        return survival._replace(factors=np.repeat(factors[:, None], len(columns.parts), 1))
+    return survival
 
 
-def _l1(values: Floats) -> Floats:
-    sizes = np.abs(values, out=scratch("made", values.shape))
-    found: Floats = torch.from_numpy(sizes).sum(-1, keepdim=True).numpy()
-    return found
+def _dropped(columns: Columns, settings: Settings, seed: int) -> Decided:
+    """Entries dropped at random, as ``merging.methods.masks.kept`` does with the merge's bits."""
+    rates = settings.each["drop_rate"]
+    levels = [round(rate * (1 << 32)) - _HALF for rate in rates]
+    nothing = np.float32(np.inf).view(np.int32)
+    hashed = np.array([-_HALF < level < _HALF for level in levels])
+    told = [0 if v <= -_HALF else nothing if v >= _HALF else v for v in levels]
+    level = np.repeat(np.array(told, np.int32)[:, None], len(columns.parts), 1)
+    found = everything(columns)._replace(hashed=hashed, low=level, high=level)
+    held = columns.hashed(seed) if hashed.any() else columns.held
+    kept = tuple(1 - rate for rate in rates)
+    return Decided(held, _rescaled(found, columns, settings.word("rescale"), kept))
 
 
-class Dropped:
-    """Entries dropped at random, as in DARE."""
-
-    slack = 0.0
-
-    def __init__(self, settings: Settings, seed: int) -> None:
-        """Drop by these rates and seed."""
-        self._rates, self._seed = settings.each["drop_rate"], seed
-        self._how = settings.word("rescale")
-
-    def marks(self, columns: Columns, run: Run) -> Marked:
-        """See ``Survival``; equal to ``merging.methods.masks.kept`` of the merge's bits."""
-        bits = run.view(columns.bits(self._seed))
-        levels = [round(rate * (1 << 32)) - _HALF for rate in self._rates]
-        lowest = np.array([min(level, _HALF - 1) for level in levels], np.int32)
-        found: Marked = np.greater_equal(
-            bits, lowest[:, None, None], out=scratch("marks", bits.shape, np.bool_)
-        )
-        for row, level in enumerate(levels):
-            if level >= _HALF:
-                found[row] = False
-        return found
-
-    def values(self, columns: Columns, run: Run, marks: Marked) -> tuple[Floats, Floats]:
-        """See ``Survival``."""
-        kept = np.multiply(run.view(columns.deltas), marks, out=scratch("kept", marks.shape))
-        return kept, rescaled(kept, run, columns, self._how, tuple(1 - p for p in self._rates))
+def _trimmed(columns: Columns, settings: Settings) -> Decided:
+    """Entries below a size trimmed, as ``merging.methods.kernels.trim`` does."""
+    cuts = _Cuts(columns, settings.word("trim_rule"))
+    densities = settings.each["density"]
+    over = cuts.over_model if settings.word("trim_scope") == "global" else cuts.by_part
+    found = [over(row, density) for row, density in enumerate(densities)]
+    low, high = (
+        np.stack([getattr(cut, n) for cut in found]).astype(np.float32).view(np.int32)
+        for n in ("low", "high")
+    )
+    place = np.stack([cut.place for cut in found])
+    survival = everything(columns)._replace(low=low, high=high, place=place)
+    how = settings.word("rescale")
+    return Decided(columns.held, _rescaled(survival, columns, how, densities), cuts.slack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,44 +114,18 @@ class _Cut:
 
     low: Table
     high: Table
-    place: NDArray[np.int64]
+    place: Counts
 
 
-class Trimmed:
-    """Entries below a size trimmed, as in TIES."""
+class _Cuts:
+    """Looks up where experts are cut, over the model or in each tensor."""
 
-    def __init__(self, columns: Columns, settings: Settings) -> None:
-        """Look up where each expert is cut, over the model or in each tensor."""
-        self._rule = settings.word("trim_rule")
-        self._how, self._densities = settings.word("rescale"), settings.each["density"]
-        self.slack = 0.0
-        over = self._over_model if settings.word("trim_scope") == "global" else self._by_part
-        cuts = [over(columns, row, density) for row, density in enumerate(self._densities)]
-        self._low, self._high = (
-            np.stack([getattr(cut, n) for cut in cuts]).astype(np.float32) for n in ("low", "high")
-        )
-        self._place = np.stack([cut.place for cut in cuts])
+    def __init__(self, columns: Columns, rule: str) -> None:
+        self._columns, self._rule, self.slack = columns, rule, 0.0
 
-    def marks(self, columns: Columns, run: Run) -> Marked:
-        """See ``Survival``; equal to what ``merging.methods.kernels.trim`` keeps."""
-        sizes, parts = columns.sizes_of(run), run.parts
-        found: Marked = np.greater_equal(
-            sizes, self._high[:, parts, None], out=scratch("marks", sizes.shape, np.bool_)
-        )
-        low, places = self._low[:, parts], self._place[:, parts]
-        apart = np.nonzero(places)
-        told = (*(axis.tolist() for axis in apart), places[apart].tolist(), low[apart].tolist())
-        for row, part, place, size in zip(*told, strict=True):
-            np.greater_equal(sizes[row, part, :place], size, out=found[row, part, :place])
-        return found
-
-    def values(self, columns: Columns, run: Run, marks: Marked) -> tuple[Floats, Floats]:
-        """See ``Survival``."""
-        kept = np.multiply(run.view(columns.deltas), marks, out=scratch("kept", marks.shape))
-        return kept, rescaled(kept, run, columns, self._how, self._densities)
-
-    def _over_model(self, columns: Columns, row: int, density: float) -> _Cut:
-        sketch = columns.sketch
+    def over_model(self, row: int, density: float) -> _Cut:
+        """One cut for all parts."""
+        columns, sketch = self._columns, self._columns.sketch
         dropped = trim_rank(sketch.count, density, self._rule)
         known = _edge(dropped, sketch.count)
         if known is None and sketch.whole:
@@ -178,22 +144,24 @@ class Trimmed:
         """Kept share at whose size the cut lies; ``strict`` cuts just above what it drops."""
         return (count - dropped + (self._rule == "strict")) / count
 
-    def _by_part(self, columns: Columns, row: int, density: float) -> _Cut:
+    def by_part(self, row: int, density: float) -> _Cut:
+        """A cut for each part."""
+        columns = self._columns
         low, high = np.zeros(len(columns.parts)), np.zeros(len(columns.parts))
         place = np.zeros(len(columns.parts), np.int64)
         sampled = [i for i, part in enumerate(columns.parts) if not part.whole]
         if sampled:
-            cut = self._looked_up(columns, row, density, sampled)
+            cut = self._looked_up(row, density, sampled)
             low[sampled], high[sampled], place[sampled] = cut.low, cut.high, cut.place
         for index, group in enumerate(columns.groups):
-            if group.whole:
-                inside = slice(group.first, group.first + group.parts)
-                cut = self._known(columns, row, density, index, group)
-                low[inside], high[inside], place[inside] = cut.low, cut.high, cut.place
+            inside = slice(group.first, group.first + group.parts)
+            cut = self._known(row, density, index, group)
+            low[inside], high[inside], place[inside] = cut.low, cut.high, cut.place
         return _Cut(low, high, place)
 
-    def _looked_up(self, columns: Columns, row: int, density: float, sampled: list[int]) -> _Cut:
+    def _looked_up(self, row: int, density: float, sampled: list[int]) -> _Cut:
         """Cuts of sampled parts, from their tables; ties are kept in order of their index."""
+        columns = self._columns
         counts = np.array([columns.parts[i].count for i in sampled])
         sizes, kind = np.unique(counts, return_inverse=True)
         ranks = [trim_rank(count, density, self._rule) for count in sizes.tolist()]
@@ -220,7 +188,7 @@ class Trimmed:
                 place = np.where(same, 0, place)
         return _Cut(low.astype(np.float64), high.astype(np.float64), place)
 
-    def _known(self, columns: Columns, row: int, density: float, index: int, group: Group) -> _Cut:
+    def _known(self, row: int, density: float, index: int, group: Group) -> _Cut:
         """Cuts of whole parts of one size, from their ordered sizes."""
         dropped = trim_rank(group.width, density, self._rule)
         place = np.zeros(group.parts, np.int64)
@@ -228,7 +196,7 @@ class Trimmed:
         if edge is not None:
             level = np.full(group.parts, edge)
             return _Cut(level, level, place)
-        ordered = columns.ordered[index][row]
+        ordered = self._columns.ordered[index][row]
         size = ordered[:, dropped - 1 if self._rule == "strict" else dropped]
         after = np.nextafter(size, np.float32(np.inf))
         if self._rule == "strict":
@@ -236,7 +204,7 @@ class Trimmed:
         high = size.copy()
         if self._rule in ("exact", "at_least_one"):
             for at in np.flatnonzero(ordered[:, dropped - 1] == size).tolist():
-                sizes = group.view(columns.sizes, at, at + 1)[row, 0]
+                sizes = np.abs(group.view(self._columns.deltas)[row, at])
                 above = group.width - int(np.searchsorted(ordered[at], size[at], "right"))
                 ties = np.flatnonzero(sizes == size[at])
                 place[at] = ties[group.width - dropped - above - 1] + 1

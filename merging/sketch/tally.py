@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from merging.analysis import Conflict, ConflictCount, Figure, Strata, ratio, share, total
 from merging.analysis.figures import Moments
 from merging.recipe import Recipe
-from merging.sketch.columns import Columns, columns_of, pack, thin_of
+from merging.sketch.columns import columns_of
 from merging.sketch.model import Sketch
-from merging.sketch.work import Worked
+from merging.sketch.tables import Sums
+from merging.sketch.work import Worked, in_full
 
-Table = NDArray[np.float64]
+Where = list[int] | slice
 
+EVERYWHERE = slice(None)
 _ALL = Figure(1.0, 1.0, 1.0, True, 0)
 
 
@@ -44,19 +46,16 @@ class ExpertPreview:
 class Tally:
     """Counts and sums by bucket, and the figures they give."""
 
-    def __init__(
-        self, sketch: Sketch, recipe: Recipe, worked: Worked, pinned: NDArray[np.int8] | None
-    ) -> None:
+    def __init__(self, sketch: Sketch, recipe: Recipe, worked: Worked, pinned: bool) -> None:
         """Add up what was worked out by part."""
         self._sketch, self._worked, self._pinned = sketch, worked, pinned
+        self._sums = Sums(*(self._by_bucket(table) for table in worked.sums))
         self.rows = sketch.rows(e.id for e in recipe.experts)
         self.buckets, self.slack = sketch.buckets, worked.slack
 
     def conflicts(self) -> list[Conflict]:
         """Return the conflict of every bucket."""
-        counted = self._worked.counted
-        survivors = self._by_bucket(counted.survivors).astype(np.int64).tolist()
-        contested = self._by_bucket(counted.contested).astype(np.int64).tolist()
+        survivors, contested = self._sums.survivors.tolist(), self._sums.contested.tolist()
         population = self._sketch.population.astype(np.int64).tolist()
         return [
             Conflict((ConflictCount(tuple(s), c, n),), self.slack)
@@ -64,7 +63,7 @@ class Tally:
         ]
 
     def experts(
-        self, where: list[int], ids: list[str], cuts: Mapping[str, float]
+        self, where: Where, ids: list[str], cuts: Mapping[str, float]
     ) -> tuple[ExpertPreview, ...]:
         """Return the figures of every expert over some buckets."""
         return tuple(
@@ -78,81 +77,60 @@ class Tally:
             for row, name in enumerate(ids)
         )
 
-    def norm(self, where: list[int]) -> Figure | None:
+    def norm(self, where: Where) -> Figure | None:
         """Return the length of the merged delta over some buckets."""
-        values = self._worked.values
-        if values is None:
+        if not self._worked.told:
             return None
-        sums = (self._by_bucket(v)[where] for v in (values.moved2, values.moved4))
-        found = total(self._thin(where), *sums)
+        found = total(self._strata(where), self._sums.moved2[where], self._sums.moved4[where])
         ends = (found.value**0.5, found.low**0.5, found.high**0.5)
         return Figure(*ends, found.exact, found.basis)
 
-    def flips(self, where: list[int]) -> Figure | None:
+    def flips(self, where: Where) -> Figure | None:
         """Return the share of weights that change direction against the pinned recipe."""
-        if self._flipped is None:
+        if not (self._worked.told and self._pinned):
             return None
-        return share(self._thin(where), self._flipped[where])
+        return share(self._strata(where), self._sums.flips[where])
 
-    @cached_property
-    def _flipped(self) -> Table | None:
-        values = self._worked.values
-        if values is None or self._pinned is None:
-            return None
-        against = np.sign(values.merged).astype(np.int8) * self._pinned == -1
-        columns = self._thin_columns
-        marks = [pack(group.view(against[None])[0]) for group in columns.groups]
-        parts = [np.bitwise_count(plane).sum(-1, dtype=np.int64) for plane in marks]
-        return self._by_bucket(np.concatenate(parts))
-
-    def _kept(self, where: list[int], row: int) -> Figure:
+    def _kept(self, where: Where, row: int) -> Figure:
         if self._worked.dense:
             return _ALL
-        changes = columns_of(self._sketch, self.rows).changes
-        sums = (self._by_bucket(of[:, row])[where] for of in (self._worked.counted.kept, changes))
-        return share(self._wide(where), *sums) or Figure(0.0, 0.0, 0.0, True, 0)
-
-    def _energy(self, where: list[int], row: int) -> Figure:
-        values = self._worked.values
-        if self._worked.dense or values is None:
-            return _ALL
-        second, fourth = self._thin_columns.squares
-        y, x, yy, xx = (
-            self._by_bucket(of[:, row])[where]
-            for of in (values.kept2, second, values.kept4, fourth)
-        )
-        thin = self._thin(where)
-        found = ratio(thin, Moments(y, x, yy, yy, xx), int(thin.counted.sum()))
+        found = share(self._strata(where), self._sums.kept[where, row], self._full.kept[where, row])
         return found or Figure(0.0, 0.0, 0.0, True, 0)
 
-    def _won(self, where: list[int], row: int) -> Figure | None:
-        values = self._worked.values
-        if values is None:
-            return None
-        y, yy, xy = (
-            self._by_bucket(of[:, row])[where] for of in (values.won, values.won2, values.won_all)
-        )
-        x, xx, fought = (
-            self._by_bucket(of)[where] for of in (values.won.sum(1), values.all2, values.fought)
-        )
-        return ratio(self._thin(where), Moments(y, x, yy, xy, xx), int(fought.sum()))
+    def _energy(self, where: Where, row: int) -> Figure:
+        if self._worked.dense or not self._worked.told:
+            return _ALL
+        strata, own, full = self._strata(where), self._sums, self._full
+        sums = (t[where, row] for t in (own.kept2, full.kept2, own.kept4, full.kept4))
+        y, x, yy, xx = sums
+        found = ratio(strata, Moments(y, x, yy, yy, xx), int(strata.counted.sum()))
+        return found or Figure(0.0, 0.0, 0.0, True, 0)
 
-    def _by_bucket(self, of: NDArray[Any]) -> Table:
+    def _won(self, where: Where, row: int) -> Figure | None:
+        if not self._worked.told:
+            return None
+        own = self._sums
+        y, yy, xy = (t[where, row] for t in (own.won, own.won2, own.won_all))
+        x, xx, fought = own.won[where].sum(1), own.all2[where], own.fought[where]
+        return ratio(self._strata(where), Moments(y, x, yy, xy, xx), int(fought.sum()))
+
+    @cached_property
+    def _full(self) -> Sums:
+        """The sums where everything survives."""
+        columns = columns_of(self._sketch, self.rows)
+        return Sums(*(self._by_bucket(table) for table in in_full(columns)))
+
+    def _by_bucket(self, of: NDArray[Any]) -> NDArray[Any]:
         """Add parts up: (parts, ...) to (buckets, ...)."""
-        found = np.zeros((len(self.buckets), *of.shape[1:]))
+        found = np.zeros((len(self._sketch.buckets), *of.shape[1:]), of.dtype)
         np.add.at(found, self._sketch.strata, of)
         return found
 
-    def _wide(self, where: list[int]) -> Strata:
-        return self._strata(columns_of(self._sketch, self.rows), where)
-
-    def _thin(self, where: list[int]) -> Strata:
-        return self._strata(self._thin_columns, where)
+    def _strata(self, where: Where) -> Strata:
+        counted = self._counted[where]
+        return Strata(counted, self._sketch.population[where], self.slack)
 
     @cached_property
-    def _thin_columns(self) -> Columns:
-        return columns_of(thin_of(self._sketch), self.rows)
-
-    def _strata(self, columns: Columns, where: list[int]) -> Strata:
-        counted = self._by_bucket(columns.sampled)[where]
-        return Strata(counted, self._sketch.population[where], self.slack)
+    def _counted(self) -> NDArray[np.float64]:
+        columns = columns_of(self._sketch, self.rows)
+        return self._by_bucket(columns.sampled).astype(np.float64)

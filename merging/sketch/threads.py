@@ -24,16 +24,6 @@ def share_out(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Res
     return list(_pool(threads).map(work, known))
 
 
-def both(one: Callable[[], Result], other: Callable[[], Item]) -> tuple[Result, Item]:
-    """Do two long pieces of work, at the same time where there are threads for it."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        return one(), other()
-    pool = _pool(threads)
-    found, too = pool.submit(one), pool.submit(other)
-    return found.result(), too.result()
-
-
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that stay. Telling them to compute alone must not tell threads made later so too."""

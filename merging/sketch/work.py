@@ -1,37 +1,25 @@
-"""A recipe carried out on a sketch: by marks where that is the same, else by kernels on each part.
+"""A recipe carried out on a sketch: by compiled loops where that is the same, else by kernels."""
 
-The methods' own kernels do the merging in both; what survives in the TIES and DARE families is
-known from tables without them.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from merging.methods.context import Context, Settings
-from merging.methods.kernels import elect
-from merging.methods.masks import HashMasks
 from merging.recipe import Recipe
 from merging.sketch.by_kernels import through_kernels
-from merging.sketch.columns import (
-    THIN_RUN,
-    WIDE_RUN,
-    Columns,
-    Floats,
-    Planes,
-    Run,
-    columns_of,
-    pack,
-    thin_of,
-)
-from merging.sketch.compact import Consensus, Elected, consensus_of, merge_run, turned
-from merging.sketch.counting import Counted, count_planes
+from merging.sketch.columns import Columns, columns_of
+from merging.sketch.consensus import added, consensus_of, positive
 from merging.sketch.flatness import works_flat
+from merging.sketch.loops import ADD, SUM, work_out
 from merging.sketch.model import Sketch
-from merging.sketch.survivors import Survival, survival
-from merging.sketch.threads import both
-from merging.sketch.values import NOTHING, Values, join_values, positive, sums_of, votes
+from merging.sketch.survivors import Decided, decide, everything
+from merging.sketch.tables import Consensus, Counts, Floats, Signs, Sums
+from merging.sketch.threads import share_out
+
+NO_SIGNS: Signs = np.empty(0, np.int8)
+NO_CHANGE: Floats = np.empty(0, np.float32)
+FEWEST = 1 << 17
+MOST_FULL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,190 +27,117 @@ class Worked:
     """What a recipe does on a sketch, by part.
 
     Attributes:
-        counted: Over all columns.
-        values: Over the thin columns; None where only a merge can tell. They are those of a
-            positive λ.
+        sums: Those of values are of a positive λ.
+        told: Whether values are known; else only a merge can tell.
         sign: Of λ: -1, 0 or 1.
         dense: Every change is kept.
         slack: Largest relative error of a kept share because a cut was looked up.
+        change: The merged delta of a positive λ, where it was asked for, shape (columns,).
     """
 
-    counted: Counted
-    values: Values | None
+    sums: Sums
+    told: bool
     sign: int
     dense: bool
     slack: float = 0.0
+    change: Floats = field(default_factory=lambda: NO_CHANGE)
 
     @property
     def merged(self) -> Floats | None:
-        """The merged delta at the thin columns, shape (columns,); None if only a merge can tell."""
-        return None if self.values is None else self.values.merged * np.float32(self.sign)
+        """The merged delta, shape (columns,); None if only a merge can tell."""
+        return self.change * np.float32(self.sign) if self.told else None
 
 
-def carry_out(sketch: Sketch, recipe: Recipe) -> Worked:
+def carry_out(
+    sketch: Sketch, recipe: Recipe, pinned: Signs = NO_SIGNS, change: bool = False
+) -> Worked:
     """Do to the sampled deltas what a merge would do to all.
 
     Args:
         sketch: Of the models.
         recipe: Ordered.
+        pinned: Signs to compare those of the merged delta with, shape (columns,), or empty.
+        change: Return the merged delta, too.
 
     Raises:
         UnknownNameError: An expert is not in the sketch.
     """
-    rows = sketch.rows(e.id for e in recipe.experts)
-    wide, thin = columns_of(sketch, rows), columns_of(thin_of(sketch), rows)
+    columns = columns_of(sketch, sketch.rows(e.id for e in recipe.experts))
     settings, spec = recipe.settings(), recipe.spec
     _, sign = positive(settings)
-    known = survival(wide, recipe)
-    if known is not None:
-        also = known if thin is wide else survival(thin, recipe)
-        # Two long jobs: short ones would pass the interpreter's lock to and fro all the time.
-        counted, values = both(
-            lambda: count_planes(wide, _marked(wide, known), votes(settings)),
-            lambda: _values(thin, recipe, also),
-        )
-        return Worked(counted, values, sign, False, known.slack)
     dense = spec.sparsify is None and spec.trim is None
-    if spec.whole is not None or not (sketch.whole or works_flat(recipe)):
-        counted = count_planes(wide, wide.signs, votes(settings))
-        return Worked(counted, None, sign, True)
-    if dense and spec.scope(settings) == "element" and not spec.shaped(settings):
-        counted = count_planes(wide, wide.signs, votes(settings))
-        return Worked(counted, _values(thin, recipe, None), sign, True)
-    counted, values = through_kernels(wide, recipe)
-    return Worked(counted, values, sign, dense)
-
-
-def _marked(columns: Columns, known: Survival) -> list[tuple[Planes, Planes]]:
-    """Planes of the surviving deltas of every group."""
-    planes = []
-    for group, (up, down) in zip(columns.groups, columns.signs, strict=True):
-        runs = group.runs(len(columns.rows), WIDE_RUN)
-        packed = [pack(known.marks(columns, run)) for run in runs]
-        kept = packed[0] if len(packed) == 1 else np.concatenate(packed, axis=1)
-        planes.append((kept & up, kept & down))
-    return planes
-
-
-def _values(columns: Columns, recipe: Recipe, known: Survival | None) -> Values:
-    """Merge all columns in long runs, or part by part where kernels look at one tensor."""
-    settings = recipe.settings()
-    majority = settings.common.get("zero_sign") == "majority"
-    surveyed = majority and recipe.spec.scope(settings) == "model"
-    how = consensus_of(recipe)
-    if how is not None:
-        tie = None if majority else 1.0
-        found = _compactly(columns, recipe, known, how, surveyed, tie)
+    how, decided = consensus_of(columns, recipe), decide(columns, recipe)
+    if spec.whole is not None or not (how or sketch.whole or works_flat(recipe)):
+        return Worked(_all(columns, added(columns, settings)), False, sign, True)
+    merged = np.empty(columns.deltas.shape[1], np.float32) if change else NO_CHANGE
+    slack = 0.0
+    if how is not None and decided is not None:
+        majority = settings.common.get("zero_sign") == "majority"
+        scope = spec.scope(settings) if majority else ""
+        sums = _work(columns, decided, how, scope, pinned, merged)
+        slack = decided.slack
     else:
-        alone = recipe.spec.shaped(settings) or (majority and not surveyed)
-        found = _by_kernels(columns, recipe, known, surveyed, alone)
-    if positive(settings)[1]:
-        return found
-    still = np.zeros(len(found.moved2))
-    return replace(found, moved2=still, moved4=still)
+        sums = through_kernels(columns, recipe, pinned, merged)
+    if not sign:
+        for moved in (sums.moved2, sums.moved4):
+            moved[:] = 0
+    return Worked(sums, True, sign, dense, slack, merged)
 
 
-def _compactly(
-    columns: Columns,
-    recipe: Recipe,
-    known: Survival | None,
-    how: Consensus,
-    surveyed: bool,
-    tie: float | None,
-) -> Values:
-    """Merge by ``merging.sketch.compact``.
+def in_full(columns: Columns) -> Sums:
+    """Return the sums where everything survives; of what is merged they say nothing."""
 
-    Where the model decides tied votes, its last decision is the guess; runs with such votes are
-    done again when it was wrong.
-    """
-    runs = [run for group in columns.groups for run in group.runs(len(columns.rows), THIN_RUN)]
-    round_about = turned(recipe.settings())
-    guess = columns.guess if surveyed else tie
+    def make() -> Sums:
+        count, parts = len(columns.rows), len(columns.parts)
+        ones, each = np.ones(count, np.float32), np.ones(parts, np.float32)
+        return _all(columns, Consensus(ones, ones, ADD, True, SUM, each, each))
 
-    def merge(run: Run, tie: float | None) -> Elected:
-        return merge_run(*_survived(columns, known, run), how, tie, round_about)
-
-    found = [merge(run, guess) for run in runs]
-    if surveyed:
-        weights = np.array([part.count / part.sampled for part in columns.parts])
-        balance = float(np.concatenate([f.balance for f in found]) @ weights)
-        columns.guess = right = float((balance > 0) - (balance < 0))
-        if right != guess:
-            found = [
-                merge(run, right) if old.tied else old for run, old in zip(runs, found, strict=True)
-            ]
-    return join_values(f.values for f in found)
-
-
-def _by_kernels(
-    columns: Columns, recipe: Recipe, known: Survival | None, surveyed: bool, alone: bool
-) -> Values:
-    """Merge by the method's own kernels."""
-    settings = recipe.settings()
-    lasting, sign = positive(settings)
-    most = 1 if alone else THIN_RUN
-    runs = [run for group in columns.groups for run in group.runs(len(columns.rows), most)]
-    found = (_survived(columns, known, run) for run in runs)
-    survived = list(found) if known is None else [_copied(*pair) for pair in found]
-    tie = _tie(survived, lasting) if surveyed else None
-
-    def merge(item: tuple[Run, tuple[Floats, Floats]]) -> Values:
-        run, (kept, made) = item
-        merged = _merge(columns, recipe, lasting, run, made, tie)
-        return sums_of(kept, made, merged, settings, sign)
-
-    return join_values(map(merge, zip(runs, survived, strict=True)))
-
-
-def _survived(columns: Columns, known: Survival | None, run: Run) -> tuple[Floats, Floats]:
-    if known is None:
-        whole = run.view(columns.deltas)
-        return whole, whole
-    return known.values(columns, run, known.marks(columns, run))
-
-
-def _copied(kept: Floats, made: Floats) -> tuple[Floats, Floats]:
-    """Take survivors out of memory that is used again."""
-    own = kept.copy()
-    return own, own if made is kept else made.copy()
-
-
-def _tie(survived: list[tuple[Floats, Floats]], settings: Settings) -> float:
-    """The sign that prevails over the model, that of ``merging.methods.ties.balance``."""
-    weights = settings.each["weight"]
-    weighted = settings.word("voters") == "weighted"
-
-    def balance(item: tuple[Floats, Floats]) -> float:
-        made = torch.from_numpy(item[1])
-        if weighted:
-            made = made * torch.tensor(weights).reshape(-1, 1, 1)
-        return float(elect(made, settings.word("election")).sum(dtype=torch.float64))
-
-    total = sum(map(balance, survived))
-    return float((total > 0) - (total < 0))
-
-
-def _merge(
-    columns: Columns, recipe: Recipe, settings: Settings, run: Run, made: Floats, tie: float | None
-) -> Floats:
-    """The merged delta of a run, shape (parts, width)."""
-    spec, part = recipe.spec, columns.parts[run.parts.start]
-    assert spec.merge is not None
-    base = torch.from_numpy(columns.base[run.columns])
-    context = Context(
-        tensor=part.tensor,
-        experts=tuple(e.id for e in recipe.experts),
-        settings=settings,
-        masks=HashMasks(recipe.seed),
-        magnitudes=NOTHING,
-        survey=None if tie is None else torch.tensor(tie),
-        base=base,
-        names=columns.sketch.names,
-    )
-    stack = torch.from_numpy(made).reshape(len(made), -1)
-    if spec.space_of(settings) == "deltas":
-        merged = spec.merge(stack, context)
-    else:
-        merged = spec.merge(stack + base, context) - base
-    found: Floats = merged.numpy().reshape(made.shape[1:])
+    found: Sums = columns.sketch.memo.get(("full", columns.rows), make, MOST_FULL)
     return found
+
+
+def _all(columns: Columns, how: Consensus) -> Sums:
+    return _work(columns, Decided(columns.held, everything(columns)), how, "", NO_SIGNS, NO_CHANGE)
+
+
+def _work(
+    columns: Columns, decided: Decided, how: Consensus, scope: str, pinned: Signs, merged: Floats
+) -> Sums:
+    """Work all parts out; where majorities settle tied votes, again if they were guessed wrong.
+
+    Args:
+        scope: Whose majority settles tied votes: "" settles them as plus, "model" by that of the
+            model, anything else by that of each part.
+    """
+    sums = columns.no_sums()
+    if scope:
+        how = how._replace(ties=columns.guess)
+
+    def work(parts: Counts) -> None:
+        work_out(parts, decided.held, decided.survival, how, pinned, merged, sums)
+
+    share_out(work, _jobs(columns, np.arange(len(columns.parts))))
+    if not scope:
+        return sums
+    balance = sums.balance.astype(np.float64)
+    if scope == "model":
+        weights = np.array([part.count / part.sampled for part in columns.parts])
+        balance[:] = balance @ weights
+    columns.guess = right = np.sign(balance).astype(np.float32)
+    (wrong,) = np.nonzero((sums.tied > 0) & (right != how.ties))
+    if len(wrong):
+        for table in sums:
+            table[wrong] = 0
+        how = how._replace(ties=right)
+        share_out(work, _jobs(columns, wrong))
+    return sums
+
+
+def _jobs(columns: Columns, parts: Counts) -> list[Counts]:
+    """Cut parts into jobs of about as many columns, a few for each thread."""
+    reached = columns.sampled[parts].cumsum()
+    number = min(4 * torch.get_num_threads(), int(reached[-1]) * len(columns.rows) // FEWEST)
+    if torch.get_num_threads() == 1 or number < 2:
+        return [parts]
+    edges = np.searchsorted(reached, np.linspace(0, reached[-1], number + 1)[1:-1])
+    return [job for job in np.split(parts, edges) if len(job)]

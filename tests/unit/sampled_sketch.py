@@ -1,15 +1,13 @@
 """Sketches of one family of models, sampled and whole, for tests of previews from samples."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import torch
 from builders import State, checkpoints
 
 from merging.analysis import Figure
 from merging.checkpoints import MemoryCheckpoint
-from merging.sketch import Sketch, build_sketch, columns
+from merging.sketch import Sketch, build_sketch
 
 IDS = ("a", "b", "c")
 SHAPES = {
@@ -51,11 +49,3 @@ WHOLE = sketch_of(BASE, MODELS, whole=10**6)
 def figure(found: Figure | None) -> Figure:
     assert found is not None
     return found
-
-
-def thin_sums() -> Iterator[None]:
-    """A fixture: sums run over an eighth of these columns, as in sketches of large models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "THIN", 6144)
-        assert columns.step_of(SAMPLED) == 8 and columns.step_of(WHOLE) == 1
-        yield

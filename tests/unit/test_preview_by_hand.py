@@ -4,14 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from sampled_sketch import BASE, IDS, MODELS, SAMPLED, figure, sketch_of, thin_sums
+from sampled_sketch import BASE, IDS, MODELS, SAMPLED, figure, sketch_of
 
 from merging.checkpoints import Bucket
 from merging.errors import UnknownNameError
 from merging.recipe import make_recipe
 from merging.sketch import Sketch, preview
-
-thinned = pytest.fixture(autouse=True, scope="module")(thin_sums)
 
 
 def small(**deltas: Any) -> Sketch:

@@ -7,21 +7,18 @@ import numpy as np
 import pytest
 import torch
 from builders import State, merge
-from sampled_sketch import BASE, IDS, MODELS, SAMPLED, WHOLE, figure, sketch_of, thin_sums
+from sampled_sketch import BASE, IDS, MODELS, SAMPLED, WHOLE, figure, sketch_of
 
 from merging.analysis import Figure, count_conflict
 from merging.checkpoints import Bucket
 from merging.recipe import Recipe, make_recipe
-from merging.sketch import Sketch, columns, preview
-from merging.sketch.columns import thin_of
+from merging.sketch import Sketch, preview
 from merging.sketch.memo import Memo
 from merging.sketch.parts import SAMPLED as SAMPLED_OF
 from merging.sketch.parts import draw, make_parts
 from merging.sketch.work import carry_out
 
 FULL_BUCKETS = (Bucket("Final", "norm"), Bucket("L0", "norm"))
-
-thinned = pytest.fixture(autouse=True, scope="module")(thin_sums)
 
 
 # --- Against full merges --------------------------------------------------------------------------
@@ -40,12 +37,11 @@ ELEMENTWISE = [
 def test_sampled_weights_are_those_of_the_merge(recipe: Recipe) -> None:
     """Masks included: what the sketch holds is what a merge of all weights gives there."""
     merged = merge(recipe, BASE, MODELS)
-    thin = thin_of(SAMPLED)
-    found = carry_out(SAMPLED, recipe.ordered()).merged
-    assert found is not None and len(found) == thin.parts[-1].stop
-    for part in thin.parts:
+    found = carry_out(SAMPLED, recipe.ordered(), change=True).merged
+    assert found is not None and len(found) == SAMPLED.parts[-1].stop
+    for part in SAMPLED.parts:
         inside = slice(part.start, part.stop)
-        moved = (merged[part.tensor] - BASE[part.tensor]).flatten()[thin.index[inside]]
+        moved = (merged[part.tensor] - BASE[part.tensor]).flatten()[SAMPLED.index[inside]]
         assert np.allclose(found[inside], moved.numpy(), rtol=1e-4, atol=2e-8)
 
 
@@ -103,18 +99,11 @@ def test_buckets_taken_whole_are_exact(recipe: Recipe) -> None:
     assert not sampled.exact and sampled.low < sampled.value < sampled.high
 
 
-def test_small_samples_are_summed_whole() -> None:
-    recipe = make_recipe("dare_ties", IDS, seed=2)
-    some = preview(SAMPLED, recipe)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "THIN", 300_000)
-        fresh = replace(SAMPLED, memo=Memo())
-        assert thin_of(fresh) is fresh
-        every = preview(fresh, recipe)
-    assert every.cells == some.cells
-    assert figure(every.norm).basis == fresh.parts[-1].stop > 4 * figure(some.norm).basis
-    widths = [figure(p.norm).high - figure(p.norm).low for p in (every, some)]
-    assert widths[0] < widths[1] / 2
+def test_values_are_summed_over_all_that_is_held() -> None:
+    found = preview(SAMPLED, make_recipe("dare_ties", IDS, seed=2), make_recipe("linear", IDS))
+    held = SAMPLED.parts[-1].stop
+    assert figure(found.norm).basis == figure(found.flips).basis == held
+    assert found.experts[0].energy.basis == held
 
 
 def test_a_looked_up_cut_is_not_called_exact() -> None:
@@ -224,7 +213,7 @@ def _figures(found: Any) -> dict[str, Figure]:
 
 def test_counts_equal_those_of_signs() -> None:
     """Planes against ``count_conflict`` over the same columns."""
-    found = carry_out(SAMPLED, make_recipe("task_arithmetic", IDS).ordered()).counted
+    found = carry_out(SAMPLED, make_recipe("task_arithmetic", IDS).ordered()).sums
     for at, part in enumerate(SAMPLED.parts):
         signs = SAMPLED.deltas[:, part.start : part.stop].sign().to(torch.int8)
         right = count_conflict(signs)

@@ -1,7 +1,6 @@
 """The sketch: what it samples, its sums and tables against all weights."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -283,16 +282,3 @@ def test_progress_is_told_and_may_cancel() -> None:
 
 
 # --- Thinned --------------------------------------------------------------------------------------
-
-
-def test_a_thinned_sketch_holds_every_eighth_of_what_is_sampled() -> None:
-    thin = LARGE.thinned(8)
-    for part, full in zip(thin.parts, LARGE.parts, strict=True):
-        step = 1 if full.whole else 8
-        assert part.sampled == -(-full.sampled // step)
-        assert torch.equal(
-            thin.deltas[:, part.start : part.stop], LARGE.deltas[:, full.start : full.stop : step]
-        )
-        assert torch.equal(thin.index[part.start : part.stop],
-                           LARGE.index[full.start : full.stop : step])  # fmt: skip
-    assert replace(thin, thin=False).count == LARGE.count
