@@ -60,7 +60,10 @@ class Services:
     file_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def warm(self) -> None:
-        """Read the sets and what previews need, so that the first slider answers at once."""
+        """Read the sets and what previews need, so that the first slider answers at once.
+
+        A preview and a merge are made: on a new machine that compiles their loops (some 15 s, once).
+        """
         for name in set_names():
             self.sets[name] = open_set(name)
             self.shipped |= {record.key: record for record in shipped_runs(name)}
@@ -68,6 +71,7 @@ class Services:
             for row in range(len(held.experts)):
                 held.ordered(row)
         self.preview(self.first().recipe)
+        merge_recipe(self.first().recipe, cache=self.intermediates)
 
     def first(self, name: str | None = None) -> RunRecord:
         """Return the first experiment of a set."""
