@@ -62,7 +62,7 @@ class Services:
     def warm(self) -> None:
         """Read the sets and what previews need, so that the first slider answers at once.
 
-        A preview and a merge are made: on a new machine that compiles their loops (some 15 s, once).
+        A preview and a merge are made: on a new machine that compiles their loops (15 s, once).
         """
         for name in set_names():
             self.sets[name] = open_set(name)
