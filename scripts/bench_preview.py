@@ -15,14 +15,15 @@ by a third from one minute to the next on the two virtual cores this was written
 several runs. First as numpy would be written, 512 columns a tile: 22 ms in one thread, 13 in two.
 Loops that write few arrays (with over eight pairs to be told apart LLVM gives up on vectors), no
 array written in place of what it is made from, numbers counted as float32 instead of int64: 14 ms.
-Tiles of 4,096 instead of 512 (each call counts references of every array it is given): 1 to 2 ms.
-Survivors made up for and weighed in registers instead of an array of their own: 1 ms. Figures
-and tables of counts made once: Python's part 4 to 3 ms. p50 12.4 to 15 ms, p95 18 to 20, of which
-the loops take 7 to 9 (14 in one thread). The target of 15 ms at p95 is missed.
+Figures and tables of counts made once: Python's part 4 to 3 ms. p50 12.4 to 15 ms, p95 18 to 20,
+of which the loops take 7 to 9 at their best (14 in one thread). The target of 15 ms at p95 is
+missed. A quarter of the loops' time goes into the comparison that fetches the deltas.
 
-Without gain: forced inlining; rows that are not a multiple of a page apart; comparing and summing
-in one loop (masked stores cost more than a pass); values over every fourth column, for picking
-these out costs as much as merging them. A quarter of the time goes into fetching deltas.
+Within the noise: tiles of 4,096 instead of 2,048 (below 1,024 they are slower, as each call counts
+references of every array it is given); survivors weighed in registers instead of an array of their
+own, and votes added while survivors are counted (both kept, for they are less code); forced
+inlining; rows that are not a multiple of a page apart; values over every fourth column, for picking
+these out costs nearly what it saves. Slower: comparing and summing in one loop (masked stores).
 
 Building, five bfloat16 models of 135 M weights. Steps measured apart, in ns per weight and expert
 on one core: read 0.12 (mapped into memory: 0.2), widen 0.11, subtract 0.08, products 0.18, sizes
