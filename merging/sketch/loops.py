@@ -20,14 +20,15 @@ _SIZE, _EVERY = np.int32(0x7FFFFFFF), np.int32(-1)
 
 
 @compiled_sum
-def _powers(x: Floats) -> tuple[np.float32, np.float32]:
-    """Sums of second and fourth powers."""
-    second, fourth = _ZERO, _ZERO
+def _powers(x: Floats) -> tuple[np.float32, np.float32, np.float32]:
+    """How many numbers are not zero, and the sums of their second and fourth powers."""
+    number, second, fourth = _ZERO, _ZERO, _ZERO
     for j in range(len(x)):
         square = x[j] * x[j]
+        number += _ONE if x[j] != _ZERO else _ZERO
         second += square
         fourth += square * square
-    return second, fourth
+    return number, second, fourth
 
 
 @compiled_sum
@@ -131,18 +132,35 @@ def _make_up(held: Held, survival: Survival, part: int, factors: Floats, room: F
 
 
 @compiled
-def _count(kept: Floats, how: Consensus, part: int, ups: Floats, downs: Floats, out: Sums) -> None:
-    """Count survivors of a tile, and at each column those on either side."""
+def _count(
+    kept: Floats,
+    factors: Floats,
+    how: Consensus,
+    part: int,
+    ups: Floats,
+    downs: Floats,
+    total: Floats,
+    out: Sums,
+) -> None:
+    """Count survivors and add votes of a tile; ``ups`` becomes how many have a say."""
     width, experts = len(ups), len(how.votes)
     ups[:] = _ZERO
     downs[:] = _ZERO
+    total[:] = _ZERO
     for e in range(experts):
-        row, vote = kept[e * TILE : e * TILE + width], how.votes[e]
-        out.kept[part, e] += width - _equal(row, _ZERO)
-        for j in range(width):
-            turned = row[j] * vote
-            ups[j] += _ONE if turned > _ZERO else _ZERO
-            downs[j] += _ONE if turned < _ZERO else _ZERO
+        row, side, factor = kept[e * TILE : e * TILE + width], how.votes[e], factors[e]
+        weight = how.weights[e] if how.weighted else _ONE
+        if how.election == BY_COUNT:
+            for j in range(width):
+                vote = row[j] * factor * weight
+                total[j] += _ONE if vote > _ZERO else (-_ONE if vote < _ZERO else _ZERO)
+                ups[j] += _ONE if row[j] * side > _ZERO else _ZERO
+                downs[j] += _ONE if row[j] * side < _ZERO else _ZERO
+        else:
+            for j in range(width):
+                total[j] += row[j] * factor * weight
+                ups[j] += _ONE if row[j] * side > _ZERO else _ZERO
+                downs[j] += _ONE if row[j] * side < _ZERO else _ZERO
     left = np.int64(width)
     out.contested[part] += _both(ups, downs)
     for j in range(width):
@@ -155,28 +173,9 @@ def _count(kept: Floats, how: Consensus, part: int, ups: Floats, downs: Floats, 
 
 
 @compiled
-def _elect(
-    kept: Floats,
-    factors: Floats,
-    how: Consensus,
-    part: int,
-    present: Floats,
-    signs: Floats,
-    out: Sums,
-) -> None:
-    """Elect signs by votes, and settle votes that cancel."""
+def _elect(how: Consensus, part: int, present: Floats, signs: Floats, out: Sums) -> None:
+    """Turn sums of votes into signs, and settle votes that cancel."""
     width = len(signs)
-    signs[:] = _ZERO
-    for e in range(len(how.weights)):
-        row, factor = kept[e * TILE : e * TILE + width], factors[e]
-        weight = how.weights[e] if how.weighted else _ONE
-        if how.election == BY_COUNT:
-            for j in range(width):
-                vote = row[j] * factor * weight
-                signs[j] += _ONE if vote > _ZERO else (-_ONE if vote < _ZERO else _ZERO)
-        else:
-            for j in range(width):
-                signs[j] += row[j] * factor * weight
     tie = how.ties[part]
     for j in range(width):
         present[j] = present[j] if signs[j] == _ZERO else _ZERO
@@ -227,21 +226,7 @@ def _merge(
 
 
 @compiled
-def _add(kept: Floats, factors: Floats, how: Consensus, part: int, merged: Floats) -> None:
-    """Add all experts."""
-    width, scale = len(merged), how.scale[part]
-    merged[:] = _ZERO
-    for e in range(len(how.weights)):
-        row, factor, weight = kept[e * TILE : e * TILE + width], factors[e], how.weights[e]
-        for j in range(width):
-            merged[j] += row[j] * factor * weight
-    for j in range(width):
-        merged[j] *= scale
-
-
-@compiled
 def _sum(
-    kept: Floats,
     made: Floats,
     factors: Floats,
     how: Consensus,
@@ -254,7 +239,7 @@ def _sum(
     """Add the sums of a tile; ``merged`` is not kept."""
     width, experts = len(merged), len(factors)
     together, lowest = room[:width], room[TILE : TILE + width]
-    second, fourth = _powers(merged)
+    _, second, fourth = _powers(merged)
     out.moved2[part] += second
     out.moved4[part] += fourth
     if len(pinned):
@@ -269,15 +254,12 @@ def _sum(
             along = row[j] * factor * weight * merged[j]
             lowest[j] = along if along < lowest[j] else lowest[j]
             together[j] += along if along > _ZERO else _ZERO
-        second, fourth = _powers(kept[e * TILE : e * TILE + width])
-        out.kept2[part, e] += second
-        out.kept4[part, e] += fourth
     for j in range(width):
         fought = (lowest[j] < _ZERO) & (together[j] > _ZERO)
         merged[j] = merged[j] if fought else _ZERO
         together[j] = together[j] if fought else _ZERO
     out.fought[part] += width - _equal(merged, _ZERO)
-    out.all2[part] += _powers(together)[0]
+    out.all2[part] += _powers(together)[1]
     for e in range(experts):
         row = made[e * TILE : e * TILE + width]
         won, won2, won_all = _wins(row, factors[e], how.weights[e], merged, together)
@@ -317,17 +299,23 @@ def work_out(
             merge, signs = rooms[:width], rooms[TILE : TILE + width]
             present, share = rooms[2 * TILE : 2 * TILE + width], rooms[3 * TILE : 3 * TILE + width]
             for e in range(experts):
-                _keep(held, survival, part, e, at, kept[e * TILE : e * TILE + width])
-            _count(kept, how, part, present, share, out)
+                row = kept[e * TILE : e * TILE + width]
+                _keep(held, survival, part, e, at, row)
+                number, second, fourth = _powers(row)
+                out.kept[part, e] += np.int64(number)
+                out.kept2[part, e] += second
+                out.kept4[part, e] += fourth
+            _count(kept, factors, how, part, present, share, signs, out)
             if how.election == ADD:
-                _add(kept, factors, how, part, merge)
+                for j in range(width):
+                    merge[j] = signs[j] * how.scale[part]
             else:
-                _elect(kept, factors, how, part, present, signs, out)
+                _elect(how, part, present, signs, out)
                 _merge(kept, factors, how, part, signs, share, merge)
             if len(merged):
                 merged[at : at + width] = merge
             signed = pinned[at : at + width]
-            _sum(kept, kept, factors, how, part, merge, signed, rooms[4 * TILE :], out)
+            _sum(kept, factors, how, part, merge, signed, rooms[4 * TILE :], out)
 
 
 @compiled
@@ -353,7 +341,7 @@ def add_up(
     """
     experts, columns = len(how.weights), len(merged)
     kept, left = np.empty(experts * TILE, np.float32), np.empty(experts * TILE, np.float32)
-    rooms, ones = np.empty(5 * TILE, np.float32), np.ones(experts, np.float32)
+    rooms, ones = np.empty(6 * TILE, np.float32), np.ones(experts, np.float32)
     for at in range(0, columns, TILE):
         width = min(TILE, columns - at)
         merge, present = rooms[:width], rooms[TILE : TILE + width]
@@ -365,6 +353,11 @@ def add_up(
             own[:] = deltas[first : first + width]
             for j in range(width):
                 own[j] = own[j] if row[j] != _ZERO else _ZERO
-        _count(kept, how, part, present, rooms[2 * TILE : 2 * TILE + width], out)
+            number, second, fourth = _powers(own)
+            out.kept[part, e] += np.int64(number)
+            out.kept2[part, e] += second
+            out.kept4[part, e] += fourth
+        downs, total = rooms[2 * TILE : 2 * TILE + width], rooms[3 * TILE : 3 * TILE + width]
+        _count(kept, ones, how, part, present, downs, total, out)
         signed = pinned[at : at + width]
-        _sum(kept, left, ones, how, part, merge, signed, rooms[3 * TILE :], out)
+        _sum(left, ones, how, part, merge, signed, rooms[4 * TILE :], out)
