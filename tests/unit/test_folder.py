@@ -1,6 +1,8 @@
 """Model folders: whole, sharded, damaged and hostile."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,53 @@ def test_a_file_that_vanishes_between_opening_and_reading(whole: Path) -> None:
     (whole / "model.safetensors").unlink()
     with pytest.raises(SourceError, match=r"cannot read 'model\.safetensors': No such"):
         opened.load("v")
+
+
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_runs_of_an_open_model(whole: Path, asked_first: bool) -> None:
+    """Of a folder and of a model in memory, also from several tensors in turn."""
+    for model in (open_folder(whole, "mine"), MemoryCheckpoint("mine", STATE)):
+        with model.opened() as opened:
+            if asked_first:
+                opened.expect("w", 1, 5)
+            first = opened.run("w", 1, 5)
+            assert first.dtype == torch.bfloat16 and first.tolist() == [1, 2, 3, 4]
+            assert opened.run("v", 1, 2).tolist() == [2]
+            assert opened.run("w", 0, 6).tolist() == [0, 1, 2, 3, 4, 5]
+            assert opened.run("w", 6, 6).tolist() == []
+            into = torch.full((2, 2), -1, dtype=torch.bfloat16)
+            opened.read("w", 2, into)
+            assert into.tolist() == [[2, 3], [4, 5]]
+            with pytest.raises(SourceError, match="Model mine has no tensor 'u'"):
+                opened.run("u", 0, 1)
+
+
+def test_threads_read_one_open_model_each_into_memory_of_its_own(tmp_path: Path) -> None:
+    numbers = torch.arange(50_000, dtype=torch.float32)
+    save_file({"n": numbers}, tmp_path / "model.safetensors")
+    with open_folder(tmp_path).opened() as opened, ThreadPoolExecutor(4) as pool:
+
+        def firsts(start: int) -> list[float]:
+            """What the run begins with, if every number in it is one more than the last."""
+            return (opened.run("n", start, start + 999) - torch.arange(999.0)).unique().tolist()
+
+        found = list(pool.map(firsts, range(0, 40_000, 17)))
+    assert found == [[start] for start in range(0, 40_000, 17)]
+
+
+def test_a_system_that_cannot_be_told_or_asked(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda f, at, size, how: told.append((at, size)))
+    with open_folder(whole).opened() as opened:
+        opened.expect("w", 2, 6)
+        monkeypatch.delattr(os, "posix_fadvise")
+        opened.expect("w", 2, 6)
+        assert opened.run("w", 2, 6).tolist() == [2, 3, 4, 5]
+    place = open_folder(whole).places["w"]
+    assert told == [(place.offset + 2 * 2, 4 * 2)]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
