@@ -92,15 +92,13 @@ def commit(
         outcome = run(plan, progress, device, statistics=statistics, scorer=scorer)
         return write_model(outcome, config, folder, relative_to, shard_bytes)
     begin = time.perf_counter()
-    where = told.device
-    masks = HashMasks(plan.recipe.seed, where)
+    masks = HashMasks(plan.recipe.seed, told.device)
     chunk = told.chunk if told.streams else CHUNK
-    job = Job(plan, where, masks, statistics, scorer, progress, threads=threads, chunk=chunk)
+    job = Job(plan, told.device, masks, statistics, scorer, progress, None, threads, chunk)
     slots = outputs_of(plan)
-    metadata = metadata_of(plan.recipe.key())
-    with FolderWriter(
-        folder, list(slots.values()), _key(plan), metadata, shard_bytes=shard_bytes
-    ) as writer:
+    about = metadata_of(plan.recipe.key())
+    into = FolderWriter(folder, list(slots.values()), _key(plan), about, shard_bytes=shard_bytes)
+    with into as writer:
         with computing(job):
             notes = fill(job, ToFolder(writer, slots))
         outcome = Outcome(
@@ -108,7 +106,7 @@ def commit(
             tensors={},
             report=report_of(plan, slots, notes),
             seconds=time.perf_counter() - begin,
-            device=where,
+            device=told.device,
             folder=folder,
         )
         progress(1.0, "merged")
