@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FEWEST = 50
 Z95 = 1.959963984540054
+CUT = 2.0  # times as much as a kept share a share of pairs moves with a cut, relatively
 
 Sums = NDArray[np.float64]
 
@@ -77,11 +78,6 @@ class Strata:
         """Everything was counted, under known cuts."""
         return self.slack == 0 and bool((self.counted == self.population).all())
 
-    @property
-    def reach(self) -> float:
-        """The slack where everything was counted; 0 where something was not."""
-        return self.slack if bool((self.counted == self.population).all()) else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -121,7 +117,8 @@ def ratio(
     """Estimate the ratio of two totals, known to lie between ``low`` and ``high``.
 
     The variance is that of the linearised ratio under stratified sampling without replacement;
-    the interval is Wilson's at the sample size that would have this variance.
+    the interval is Wilson's at the sample size that would have this variance, and so much wider as
+    the slack of a looked-up cut may move the figure.
 
     Args:
         of: The strata.
@@ -145,7 +142,7 @@ def ratio(
         return Figure(value, value, value, of.exact, basis)
     size = _effective(of, sums, value, total, (low, high))
     ends = _wilson((value - low) / (high - low), size)
-    reach = 2 * of.reach * (high - low)
+    reach = CUT * of.slack * (value - low)
     bottom, top = (low + end * (high - low) for end in ends)
     bottom, top = max(low, min(bottom - reach, value)), min(high, max(top + reach, value))
     return Figure(value, bottom, top, False, basis)
@@ -165,7 +162,7 @@ def total(of: Strata, y: Sums, yy: Sums) -> Figure:
     basis = int(of.counted.sum())
     if of.exact:
         return Figure(value, value, value, True, basis)
-    reach = Z95 * math.sqrt(_variance(of, y, yy)) + 2 * of.reach * value
+    reach = Z95 * math.sqrt(_variance(of, y, yy)) + CUT * of.slack * value
     return Figure(value, max(0.0, value - reach), value + reach, False, basis)
 
 

@@ -15,8 +15,10 @@ import argparse
 import gc
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from merging.cli.options import Answer, Options, add_common, options_of
 from merging.cli.progress import ProgressPrinter, style_of
 from merging.errors import MergeError
 
-DONE, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130  # USAGE is argparse's
+DONE, REFUSED, USAGE, UNTOLD, INTERRUPTED = 0, 1, 2, 3, 130  # USAGE is argparse's
 
 
 SHARED = ("threads", "json", "quiet")
@@ -86,7 +88,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain("Interrupted", "interrupted; nothing was written", options.json)
         return INTERRUPTED
     progress.close()
-    print(_json(found.data) if options.json else found.text)
+    return _tell(_json(found.data) if options.json else found.text, options.json)
+
+
+def _tell(text: str, as_json: bool) -> int:
+    """Print the answer; whoever reads it may have left, or its disk may be full."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        with suppress(OSError):  # what Python still holds has nowhere to go
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return DONE
+        message = f"the work is done, but its answer cannot be written: {error.strerror}"
+        _complain("OutputError", message, as_json)
+        return UNTOLD
     return DONE
 
 

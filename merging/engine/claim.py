@@ -135,6 +135,8 @@ class Claim:
                     self._descriptor = descriptor
                     return
                 os.close(descriptor)
+        if not self.work.exists():
+            raise SourceError(f"No folder can be made beside {str(self.folder)!r}. Choose another.")
         raise SourceError(_taken(self.folder, path))
 
 

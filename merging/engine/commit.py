@@ -96,7 +96,7 @@ def commit(
     chunk = told.chunk if told.streams else CHUNK
     job = Job(plan, told.device, masks, statistics, scorer, progress, None, threads, chunk)
     slots = outputs_of(plan)
-    about = metadata_of(plan.recipe.key())
+    about = metadata_of(plan.recipe)
     into = FolderWriter(folder, list(slots.values()), _key(plan), about, shard_bytes=shard_bytes)
     with into as writer:
         with computing(job):

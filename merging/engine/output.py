@@ -12,7 +12,7 @@ from merging.engine.outcome import Outcome
 from merging.engine.shards import Slot
 from merging.engine.writer import FolderWriter
 from merging.methods.context import PerTask
-from merging.recipe import write_recipe
+from merging.recipe import Recipe, write_recipe
 
 RECIPE_FILE = "recipe.yaml"
 REPORT_FILE = "merge_report.json"
@@ -48,16 +48,22 @@ def write_model(
     """
     slots = [Slot(n, t.dtype, tuple(t.shape)) for n, t in outcome.tensors.items()]
     key = outcome.recipe.key()
-    with FolderWriter(folder, slots, key, metadata_of(key), shard_bytes=shard_bytes) as writer:
+    with FolderWriter(
+        folder, slots, key, metadata_of(outcome.recipe), shard_bytes=shard_bytes
+    ) as writer:
         for name, tensor in outcome.tensors.items():
             writer.write(name, 0, tensor.contiguous().flatten())
         writer.finish(files_of(outcome, slots, config, relative_to))
     return replace(outcome, tensors={}, folder=folder)
 
 
-def metadata_of(key: str) -> dict[str, str]:
-    """Return what is written into every file of weights: the recipe's key."""
-    return {"format": "pt", "merge_explorer_recipe": key}
+def metadata_of(recipe: Recipe) -> dict[str, str]:
+    """Return what is written into every file of weights: the recipe and its key."""
+    return {
+        "format": "pt",
+        "merge_explorer_recipe": recipe.key(),
+        "merge_explorer_recipe_text": write_recipe(recipe),
+    }
 
 
 def files_of(

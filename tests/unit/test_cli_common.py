@@ -1,6 +1,7 @@
 """What all commands share: options, progress, errors for machines, exit codes, help."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -116,3 +117,23 @@ def test_help_and_usage_need_no_torch() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("name, code", [("/dev/full", 3), ("closed", 0)])
+def test_an_answer_that_nobody_can_read(name: str, code: int, tmp_path: Path) -> None:
+    """A full disk behind stdout is told; a reader who has left, as in ``| head``, is not."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "format: merge-explorer/1\nset: gentle\nexperts: [{id: digits}, {id: fashion}]\n"
+        "method: linear\n"
+    )
+    if name == "closed":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open(name, os.O_WRONLY)
+    command = [sys.executable, "-m", "merging", "plan", str(recipe), "--quiet"]
+    found = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    told = "error: the work is done, but its answer cannot be written: No space left on device\n"
+    assert (found.returncode, found.stderr) == (code, told if code else "")

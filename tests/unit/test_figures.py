@@ -70,7 +70,7 @@ def test_under_fifty_are_too_few(basis: int, few: bool) -> None:
 def test_a_looked_up_cut_widens_what_would_be_exact() -> None:
     found = share(strata(100, 100, slack=0.01), 40)
     assert found is not None and not found.exact
-    assert (found.value, found.low, found.high) == pytest.approx((0.4, 0.38, 0.42))
+    assert (found.value, found.low, found.high) == pytest.approx((0.4, 0.392, 0.408))
 
 
 def test_a_ratio_stays_between_what_it_cannot_leave() -> None:
@@ -132,3 +132,12 @@ def test_intervals_cover_the_exact_figures_as_often_as_they_say(strata_count: in
     assert min(asked.values()) > 950
     for name in names:
         assert 0.93 <= covered[name] / asked[name] <= 0.97, name
+
+
+def test_a_looked_up_cut_widens_what_was_sampled() -> None:
+    """Twice the slack of the share, also where not all was counted."""
+    nearly = share(strata([999], [1000], slack=0.01), [200])
+    known = share(strata([999], [1000]), [200])
+    assert nearly is not None and known is not None
+    assert known.low - nearly.low == pytest.approx(nearly.high - known.high)
+    assert nearly.high - known.high == pytest.approx(0.02 * 200 / 999)

@@ -49,7 +49,9 @@ def test_the_recipe_in_the_folder_is_the_recipe(tmp_path: Path) -> None:
     assert parse_recipe((folder / "recipe.yaml").read_text("utf-8")) == RECIPE
     assert not (folder / "recipe.yaml").read_text("utf-8").startswith("#")
     with safe_open(folder / "model.safetensors", "pt") as file:
-        assert file.metadata() == {"format": "pt", "merge_explorer_recipe": RECIPE.key()}
+        told = file.metadata()
+    assert (told["format"], told["merge_explorer_recipe"]) == ("pt", RECIPE.key())
+    assert parse_recipe(told["merge_explorer_recipe_text"]) == RECIPE
 
 
 def test_config_names_the_type_that_was_written(tmp_path: Path) -> None:
