@@ -74,11 +74,21 @@ ms, p95 32 ms; a sketch built in 1.45 s. From there:
     share of the first is larger.
     Without gain: blocks of 128 K to 1 M weights; a second thread saves a tenth of TIES (1.3 to
     1.2 s), for threads still hand the interpreter's lock to and fro, 10,000 times a merge.
+    Importing libraries without collecting garbage: whole processes 0.5 to 0.8 s shorter.
     Chunks that shrink as experts are added: 8 experts 395 to 327 MB, but 5.0 to 9.0 s.
 
 Now:
 
-NOW_TABLE
+    TIES               4.3 s  0.32 GB   mergekit 45.3 s  2.48 GB   0.094 x time, 0.13 x memory
+    DARE-TIES          4.8 s  0.36 GB   mergekit 26.0 s  2.48 GB   0.184 x time, 0.15 x memory
+    task arithmetic    2.4 to 3.1 s  0.25 GB   mergekit 10.8 s  1.57 GB   0.23 to 0.28 x, 0.16 x
+    The merge alone over reading all inputs into memory and writing the output: TIES 0.9 to 1.5,
+    task arithmetic 0.6 to 0.9, TIES in dialect paper 1.8 to 2.0; against one small buffer that
+    never leaves the cache 13, 7 and 19 to 26. From 2 to 8 experts time grows by half of their
+    ratio, memory from 269 to 395 MB (a chunk more for each expert and thread).
+    Missed: again after a weight or λ 0.31 to 0.33 of the first run (0.25), since the first run
+    became faster than the second; previews p50 12 to 14 ms, p95 18 to 20 (15). A sketch is built in
+    0.24 to 0.48 of reading the inputs into memory. 1.1 B and a GPU: not measured.
 """
 
 import argparse
