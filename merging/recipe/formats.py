@@ -1,5 +1,9 @@
 """Which format a recipe is written in: ours or mergekit's."""
 
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
 from merging.errors import RecipeError
 from merging.recipe.document import read_document
 from merging.recipe.mergekit import recipe_of_mergekit
@@ -30,4 +34,13 @@ def read_recipe(text: str) -> Recipe:
         return recipe_of(data)
     if "merge_method" in data:
         return recipe_of_mergekit(data)
-    raise RecipeError(NEITHER)
+    raise RecipeError(NEITHER + _misspelt(data))
+
+
+def _misspelt(data: Mapping[str, Any]) -> str:
+    """Name a key that is nearly the one that tells the format."""
+    for key in data:
+        near = get_close_matches(str(key)[:40].lower(), ("format", "merge_method"), n=1, cutoff=0.7)
+        if near:
+            return f" Did you mean {near[0]!r} by {str(key)[:40]!r}?"
+    return ""

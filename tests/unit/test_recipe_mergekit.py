@@ -394,3 +394,10 @@ def test_no_text_ends_in_anything_but_a_refusal(text: str) -> None:
             assert 0 < len(str(error)) < 500
         else:
             assert parse_recipe(write_recipe(recipe)) == recipe
+
+
+@pytest.mark.parametrize("key, meant", [("merge_metod", "merge_method"), ("Formta", "format")])
+def test_a_misspelt_key_that_tells_the_format(key: str, meant: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(f"{key}: ties\nmodels: []\n")
+    assert str(caught.value).endswith(f"models). Did you mean {meant!r} by {key!r}?")
