@@ -396,8 +396,6 @@ def test_no_text_ends_in_anything_but_a_refusal(text: str) -> None:
             assert parse_recipe(write_recipe(recipe)) == recipe
 
 
-@pytest.mark.parametrize("key, meant", [("merge_metod", "merge_method"), ("Formta", "format")])
-def test_a_misspelt_key_that_tells_the_format(key: str, meant: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        read_recipe(f"{key}: ties\nmodels: []\n")
-    assert str(caught.value).endswith(f"models). Did you mean {meant!r} by {key!r}?")
+def test_a_misspelt_key_that_tells_the_format() -> None:
+    with pytest.raises(RecipeError, match="Did you mean 'merge_method' by 'merge_metod'"):
+        read_recipe("merge_metod: ties\nmodels: []\n")
