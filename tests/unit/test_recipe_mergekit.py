@@ -374,8 +374,7 @@ def test_neither_format_says_how_to_tell_them(text: str) -> None:
     )
 
 
-def test_ours_goes_first() -> None:
-    """Both keys: the format says how to read it, so the other key is unknown."""
+def test_where_both_keys_stand_ours_goes_first() -> None:
     with pytest.raises(UnknownNameError, match=r"key in the recipe 'models'. Did you mean 'exp"):
         read_recipe("format: merge-explorer/1\n" + TIES)
 
