@@ -81,7 +81,8 @@ Now:
 
     TIES               4.3 s  0.32 GB   mergekit 45.3 s  2.48 GB   0.094 x time, 0.13 x memory
     DARE-TIES          4.8 s  0.36 GB   mergekit 26.0 s  2.48 GB   0.184 x time, 0.15 x memory
-    task arithmetic    2.4 to 3.1 s  0.25 GB   mergekit 10.8 s  1.57 GB   0.23 to 0.28 x, 0.16 x
+    task arithmetic    3.8 s  0.25 GB   mergekit 10.8 s  1.57 GB   0.36 x time, 0.16 x memory
+    (that row from before garbage was left alone at the start; since then 2.4 to 3.1 s by hand)
     The merge alone over reading all inputs into memory and writing the output: TIES 0.9 to 1.5,
     task arithmetic 0.6 to 0.9, TIES in dialect paper 1.8 to 2.0; against one small buffer that
     never leaves the cache 13, 7 and 19 to 26. From 2 to 8 experts time grows by half of their
