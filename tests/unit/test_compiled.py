@@ -113,6 +113,16 @@ def test_bfloat16_there_and_back(count: int) -> None:
     assert engine_loops.narrow(base.numpy(), out) and same_bits(rounded, base.bfloat16())
 
 
+def test_what_lies_midway_goes_to_the_even_number() -> None:
+    """Of every upper half: the float32 numbers just below, at and just above the middle."""
+    upper = torch.arange(-(1 << 15), 1 << 15, 7, dtype=torch.int32) << 16
+    numbers = torch.cat([upper + low for low in (0, 0x7FFF, 0x8000, 0x8001)]).view(torch.float32)
+    numbers = numbers[numbers.bfloat16().isfinite()]
+    rounded = torch.empty(len(numbers), dtype=torch.bfloat16)
+    assert engine_loops.narrow(numbers.numpy(), rounded.view(torch.uint16).numpy())
+    assert same_bits(rounded, numbers.bfloat16())
+
+
 @pytest.mark.parametrize("value", [float("inf"), -float("inf"), float("nan")])
 def test_what_is_not_finite_is_seen_wherever_it_is(value: float) -> None:
     for place in (0, 31, 99):
@@ -139,6 +149,16 @@ def test_masks_are_those_of_the_bits_also_where_indices_pass_two_to_the_32() -> 
     for rate in (0.0, 0.3, 0.999, 1.0):
         keep = HashMasks(3).keep("w", "a", start, 1500, rate)
         assert torch.equal(keep, bits.long() >= round(rate * (1 << 32)) - (1 << 31))
+
+
+def test_the_least_that_is_kept_is_kept() -> None:
+    """At the drop rate that a weight's own bits stand for it stays; a step above it goes."""
+    bits = hash_bits(3, "w", "a", 0, 100).long()
+    for index in (0, 41, 99):
+        rate = (int(bits[index]) + (1 << 31)) / (1 << 32)
+        above = rate + 1 / (1 << 32)
+        assert HashMasks(3).keep("w", "a", 0, 100, rate)[index]
+        assert not HashMasks(3).keep("w", "a", 0, 100, above)[index]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
