@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from merging.checkpoints.base import Opened, TensorInfo
-from merging.checkpoints.places import OpenFiles, Place, places_in
+from merging.checkpoints.open_files import OpenFiles, Place, places_in
 from merging.errors import SourceError
 
 WEIGHTS = "model.safetensors"

@@ -28,8 +28,9 @@ FIXED_MEMORY = 400_000_000
 PROMISED = 600_000_000
 GATHERING = 12  # bytes of a size that is gathered for an order statistic, and of how often it is
 # Bytes of weights that one pass goes through in a second, four bfloat16 experts on two cores: by
-# chunks (task arithmetic; TIES), and by tensors (magnitudes and sums; sorting; SVDs).
-FAST, TRIMMING = 1.2e9, 5e8
+# chunks (TIES and task arithmetic alike, 1.2 to 1.9), and by tensors (magnitudes and sums; sorting;
+# SVDs).
+FAST = 1.2e9
 PLAIN, SORTING, DECOMPOSING = 2e8, 4e7, 8e6
 LEAST = 1 << 28  # bytes of a device's memory without which its chunks would be small
 SPARE = 1 << 18  # elements of buffers beside each worker's chunk
@@ -182,7 +183,7 @@ def work_of(plan: Plan, device: str, memory: int | None = None, threads: int | N
     there = 0 if device == "cpu" else len(devices_of(device))
     if not streams(plan):
         return _tensorwise(plan, sizes, rows * width, TIMES * there if there else 1.0)
-    spec, told = plan.recipe.spec, told_of(plan, HashMasks(plan.recipe.seed), None)
+    told = told_of(plan, HashMasks(plan.recipe.seed), None)
     workers, chunk = threads or torch.get_num_threads(), chunk_of(plan, device)
     if there:
         workers, rows = LANES * there, rows + 1  # the pinned memory of what is read and written
@@ -196,8 +197,7 @@ def work_of(plan: Plan, device: str, memory: int | None = None, threads: int | N
         chunk //= 2
     before = expected(plan, told, list(cut(plan.merged(), chunk)))
     passes = 1 + math.ceil(before / sum(sizes))
-    rate = TRIMMING if spec.trim or spec.sparsify else FAST
-    rate = SENDING * there if there else rate
+    rate = SENDING * there if there else FAST
     return Work(True, chunk, workers, passes, needed, rate)
 
 
