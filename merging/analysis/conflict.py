@@ -1,6 +1,6 @@
 """Sign conflict among the entries that survive, and what coin-toss signs would give there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.analysis.figures import FEWEST, Figure, Moments, Strata, Sums, ratio, share, strata
+from merging.analysis.figures import FEWEST, Figure, Moments, Strata, Sums, ratio, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class ConflictCount:
         return sum(count * (1 - 2.0 ** (1 - m)) for m, count in enumerate(self.survivors) if m >= 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Conflict:
     """Sign conflict in a bucket or a model, in three parts and what nobody touches.
 
@@ -77,38 +77,65 @@ class Conflict:
     up to 1. Where every coordinate was counted all figures are exact.
 
     Attributes:
-        counts: One for each stratum: a bucket has one, a model one for each of its buckets.
+        survivors: How many of the sampled coordinates are kept by 0, 1, ..., n experts, shape
+            (strata, experts + 1): a bucket has one stratum, a model one for each of its buckets.
+        clashes: Sampled coordinates where kept changes of both signs meet, shape (strata,).
+        population: How many coordinates there are, shape (strata,).
         slack: Largest relative error of a kept share because a cut was looked up; 0 if known.
     """
 
-    counts: tuple[ConflictCount, ...]
+    survivors: Sums
+    clashes: Sums
+    population: Sums
     slack: float = 0.0
+
+    @classmethod
+    def of(cls, counts: Sequence[ConflictCount], slack: float = 0.0) -> "Conflict":
+        """Make it of the counts of each stratum."""
+        survivors = np.array([c.survivors for c in counts], np.float64)
+        there = [c.total if c.population is None else c.population for c in counts]
+        clashes = np.array([c.contested for c in counts], np.float64)
+        return cls(survivors, clashes, np.array(there, np.float64), slack)
+
+    @property
+    def counts(self) -> tuple[ConflictCount, ...]:
+        """The counts of each stratum."""
+        arrays = (self.survivors, self.clashes, self.population)
+        rows = zip(*(a.astype(np.int64).tolist() for a in arrays), strict=True)
+        return tuple(ConflictCount(tuple(s), c, n) for s, c, n in rows)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal counts and slack make equal figures."""
+        if not isinstance(other, Conflict):
+            return NotImplemented
+        return (self.counts, self.slack) == (other.counts, other.slack)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def agree(self) -> Figure:
         """Two or more experts keep a change there, all of one sign."""
-        table = self._table
-        return self._of_all(table.survivors[:, 2:].sum(1) - table.contested)
+        return self._of_all(self.survivors[:, 2:].sum(1) - self.clashes)
 
     @property
     def disjoint(self) -> Figure:
         """Only one expert keeps a change there."""
-        return self._of_all(self._table.survivors[:, 1:2].sum(1))
+        return self._of_all(self.survivors[:, 1:2].sum(1))
 
     @property
     def contested(self) -> Figure:
         """Kept changes of both signs meet there."""
-        return self._of_all(self._table.contested)
+        return self._of_all(self.clashes)
 
     @property
     def untouched(self) -> Figure:
         """No expert keeps a change there."""
-        return self._of_all(self._table.survivors[:, 0])
+        return self._of_all(self.survivors[:, 0])
 
     @property
     def shared(self) -> int:
         """Counted coordinates kept by two or more experts: only there signs can conflict."""
-        return sum(c.shared for c in self.counts)
+        return int(self.survivors[:, 2:].sum())
 
     @property
     def too_few(self) -> bool:
@@ -118,8 +145,7 @@ class Conflict:
     @property
     def share(self) -> Figure | None:
         """Contested share of the coordinates kept by two or more; None where there are none."""
-        table = self._table
-        return share(table.strata, table.contested, table.survivors[:, 2:].sum(1))
+        return share(self._strata, self.clashes, self.survivors[:, 2:].sum(1))
 
     @property
     def chance(self) -> Figure | None:
@@ -127,38 +153,20 @@ class Conflict:
 
         The mean of 1 - 2^(1 - m) over coordinates kept by m >= 2 experts, from the masks at hand.
         """
-        table = self._table
-        kept = table.survivors[:, 2:]
+        kept = self.survivors[:, 2:]
         if kept.shape[1] == 0:
             return None
         tossed: Sums = 1 - 2.0 ** -np.arange(1, kept.shape[1] + 1)
         y, x = kept @ tossed, kept.sum(1)
         sums = Moments(y, x, kept @ tossed**2, y, x)
-        return ratio(table.strata, sums, int(x.sum()), 0.5, float(tossed[-1]))
+        return ratio(self._strata, sums, int(x.sum()), 0.5, float(tossed[-1]))
 
     def _of_all(self, hits: Sums) -> Figure:
-        return share(self._table.strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
+        return share(self._strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
 
     @cached_property
-    def _table(self) -> "_Table":
-        survivors = np.array([c.survivors for c in self.counts], np.float64)
-        counted = survivors.sum(1)
-        told = zip(self.counts, counted.tolist(), strict=True)
-        there = [count if c.population is None else c.population for c, count in told]
-        return _Table(
-            survivors,
-            np.array([c.contested for c in self.counts], np.float64),
-            strata(counted, there, self.slack),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Survivors (strata, experts + 1) and contested coordinates (strata,) as arrays."""
-
-    survivors: Sums
-    contested: Sums
-    strata: Strata
+    def _strata(self) -> Strata:
+        return Strata(self.survivors.sum(1), self.population, self.slack)
 
 
 def count_conflict(signs: Tensor) -> ConflictCount:

@@ -98,8 +98,8 @@ class Workers:
             try:
                 return future.result(timeout=PATIENCE)
             except TimeoutError:
-                if future.done():
-                    raise
+                if future.done():  # meanwhile, or because its work ran out of time itself
+                    return future.result()
 
     def close(self) -> None:
         """Wait for what is at work and end the threads."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from merging.engine.plan import Plan, Step
 from merging.engine.shards import Slot
+
+ALIGNED = 64
 
 
 class Sink(Protocol):
@@ -40,10 +44,12 @@ class Memory:
 
     @classmethod
     def of(cls, outputs: Mapping[str, Slot], device: str = "cpu") -> "Memory":
-        """Make room for outputs."""
-        return cls(
-            {n: torch.empty(o.shape, dtype=o.dtype, device=device) for n, o in outputs.items()}
-        )
+        """Make room for outputs: on the CPU in one piece, which the system gives in large pages."""
+        if device != "cpu":
+            return cls(
+                {n: torch.empty(o.shape, dtype=o.dtype, device=device) for n, o in outputs.items()}
+            )
+        return cls(_in_one_piece(outputs))
 
     def room(self, name: str, start: int, count: int) -> Tensor:
         """Return the very place; see ``Sink``."""
@@ -54,6 +60,15 @@ class Memory:
         place = self.room(name, start, values.numel())
         if place.data_ptr() != values.data_ptr():
             place.copy_(values)
+
+
+def _in_one_piece(outputs: Mapping[str, Slot]) -> dict[str, Tensor]:
+    """Make room for all outputs, each at a multiple of ``ALIGNED`` bytes."""
+    sizes = (-(-slot.size // ALIGNED) * ALIGNED for slot in outputs.values())
+    *starts, end = accumulate(sizes, initial=0)
+    room = torch.from_numpy(np.empty(end, np.uint8))
+    parts = zip(outputs.items(), starts, strict=True)
+    return {n: room[a : a + s.size].view(s.dtype).view(s.shape) for (n, s), a in parts}
 
 
 def outputs_of(plan: Plan) -> dict[str, Slot]:

@@ -14,6 +14,7 @@ from merging.engine.beyond import ChunkMagnitudes, Here, Known, Remembered
 from merging.engine.cache import Intermediates, Key
 from merging.engine.chunks import Chunk
 from merging.engine.fit import kind
+from merging.engine.halves import Halves, halves
 from merging.engine.lanes import Lane, masks_on
 from merging.engine.loops import narrow, narrow_sum
 from merging.engine.packed import Packed, packed
@@ -210,19 +211,27 @@ class Stream:
         stack, base = self.space(chunk)
         key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
         found = self.kept.get(key) if self.kept else None
-        if isinstance(found, Packed):
-            found.into(stack)
-            stored = self.sources.stored_base(chunk)
-            if stored is not None:
-                base.copy_(stored)
+        if isinstance(found, Packed | Halves):
+            self._recall(found, chunk, stack, base)
             return stack, base, True
-        self._read(self.sources.raw(chunk), stack, base)
+        raw = self.sources.raw(chunk)
+        self._read(raw, stack, base)
         if whole:
             deque(self._trim(chunk, stack, out=stack), maxlen=0)
         if self.kept is not None:
-            kept = packed(stack)
+            kept = (self.sources.deltas and halves(raw, stack)) or packed(stack)
             self.kept.put(key, kept, kept.size)
         return stack, base, whole
+
+    def _recall(self, kept: Packed | Halves, chunk: Chunk, stack: Tensor, base: Tensor) -> None:
+        """Fill stack and base with trimmed deltas that were kept, and with what they change."""
+        stored = self.sources.stored_base(chunk)
+        if isinstance(kept, Halves):
+            self.sources.fill(Raw(chunk, stored, kept.experts()), stack, base)
+            return
+        kept.into(stack)
+        if stored is not None:
+            base.copy_(stored)
 
     def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
         told, raw = self.context(chunk), self.sources.raw(chunk)

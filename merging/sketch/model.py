@@ -89,10 +89,14 @@ class Sketch:
         return tuple(sorted({part.bucket for part in self.parts}))
 
     @cached_property
+    def place(self) -> dict[Bucket, int]:
+        """Index of each bucket in ``buckets``."""
+        return {bucket: i for i, bucket in enumerate(self.buckets)}
+
+    @cached_property
     def strata(self) -> NDArray[np.int64]:
         """Index into ``buckets`` of every part, shape (tensors,)."""
-        place = {bucket: i for i, bucket in enumerate(self.buckets)}
-        return np.array([place[part.bucket] for part in self.parts], np.int64)
+        return np.array([self.place[part.bucket] for part in self.parts], np.int64)
 
     @cached_property
     def population(self) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from merging.checkpoints.buckets import Bucket
 from merging.methods.kernels import trim_rank
 from merging.recipe import Recipe
 from merging.sketch.model import Sketch
-from merging.sketch.tally import EVERYWHERE, ExpertPreview, Tally
+from merging.sketch.tally import EVERYWHERE, Cells, ExpertPreview, Tally
 from merging.sketch.work import NO_SIGNS, carry_out
 
 MOST_PINNED = 4
@@ -62,7 +62,7 @@ class Preview:
         """
         conflict = self.cells[bucket]
         assert self.tally is not None
-        where = [self.tally.buckets.index(bucket)]
+        where = self.tally.place(bucket)
         experts = self.tally.experts(where, [e.expert for e in self.experts], {})
         norm, flips = self.tally.norm(where), self.tally.flips(where)
         return BucketPreview(conflict, experts, norm, flips)
@@ -92,13 +92,12 @@ def preview(sketch: Sketch, recipe: Recipe, pinned: Recipe | None = None) -> Pre
     signs = _signs(sketch, pinned)
     tally = Tally(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
     ids = [e.id for e in recipe.experts]
-    conflicts = tally.conflicts()
     norm = tally.norm(EVERYWHERE)
     mean = float(sketch.norms()[list(tally.rows)].mean())
     return Preview(
         key=recipe.key(),
-        cells=dict(zip(sketch.buckets, conflicts, strict=True)),
-        whole=Conflict(tuple(c.counts[0] for c in conflicts), tally.slack),
+        cells=Cells(tally),
+        whole=tally.conflict(EVERYWHERE),
         experts=tally.experts(EVERYWHERE, ids, _cuts(sketch, recipe)),
         norm=norm,
         length=None if norm is None else norm.times(1 / mean if mean else 0.0),

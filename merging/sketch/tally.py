@@ -1,6 +1,6 @@
 """Counts and sums of a worked recipe by bucket, and the figures that they give."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merging.analysis import Conflict, ConflictCount, Figure, Strata, ratio, share, total
+from merging.analysis import Conflict, Figure, Strata, ratio, share, total
 from merging.analysis.figures import Moments
+from merging.checkpoints.buckets import Bucket
 from merging.recipe import Recipe
 from merging.sketch.columns import columns_of
 from merging.sketch.model import Sketch
@@ -53,14 +54,19 @@ class Tally:
         self.rows = sketch.rows(e.id for e in recipe.experts)
         self.buckets, self.slack = sketch.buckets, worked.slack
 
-    def conflicts(self) -> list[Conflict]:
-        """Return the conflict of every bucket."""
-        survivors, contested = self._sums.survivors.tolist(), self._sums.contested.tolist()
-        population = self._sketch.population.astype(np.int64).tolist()
-        return [
-            Conflict((ConflictCount(tuple(s), c, n),), self.slack)
-            for s, c, n in zip(survivors, contested, population, strict=True)
-        ]
+    def place(self, bucket: Bucket) -> list[int]:
+        """Return where a bucket is.
+
+        Raises:
+            KeyError: There is no such bucket.
+        """
+        return [self._sketch.place[bucket]]
+
+    def conflict(self, where: Where) -> Conflict:
+        """Return the conflict over some buckets."""
+        survivors = self._sums.survivors[where].astype(np.float64)
+        clashes = self._sums.contested[where].astype(np.float64)
+        return Conflict(survivors, clashes, self._sketch.population[where], self.slack)
 
     def experts(
         self, where: Where, ids: list[str], cuts: Mapping[str, float]
@@ -134,3 +140,20 @@ class Tally:
     def _counted(self) -> NDArray[np.float64]:
         columns = columns_of(self._sketch, self.rows)
         return self._by_bucket(columns.sampled).astype(np.float64)
+
+
+class Cells(Mapping[Bucket, Conflict]):
+    """The conflict of every bucket, worked out when it is asked for."""
+
+    def __init__(self, tally: Tally) -> None:
+        """Read from a tally."""
+        self._tally = tally
+
+    def __getitem__(self, bucket: Bucket) -> Conflict:
+        return self._tally.conflict(self._tally.place(bucket))
+
+    def __iter__(self) -> Iterator[Bucket]:
+        return iter(self._tally.buckets)
+
+    def __len__(self) -> int:
+        return len(self._tally.buckets)

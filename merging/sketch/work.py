@@ -19,6 +19,7 @@ from merging.sketch.threads import share_out
 NO_SIGNS: Signs = np.empty(0, np.int8)
 NO_CHANGE: Floats = np.empty(0, np.float32)
 FEWEST = 1 << 17
+JOBS = 8
 MOST_FULL = 8
 
 
@@ -134,9 +135,9 @@ def _work(
 
 
 def _jobs(columns: Columns, parts: Counts) -> list[Counts]:
-    """Cut parts into jobs of about as many columns, a few for each thread."""
+    """Cut parts into jobs of about as many columns, several for each thread."""
     reached = columns.sampled[parts].cumsum()
-    number = min(4 * torch.get_num_threads(), int(reached[-1]) * len(columns.rows) // FEWEST)
+    number = min(JOBS * torch.get_num_threads(), int(reached[-1]) * len(columns.rows) // FEWEST)
     if torch.get_num_threads() == 1 or number < 2:
         return [parts]
     edges = np.searchsorted(reached, np.linspace(0, reached[-1], number + 1)[1:-1])

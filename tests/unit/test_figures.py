@@ -122,8 +122,10 @@ def test_intervals_cover_the_exact_figures_as_often_as_they_say(strata_count: in
         experts = int(source.integers(3, 7))
         kinds = [_population(source, experts) for _ in range(strata_count)]
         drawn = [source.multivariate_hypergeometric(k, 2000) for k in kinds]
-        truth = Conflict(tuple(_count(k) for k in kinds))
-        found = Conflict(tuple(_count(d, int(k.sum())) for d, k in zip(drawn, kinds, strict=True)))
+        truth = Conflict.of(tuple(_count(k) for k in kinds))
+        found = Conflict.of(
+            tuple(_count(d, int(k.sum())) for d, k in zip(drawn, kinds, strict=True))
+        )
         for name in names:
             right, told = getattr(truth, name), getattr(found, name)
             if told is not None and not told.too_few:

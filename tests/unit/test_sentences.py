@@ -15,7 +15,7 @@ FIVE = ("a", "b", "c", "d", "e")
 
 
 def preview(survivors: tuple[int, ...], contested: int, kept: float, length: float) -> Preview:
-    whole = Conflict((ConflictCount(survivors, contested),))
+    whole = Conflict.of((ConflictCount(survivors, contested),))
     experts = tuple(
         ExpertPreview(n, exact(kept), exact(kept**0.5), None) for n in FIVE[: len(survivors) - 1]
     )

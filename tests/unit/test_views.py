@@ -17,9 +17,9 @@ from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import letters, magnitudes_view
 from ui.views.scores import common_note, scores_view, worst_task
 
-FULL = Conflict((ConflictCount((0, 0, 100), 40),))
-FEW = Conflict((ConflictCount((90, 5, 10), 8),))
-SAMPLED = Conflict((ConflictCount((0, 0, 100), 40, 5000),))
+FULL = Conflict.of((ConflictCount((0, 0, 100), 40),))
+FEW = Conflict.of((ConflictCount((90, 5, 10), 8),))
+SAMPLED = Conflict.of((ConflictCount((0, 0, 100), 40, 5000),))
 
 
 def exact(value: float) -> Figure:
