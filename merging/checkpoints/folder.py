@@ -135,6 +135,7 @@ def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
             files[tensor] = file
         infos |= inside
         places |= places_in(file, {name: info.dtype for name, info in inside.items()}, label)
+    _check_index(folder, label, files)
     return FolderCheckpoint(label, folder, files, infos, places)
 
 
@@ -170,6 +171,18 @@ def _weight_files(folder: Path, label: str) -> list[Path]:
     found = ", ".join(sorted(p.name for p in folder.glob("*.bin"))[:3])
     hint = f" It holds {found}: convert it to safetensors first." if found else ""
     raise SourceError(f"Model {label}: no {WEIGHTS} in {str(folder)!r}.{hint}")
+
+
+def _check_index(folder: Path, label: str, files: Mapping[str, Path]) -> None:
+    """Refuse a model in shards that lacks a tensor which its index names."""
+    if (folder / WEIGHTS).is_file():
+        return
+    for name, shard in read_json(folder / INDEX, label)["weight_map"].items():
+        if name not in files or files[name].name != shard:
+            raise SourceError(
+                f"Model {label}: {INDEX} says that {name!r} is in {shard!r}, where it is not. "
+                "The model is not complete; download it again."
+            )
 
 
 def _read_header(file: Path, label: str) -> dict[str, TensorInfo]:

@@ -6,9 +6,9 @@ from typing import Any
 from merging.cli.models import plan_of
 from merging.cli.options import Answer, Options
 from merging.cli.progress import ProgressPrinter
-from merging.cli.sizes import size_text, time_text
 from merging.engine import Plan
 from merging.engine.estimate import Estimate, estimate
+from merging.units import size_text, time_text
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:

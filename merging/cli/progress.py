@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, TextIO
 
-from merging.cli.sizes import size_text, time_text
+from merging.units import size_text, time_text
 
 Style = Literal["line", "plain", "json", "none"]
 REDRAW_SECONDS = 0.1

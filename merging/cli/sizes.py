@@ -1,4 +1,4 @@
-"""Sizes and times as people write and read them."""
+"""Sizes as people write them."""
 
 import argparse
 import re
@@ -36,35 +36,3 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is nothing. Write 4GiB, 800MB or 1.5GB.")
     return size
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes in powers of 1000 with three digits.
-
-    Example:
-        >>> size_text(1234567)
-        '1.23 MB'
-    """
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} TB" if size < 999.5 else f"{size:,.0f} TB"
-
-
-def time_text(seconds: float) -> str:
-    """Return a duration in words; under ten seconds with one decimal.
-
-    Example:
-        >>> time_text(200)
-        '3 min 20 s'
-    """
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

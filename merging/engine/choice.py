@@ -7,6 +7,7 @@ estimates: they could not be measured where this was written.
 from dataclasses import dataclass
 
 from merging.engine.places import SHARE
+from merging.units import size_text
 
 STARTING = 2.0  # seconds: a CUDA context, its libraries, pinned memory. An estimate.
 # Bytes a second to one device. PCIe 4.0 x16 carries some 25e9 from pinned memory, but two threads
@@ -69,18 +70,14 @@ def choose(load: Load, gpus: Gpus) -> Choice:
     if load.needed > SHARE * gpus.free:
         return Choice(
             "cpu",
-            f"a GPU would have to hold {_size(load.needed)} at once, and {_size(gpus.free)} of "
-            "its memory are free",
+            f"a GPU would have to hold {size_text(load.needed)} at once, and "
+            f"{size_text(gpus.free)} of its memory are free",
         )
     if load.lying:
         return Choice("cuda", "the weights lie there")
     here, there = load.moved / load.rate, seconds_there(load, gpus.count)
-    times = f"{_size(load.moved)} take about {here:.1f} s on the CPU and {there:.1f} s on "
+    times = f"{size_text(load.moved)} take about {here:.1f} s on the CPU and {there:.1f} s on "
     times += "a GPU" if gpus.count == 1 else f"{gpus.count} GPUs"
     if there >= here:
         return Choice("cpu", f"too little for a GPU to pay: {times} (estimated)")
     return Choice("cuda", f"{times} (estimated)")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e7 else f"{count / 1e6:.2f} MB"

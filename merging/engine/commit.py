@@ -79,7 +79,7 @@ def commit(
         The outcome, its tensors in ``folder``.
 
     Raises:
-        SourceError: The folder is in use or cannot be made.
+        SourceError: The folder is in use or cannot be made, or a model was changed meanwhile.
         ResourceError: The budget is too small (told before any work), memory ran out, or the
             disk is full.
         CompatibilityError: A weight is not finite, or the result does not fit the output type.

@@ -19,6 +19,7 @@ from merging.engine.streaming import streams
 from merging.errors import ResourceError
 from merging.methods.context import Context
 from merging.methods.masks import HashMasks
+from merging.units import size_text
 
 # Anonymous memory, in bytes, of what does not depend on the plan. Measured: 175 MB when all is
 # imported, 45 MB more once a small merge has run (threads, scripts), 64 MB for the queue of the
@@ -235,7 +236,7 @@ def check_budget(told: Estimate, memory: int | None) -> None:
         return
     why = "" if told.streams else f" The method cannot work in small pieces: {told.whole_for}."
     raise ResourceError(
-        f"The merge needs about {told.memory / 1e9:.2f} GB of memory, and {memory / 1e9:.2f} GB "
+        f"The merge needs about {size_text(told.memory)} of memory, and {size_text(memory)} "
         f"are allowed.{why} Allow more with --memory, or take fewer experts or another method."
     )
 

@@ -18,7 +18,7 @@ from merging.engine.reading import PlannedModels, Progress, Scorer
 from merging.engine.sink import Memory, Sink, Tied, output_type, outputs_of
 from merging.engine.streaming import stream_into, streams
 from merging.engine.tensorwise import cast, merge_into
-from merging.errors import ResourceError
+from merging.errors import ResourceError, SourceError
 from merging.methods.context import Masks, Merged, Statistics
 from merging.methods.masks import HashMasks
 
@@ -52,6 +52,7 @@ def run(
         CompatibilityError: A weight is not finite, or the result does not fit the output type.
         RecipeError: The method needs statistics or a scorer and there are none.
         ResourceError: Memory ran out, or the device is not there.
+        SourceError: A model was changed meanwhile.
         Cancelled: As raised by ``progress``.
     """
     begin = time.perf_counter()
@@ -91,16 +92,25 @@ def carry_out(job: Job) -> tuple[Merged, dict[str, Tensor]]:
 
 @contextmanager
 def computing(job: Job) -> Iterator[None]:
-    """Compute without gradients; say in words when memory runs out.
+    """Compute without gradients; say in words when memory runs out or a model is written to.
 
     Raises:
         ResourceError: It ran out.
+        SourceError: A model is not what it was when the work began.
     """
+    models = [m for m in (job.plan.base, *job.plan.experts) if m is not None]
+    marks = [model.mark() for model in models]
     try:
         with torch.no_grad():  # not inference_mode: callers get ordinary tensors
             yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(_no_memory(job)) from error
+    for model, mark in zip(models, marks, strict=True):
+        if model.mark() != mark:
+            raise SourceError(
+                f"Model {model.name} was changed while it was merged, so nothing was kept. "
+                "Merge again when it is complete."
+            )
 
 
 def fill(job: Job, sink: Sink) -> dict[str, str]:

@@ -24,6 +24,7 @@ from merging.engine.journal import recover, write_file, write_journal
 from merging.engine.shard_file import PARTIAL, ShardFile
 from merging.engine.shards import INDEX_FILE, WHOLE_FILE, Slot, fingerprint, index_text, lay_out
 from merging.errors import Cancelled, ResourceError, SourceError
+from merging.units import size_text
 
 _PIECE = 8 << 20  # most bytes written at once, so that a stop need not wait for more
 
@@ -188,8 +189,8 @@ class FolderWriter:
             else:
                 self._discard()
             raise ResourceError(
-                f"The disk is too full: {str(self._claim.folder)!r} needs {_gb(sum(left))} and "
-                f"{_gb(disk.free)} are free. Free some space or choose another --out."
+                f"The disk is too full: {str(self._claim.folder)!r} needs {size_text(sum(left))} "
+                f"and {size_text(disk.free)} are free. Free some space or choose another --out."
             )
 
     def _contents(self, files: Mapping[str, str | bytes]) -> dict[str, bytes]:
@@ -268,8 +269,8 @@ class FolderWriter:
         if cause.errno in FULL:
             return ResourceError(
                 f"The disk is full: writing to {folder!r} stopped, and nothing was left behind. "
-                f"The model needs {_gb(sum(s.size for s in self._shards))}. Free some space or "
-                "choose another --out."
+                f"The model needs {size_text(sum(s.size for s in self._shards))}. Free some "
+                "space or choose another --out."
             )
         return ResourceError(
             f"Writing to {folder!r} failed: {cause.strerror or cause}. Nothing was left behind. "
@@ -281,8 +282,3 @@ def _is_plain(name: str) -> bool:
     """Is it a file's name that means the same everywhere?"""
     known = name.isprintable() and not set(name) & set('/\\:*?"<>|')
     return known and bool(name.strip(". ")) and not name.endswith(PARTIAL)
-
-
-def _gb(count: int) -> str:
-    """Bytes as people read them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -85,6 +85,8 @@ METHODS: tuple[MethodSpec, ...] = tuple(
     spec if spec.id in _WITHOUT_DEPTH else with_depth(spec) for spec in _DECLARED
 )
 
+ELSEWHERE = {"dare_linear": "dare"}  # what mergekit and peft call methods of ours
+
 
 def method(name: str) -> MethodSpec:
     """Return a method by its id.
@@ -95,4 +97,4 @@ def method(name: str) -> MethodSpec:
     for spec in METHODS:
         if spec.id == name:
             return spec
-    raise unknown("method", name, (spec.id for spec in METHODS))
+    raise unknown("method", name, (spec.id for spec in METHODS), ELSEWHERE)

@@ -63,7 +63,7 @@ def test_errors_for_machines(tmp_path: Path, capsys: Any) -> None:
 def test_a_budget_that_is_too_small(vit_family: Path, tmp_path: Path, capsys: Any) -> None:
     arguments = command(vit_family, named(SUM, vit_family), tmp_path / "out")
     message = refused(capsys, [*arguments, "--memory", "100MB"], tmp_path / "out")
-    assert "GB of memory, and 0.10 GB are allowed" in message
+    assert "MB of memory, and 100 MB are allowed" in message
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merging.cli.progress import ProgressPrinter, Style, style_of
-from merging.cli.sizes import UNITS, parse_size, size_text, time_text
+from merging.cli.sizes import UNITS, parse_size
+from merging.units import size_text, time_text
 
 
 class Terminal(io.StringIO):

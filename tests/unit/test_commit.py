@@ -73,6 +73,26 @@ def test_what_is_written_is_what_is_merged(method: str, folder: Path, tmp_path: 
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_model_that_is_written_to_meanwhile(folder: Path, tmp_path: Path) -> None:
+    file = folder / "b" / "model.safetensors"
+    before = run(planned(folder), device="cpu").tensors
+
+    def overwrite(fraction: float, message: str) -> None:
+        if fraction < 0.9:
+            save_file(model(9), file)
+
+    for merge in (
+        lambda: commit(planned(folder), tmp_path / "out", overwrite, device="cpu"),
+        lambda: run(planned(folder), overwrite, device="cpu"),
+    ):
+        with pytest.raises(SourceError, match=r"Model b was changed while it was merged"):
+            merge()
+        assert [p.name for p in tmp_path.iterdir()] == ["models"]
+    save_file(model(2), file)
+    commit(planned(folder), tmp_path / "out", device="cpu")
+    assert same(written(tmp_path / "out"), before)
+
+
 def test_threads_change_nothing(folder: Path, tmp_path: Path) -> None:
     plan = planned(folder)
     for threads in (1, 3):
@@ -209,7 +229,7 @@ def test_a_full_disk_leaves_nothing(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_budget_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match=r"needs about 0\.4\d GB of memory, and 0\.10 GB"):
+    with pytest.raises(ResourceError, match=r"needs about 4\d\d MB of memory, and 100 MB"):
         commit(planned(folder), tmp_path / "out", device="cpu", memory=100_000_000)
     assert not (tmp_path / "out").exists()
 

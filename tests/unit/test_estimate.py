@@ -196,7 +196,7 @@ def test_the_device_is_chosen_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> 
     told = estimate(plan)
     assert told.device == "cpu"
     assert told.why == (
-        "too little for a GPU to pay: 0.00 MB take about 0.0 s on the CPU and 2.0 s on 2 GPUs "
+        "too little for a GPU to pay: 1.29 KB take about 0.0 s on the CPU and 2.0 s on 2 GPUs "
         "(estimated)"
     )
     told = estimate(plan, "cuda")
@@ -230,11 +230,11 @@ def test_a_device_with_little_memory_gets_small_chunks(monkeypatch: pytest.Monke
     ("load", "there", "device", "why"),
     [
         ({}, Gpus(0, 0), "cpu", "there is no CUDA device"),
-        ({"moved": 10**9}, Gpus(1, 10**10), "cpu", "1.00 GB take about 1.0 s on the CPU and 2.1 s"),
-        ({}, Gpus(1, 10**10), "cuda", "80.00 GB take about 80.0 s on the CPU and 12.0 s on a GPU"),
+        ({"moved": 10**9}, Gpus(1, 10**10), "cpu", "1 GB take about 1.0 s on the CPU and 2.1 s"),
+        ({}, Gpus(1, 10**10), "cuda", "80 GB take about 80.0 s on the CPU and 12.0 s on a GPU"),
         ({}, Gpus(4, 10**10), "cuda", "80.0 s on the CPU and 4.5 s on 4 GPUs (estimated)"),
         ({"streams": False}, Gpus(1, 10**10), "cuda", "and 20.0 s on a GPU (estimated)"),
-        ({"needed": 9 * 10**9}, Gpus(1, 10**10), "cpu", "hold 9.00 GB at once, and 10.00 GB of"),
+        ({"needed": 9 * 10**9}, Gpus(1, 10**10), "cpu", "hold 9 GB at once, and 10 GB of"),
         ({"needed": 8 * 10**9}, Gpus(1, 10**10), "cuda", "(estimated)"),
         ({"moved": 1, "lying": True}, Gpus(1, 10**10), "cuda", "the weights lie there"),
     ],
@@ -255,7 +255,7 @@ def test_a_budget_that_is_too_small_is_refused() -> None:
     with pytest.raises(ResourceError) as caught:
         check_budget(told, 1_999_999_999)
     assert str(caught.value) == (
-        "The merge needs about 2.00 GB of memory, and 2.00 GB are allowed. "
+        "The merge needs about 2 GB of memory, and 2 GB are allowed. "
         "Allow more with --memory, or take fewer experts or another method."
     )
     with pytest.raises(ResourceError, match=r"cannot work in small pieces: it ranks rows\. Allow"):

@@ -186,6 +186,14 @@ def test_an_index_without_a_map(index: str, tmp_path: Path) -> None:
     assert "has no weight_map" in refusal(tmp_path)
 
 
+def test_an_index_with_a_tensor_that_is_not_there(tmp_path: Path) -> None:
+    folder = shards(tmp_path, one={"w": row(1)}, two={"v": row(2)})
+    for name, shard in (("x", "one.safetensors"), ("w", "two.safetensors")):
+        index = {"w": "one.safetensors", "v": "two.safetensors", name: shard}
+        (folder / INDEX).write_text(json.dumps({"weight_map": index}))
+        assert f"says that {name!r} is in {shard!r}, where it is not" in refusal(folder)
+
+
 @pytest.mark.parametrize("text", [b"[]", b"{", b"\xff", b"[" * 100_000, b""])
 def test_json_that_is_none(text: bytes, tmp_path: Path) -> None:
     (tmp_path / INDEX).write_bytes(text)

@@ -134,7 +134,13 @@ def test_unknown_parameters_name_the_nearest(wrong: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "near"), [("tie", "ties"), ("DARE", "dare"), ("task_arithmetics", "task_arithmetic")]
+    ("wrong", "near"),
+    [
+        ("tie", "ties"),
+        ("DARE", "dare"),
+        ("dare_linear", "dare"),
+        ("task_arithmetics", "task_arithmetic"),
+    ],
 )
 def test_unknown_methods_name_the_nearest(wrong: str, near: str) -> None:
     with pytest.raises(UnknownNameError, match=f"method '{wrong}'. Did you mean '{near}'"):
