@@ -1,0 +1,160 @@
+"""Everything a visitor's page stands on, as one frozen value, and how it changes. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from merging.errors import RecipeError
+from merging.recipe import Recipe
+from ui.settings import ControlValues, default_values, from_recipe, to_recipe
+
+STEPS = 50
+DRAG = 1.0  # seconds between two moves of one control that still are one drag
+
+PARTS = ("contested", "disjoint", "agree")
+SIDES = ("current", "pinned", "difference")
+UNITS = ("share", "accuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of the answers is looked at.
+
+    Attributes:
+        part: Of the heatmap: one of ``PARTS``.
+        side: Whose heatmap: one of ``SIDES``.
+        cell: The opened cell as "L3 up", or "".
+        units: Of the scores: one of ``UNITS``.
+        kind: Kind of tensors whose ranks are shown, or "" for the first there is.
+    """
+
+    part: str = PARTS[0]
+    side: str = SIDES[0]
+    cell: str = ""
+    units: str = UNITS[0]
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """One visitor's page.
+
+    Attributes:
+        values: What the controls hold.
+        pinned: The recipe that everything is compared with, or None.
+        scored: Key of the run whose scores stand on the page.
+        view: What is looked at.
+        hide: Parts of the page that a teacher's link leaves out.
+        past, future: What the controls held before, and what was undone; the nearest last.
+        touched: The control that was moved last and when, in seconds; "" after anything else.
+    """
+
+    values: ControlValues
+    pinned: Recipe | None = None
+    scored: str = ""
+    view: View = View()
+    hide: frozenset[str] = frozenset()
+    past: tuple[ControlValues, ...] = ()
+    future: tuple[ControlValues, ...] = ()
+    touched: tuple[str, float] = field(default=("", 0.0))
+
+    def recipe(self) -> Recipe:
+        """Return the recipe that the controls describe.
+
+        Raises:
+            RecipeError: Something is unknown or out of range, or no expert is on.
+        """
+        return to_recipe(self.values)
+
+    def patch(self, values: ControlValues, at: float = 0.0) -> "AppState":
+        """Return the state after controls were moved; moves of one drag are one step of undo.
+
+        Args:
+            values: What the controls hold now.
+            at: When, in seconds.
+        """
+        if values == self.values:
+            return self
+        control = moved(self.values, values)
+        name, before = self.touched
+        dragging = control != "" and control == name and at - before < DRAG
+        past = self.past if dragging else (*self.past, self.values)[-STEPS:]
+        return replace(self, values=values, past=past, future=(), touched=(control, at))
+
+    def restore(self, recipe: Recipe, experts: tuple[str, ...]) -> "AppState":
+        """Return the state with a recipe in the controls, as one step of undo.
+
+        Args:
+            recipe: Of a set.
+            experts: Of that set, in its order.
+
+        Raises:
+            RecipeError: There is no control for something in the recipe.
+        """
+        fresh = from_recipe(recipe, default_values(recipe.set or "", experts))
+        kept = {**self.values.methods, **fresh.methods}
+        return replace(self.patch(replace(fresh, methods=kept)), touched=("", 0.0))
+
+    def undo(self) -> "AppState":
+        """Return the state one step back; the same state at the beginning."""
+        if not self.past:
+            return self
+        *past, values = self.past
+        future = (*self.future, self.values)
+        return replace(self, values=values, past=tuple(past), future=future, touched=("", 0.0))
+
+    def redo(self) -> "AppState":
+        """Return the state with the last step back taken again; the same state without one."""
+        if not self.future:
+            return self
+        *future, values = self.future
+        past = (*self.past, self.values)[-STEPS:]
+        return replace(self, values=values, past=past, future=tuple(future), touched=("", 0.0))
+
+    def pin(self, recipe: Recipe | None) -> "AppState":
+        """Return the state with a recipe pinned, or none; views of the pinned one go with it."""
+        side = self.view.side if recipe is not None else SIDES[0]
+        return replace(self, pinned=recipe, view=replace(self.view, side=side))
+
+    def swap(self, experts: tuple[str, ...]) -> "AppState":
+        """Return the state with the pinned recipe in the controls and theirs pinned.
+
+        Args:
+            experts: Of the pinned recipe's set, in its order.
+
+        Raises:
+            RecipeError: Nothing is pinned, or the controls hold no valid recipe.
+        """
+        if self.pinned is None:
+            raise RecipeError("Nothing is pinned. Pin a recipe first, then swap.")
+        current = self.recipe()
+        return replace(self.restore(self.pinned, experts), pinned=current)
+
+    def look(self, **changes: str) -> "AppState":
+        """Return the state with something else looked at."""
+        return replace(self, view=replace(self.view, **changes))
+
+
+def moved(before: ControlValues, after: ControlValues) -> str:
+    """Return the name of the only control that differs, or "" where several do."""
+    plain = ("set", "on", "method", "seed", "order")
+    names = [name for name in plain if getattr(before, name) != getattr(after, name)]
+    names += [f"weight {expert}" for expert in _changed(before.weights, after.weights)]
+    if before.method == after.method:
+        one, other = before.chosen, after.chosen
+        names += [] if one.dialect == other.dialect else ["dialect"]
+        names += _changed(one.params, other.params)
+        for param in _changed(one.own, other.own):
+            of = _changed(one.own.get(param, {}), other.own.get(param, {}))
+            names += [f"{param} {expert}" for expert in of]
+    return names[0] if len(names) == 1 else ""
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Names whose values differ, or that only one side has."""
+    nothing = object()
+    return [
+        name
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name, nothing) != after.get(name, nothing)
+    ]
