@@ -15,6 +15,7 @@ Z95 = 1.959963984540054
 CUT = 2.0  # times as much as a kept share a share of pairs moves with a cut, relatively
 
 Sums = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,28 @@ class Figure:
         """Return the figure in another unit; ``factor`` is at least 0."""
         ends = (self.value * factor, self.low * factor, self.high * factor)
         return Figure(*ends, self.exact, self.basis)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Many figures of one kind, as arrays of one shape.
+
+    Attributes:
+        value, low, high: As of a ``Figure``; NaN where nothing counts.
+        basis: How many coordinates each counts.
+        exact: All were counted, and nothing they rest on was estimated.
+    """
+
+    value: Sums
+    low: Sums
+    high: Sums
+    basis: Counts
+    exact: bool
+
+    @property
+    def too_few(self) -> NDArray[np.bool_]:
+        """Where fewer than 50 coordinates count: those figures say nothing."""
+        return self.basis < FEWEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,160 @@
+"""What a sketch answers about a recipe besides its preview, as frozen values."""
+
+from dataclasses import dataclass
+
+from merging.analysis.figures import Counts, Figure, Shares, Sums
+from merging.checkpoints.buckets import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictTable:
+    """Sign conflict of groups of buckets, each of shape (groups,).
+
+    Attributes:
+        share, chance: Of the coordinates kept by two or more experts the part where signs clash,
+            and where coin tosses would.
+        agree, disjoint, contested: Parts of all coordinates, as in ``Conflict``.
+        shared: Sampled coordinates kept by two or more.
+    """
+
+    share: Shares
+    chance: Shares
+    agree: Shares
+    disjoint: Shares
+    contested: Shares
+    shared: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Winners:
+    """Who prevails where signs clash.
+
+    Attributes:
+        experts: Ids in computing order.
+        won: Share of the contested pull that each expert wins, shape (groups, experts).
+        flips: Share of weights that change in another direction than under the pinned recipe,
+            shape (groups,); None without one.
+    """
+
+    experts: tuple[str, ...]
+    won: Shares
+    flips: Shares | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Experts against experts, shape (experts, experts).
+
+    Attributes:
+        experts: Ids in the recipe's order.
+        cosine: Of whole task vectors, exact, in [-1, 1].
+        signs: Of the coordinates that both keep, the share where their changes have one sign;
+            0.5 is a coin toss.
+    """
+
+    experts: tuple[str, ...]
+    cosine: Sums
+    signs: Shares
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """Length of each expert's change over that of the base's weights, shape (rows, experts)."""
+
+    rows: tuple[str, ...]
+    experts: tuple[str, ...]
+    ratio: Sums
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subspaces:
+    """How many directions the changes of one kind of tensor use, and how many they share.
+
+    Attributes:
+        module: Kind of tensor.
+        rows: Layers.
+        experts: Ids.
+        rank: Effective rank, shape (rows, experts).
+        full: The largest that it could be, shape (rows,).
+        overlap: Mean over layers of the mean squared cosine between leading left singular
+            subspaces, shape (experts, experts).
+        chance: What random subspaces of that size share.
+    """
+
+    module: str
+    rows: tuple[str, ...]
+    experts: tuple[str, ...]
+    rank: Sums
+    full: Sums
+    overlap: Sums
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellCurve:
+    """One expert's changes in one cell.
+
+    Attributes:
+        expert: Its id.
+        sizes: |delta|, rising.
+        shares: Share of the changes that are at least so large, falling.
+        cut: Size below which changes are trimmed there; None without such a size.
+        kept: Share of its changes that survive.
+        energy: Share of their squared length that survives.
+    """
+
+    expert: str
+    sizes: tuple[float, ...]
+    shares: tuple[float, ...]
+    cut: float | None
+    kept: Figure
+    energy: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class TracedWeight:
+    """One weight on its way through a method; tuples have one entry for each expert.
+
+    Attributes:
+        tensor, place: Where it is; the place is its index in the tensor.
+        base: Its value in the base.
+        deltas: What each expert changes.
+        kept: Whether that survives trimming and dropping.
+        made: What it became then (rescaled where the method rescales).
+        elected: Sign elected, -1, 0 or 1; None without an election.
+        agreeing: Whether each carries the elected sign; None without an election.
+        merged: The merged change, λ included.
+    """
+
+    tensor: str
+    place: tuple[int, ...]
+    base: float
+    deltas: tuple[float, ...]
+    kept: tuple[bool, ...]
+    made: tuple[float, ...]
+    elected: int | None
+    agreeing: tuple[bool, ...] | None
+    merged: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCell:
+    """One cell of the layer x module grid, looked at closely.
+
+    Attributes:
+        bucket: Which.
+        tensors: Names of its tensors.
+        experts: Ids in the recipe's order.
+        five: Parts of all its weights: survivors agree on plus, on minus, signs clash and plus
+            wins, minus wins, nobody survives. They add up to 1. None where only a merge can tell.
+        curves: One for each expert.
+        traced: A fixed choice of its weights; empty where only a merge can tell.
+    """
+
+    bucket: Bucket
+    tensors: tuple[str, ...]
+    experts: tuple[str, ...]
+    five: tuple[Figure, Figure, Figure, Figure, Figure] | None
+    curves: tuple[CellCurve, ...]
+    traced: tuple[TracedWeight, ...]
