@@ -11,6 +11,8 @@ from ui.events import wire, wire_load
 from ui.page import draw_page
 from ui.presenter import Presenter
 from ui.reference import add_reference
+from ui.runs_desk import RunsDesk
+from ui.scene import starts
 from ui.services import Services
 from ui.theme import page_css, theme
 
@@ -19,12 +21,13 @@ TITLE = "Merge explorer"
 
 def build_app(services: Services) -> gr.Blocks:
     """Build the page and its handlers around these services."""
-    presenter = Presenter(services)
+    presenter = Presenter(services, starts(services))
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200)) as demo:
         page = draw_page(services, presenter)
         desk = Desk(page, services, presenter)
-        wire(page, desk)
-        wire_load(demo, page, desk)
+        runs = RunsDesk(desk)
+        wire(page, desk, runs)
+        wire_load(demo, page, runs)
         _publish(services)
     add_reference(demo)
     demo.queue(max_size=64, default_concurrency_limit=16)

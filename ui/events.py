@@ -6,6 +6,8 @@ import gradio as gr
 
 from ui.desk import Desk, told
 from ui.page import Page
+from ui.panels import PANELS
+from ui.runs_desk import RunsDesk
 
 LAST_PICTURE = (
     '<p class="me-note">With these settings there is nothing to show. '
@@ -29,28 +31,30 @@ def _live(page: Page) -> dict[str, Any]:
     return {**_quiet(page), "queue": False}
 
 
-def wire(page: Page, desk: Desk) -> None:
+def wire(page: Page, desk: Desk, runs: RunsDesk) -> None:
     """Connect every control with what it does."""
     _wire_settings(page, desk)
-    _wire_jobs(page, desk)
-    _wire_files(page, desk)
+    _wire_looks(page, desk)
+    _wire_jobs(page, runs)
+    _wire_files(page, runs)
 
 
-def _results(page: Page) -> list[Any]:
-    return [
-        page.notice, page.formula, page.effect, page.verdict, page.scores, page.heatmap,
-        page.magnitudes, page.scored, page.runs, page.live,
-    ]  # fmt: skip
+def _panels(page: Page, settled: bool = True) -> list[Any]:
+    chosen = [getattr(page, p.name) for p in PANELS if settled or not p.settled]
+    return [page.notice, page.state, *chosen]
+
+
+def _job(page: Page) -> list[Any]:
+    return [page.owner, page.job, page.seen, page.timer, page.go, page.cancel]
 
 
 def _everything(page: Page) -> list[Any]:
-    job = [page.owner, page.job, page.seen, page.timer, page.go, page.cancel]
-    return [*_results(page), *page.controls.outputs(), *job]
+    return [*_panels(page), page.saved, *page.controls.outputs(), *_job(page)]
 
 
 def _wire_settings(page: Page, desk: Desk) -> None:
     controls = page.controls
-    inputs = [page.owner, page.scored, *controls.inputs()]
+    inputs = [page.state, page.owner, *controls.inputs()]
     moved = [c.input for c in (*controls.weights, controls.panel, controls.seed)]
     all_of_it = controls.outputs()
     for triggers, handler, extra in (
@@ -65,62 +69,81 @@ def _wire_settings(page: Page, desk: Desk) -> None:
             triggers,
             told(page.notice, handler, {page.effect: LAST_PICTURE}),
             inputs,
-            [*_results(page), *extra],
+            [*_panels(page, settled=False), *extra],
             trigger_mode="always_last",
             **_live(page),
         )
 
 
-def _wire_jobs(page: Page, desk: Desk) -> None:
-    controls = page.controls
-    job = [page.owner, page.job, page.seen, page.timer, page.go, page.cancel]
-    scored = [page.notice, page.verdict, page.scores, page.runs, page.scored]
-    page.go.click(
-        told(page.notice, desk.start),
-        [page.owner, page.scored, *controls.inputs()],
-        [*scored, *job],
+def _wire_looks(page: Page, desk: Desk) -> None:
+    inputs = [page.state, page.owner]
+    gr.on(
+        [page.link.select],
+        told(page.notice, desk.act, clear=False),
+        inputs,
+        [*_panels(page), *page.controls.outputs()],
+        trigger_mode="multiple",
         **_live(page),
     )
+    gr.on(
+        [page.heatmap.select, page.scores.select],
+        told(page.notice, desk.look),
+        inputs,
+        _panels(page, settled=False),
+        trigger_mode="always_last",
+        **_live(page),
+    )
+
+
+def _wire_jobs(page: Page, runs: RunsDesk) -> None:
+    everything = _everything(page)
+    inputs = [page.state, page.owner, *page.controls.inputs()]
+    page.go.click(told(page.notice, runs.start), inputs, everything, **_live(page))
     page.timer.tick(
-        told(page.notice, desk.poll, clear=False),
-        [page.owner, page.seen, *controls.inputs()],
-        [*scored, *job],
+        told(page.notice, runs.poll, clear=False),
+        [page.state, page.owner, page.seen],
+        everything,
         **_live(page),
     )
     page.cancel.click(
-        told(page.notice, desk.cancel), [page.owner], [page.notice, *job], **_live(page)
+        told(page.notice, runs.cancel), [page.owner], [page.notice, *_job(page)], **_live(page)
     )
     page.runs.select(
-        told(page.notice, desk.touch_run),
-        [page.owner, page.scored],
+        told(page.notice, runs.touch),
+        [page.state, page.owner],
+        [*everything, page.file],
+        trigger_mode="multiple",
+        **_live(page),
+    )
+
+
+def wire_load(demo: gr.Blocks, page: Page, runs: RunsDesk) -> None:
+    """Read a visitor's link, and find the runs and the job again, when the page is opened."""
+    demo.load(
+        told(page.notice, runs.restore),
+        [page.owner, page.saved],
         _everything(page),
         **_live(page),
     )
 
 
-def wire_load(demo: gr.Blocks, page: Page, desk: Desk) -> None:
-    """Find a visitor's runs and job again when the page is opened."""
-    demo.load(told(page.notice, desk.restore), [page.owner], _everything(page), **_live(page))
-
-
-def _wire_files(page: Page, desk: Desk) -> None:
-    controls = page.controls
+def _wire_files(page: Page, runs: RunsDesk) -> None:
     page.open_recipe.upload(
-        told(page.notice, desk.open_recipe),
-        [page.owner, page.scored, page.open_recipe],
+        told(page.notice, runs.open_recipe),
+        [page.state, page.owner, page.open_recipe],
         _everything(page),
         **_live(page),
     )
     nothing = {page.file: None}
     save = page.save_recipe.click(
-        told(page.notice, desk.save_recipe, nothing),
-        [page.owner, page.scored, *controls.inputs()],
+        told(page.notice, runs.save_recipe, nothing),
+        [page.state],
         [page.notice, page.file],
         **_live(page),
     )
     model = page.save_model.click(
-        told(page.notice, desk.save_model, nothing),
-        [page.owner, page.scored],
+        told(page.notice, runs.save_model, nothing),
+        [page.state, page.owner],
         [page.notice, page.file],
         concurrency_limit=2,
         **_quiet(page),

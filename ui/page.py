@@ -1,6 +1,6 @@
 """The page: what stands where. No handlers, no numbers of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -8,20 +8,27 @@ import gradio as gr
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.hint import Hint
 from ui.components.jobline import JobLine
+from ui.components.linkbar import LinkBar
 from ui.components.method_chooser import MethodChooser
 from ui.components.notice import Notice
 from ui.components.param_panel import ParamPanel
 from ui.components.plot_host import PlotHost
 from ui.components.runlist import RunList
 from ui.controls import Controls, expert_rows
-from ui.presenter import Presenter, Shown
+from ui.link import decode
+from ui.panels import values as panel_values
+from ui.presenter import Presenter
+from ui.scene import Scene, starts
 from ui.services import Services
-from ui.settings import ControlValues, default_values, from_recipe
+from ui.settings import ControlValues
 from ui.views.chooser import chooser_value
 from ui.views.magnitudes import expert_names
 from ui.views.panel import panel_value
 
+Values = dict[str, Any]
+
 OWNER_KEY = "merge-explorer-owner"
+RUNS_KEY = "merge-explorer-runs"
 BROWSER_SECRET = "merge-explorer-owner-v1"
 
 
@@ -29,12 +36,14 @@ BROWSER_SECRET = "merge-explorer-owner-v1"
 class Page:
     """Every component that a handler reads or writes."""
 
+    state: gr.State
     controls: Controls
     owner: gr.BrowserState
+    saved: gr.BrowserState
     seen: gr.State
-    scored: gr.State
     timer: gr.Timer
     notice: Notice
+    link: LinkBar
     formula: gr.HTML
     effect: gr.HTML
     live: gr.HTML
@@ -55,28 +64,30 @@ class Page:
 
 def draw_page(services: Services, presenter: Presenter) -> Page:
     """Draw everything, with the first experiment already in it."""
-    first = services.first()
-    opened = services.sets[first.recipe.set or ""]
-    values = from_recipe(first.recipe, default_values(opened.id, tuple(opened.experts)))
-    shown = presenter.first()
+    state, _ = decode("", starts(services))
+    recipe = state.recipe()
+    state = replace(state, scored=recipe.key())
+    scene = Scene(services, state, recipe, services.runs.get("", services.first()))
+    shown = panel_values(presenter, scene, None, settled=True)
     gr.HTML(_HEADER, elem_classes="me-header")
     notice = Notice(elem_id="notice")
     hidden = {
+        "state": gr.State(state),
         "owner": gr.BrowserState(None, storage_key=OWNER_KEY, secret=BROWSER_SECRET),
+        "saved": gr.BrowserState("", storage_key=RUNS_KEY, secret=BROWSER_SECRET),
         "seen": gr.State(-1),
-        "scored": gr.State((first.key, False)),
         "timer": gr.Timer(0.3, active=False),
     }
     with gr.Row(elem_classes="me-columns"):
         with gr.Column(elem_classes="me-recipe", min_width=300, scale=0):
-            recipe = _recipe_column(services, presenter, values, shown)
+            recipe_column = _recipe_column(services, presenter, state.values, shown)
         with gr.Column(elem_classes="me-results", min_width=300, scale=1):
             results = _results_column(shown)
-    return Page(notice=notice, **hidden, **recipe, **results)
+    return Page(notice=notice, **hidden, **recipe_column, **results)
 
 
 def _recipe_column(
-    services: Services, presenter: Presenter, values: ControlValues, shown: Shown
+    services: Services, presenter: Presenter, values: ControlValues, shown: Values
 ) -> dict[str, Any]:
     opened = services.sets[values.set]
     gr.HTML("<h2>1 Which models?</h2>")
@@ -89,7 +100,7 @@ def _recipe_column(
     chooser = MethodChooser(
         chooser_value(values.method, services.missing(opened.id)), elem_id="method"
     )
-    formula = gr.HTML(shown.formula, elem_classes="me-formula", elem_id="formula")
+    formula = gr.HTML(shown["formula"], elem_classes="me-formula", elem_id="formula")
     _how_hard(f"{values.method}-scale")
     panel = ParamPanel(panel_value(values, expert_names(opened.card)), elem_id="panel")
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
@@ -102,17 +113,18 @@ def _recipe_column(
         "controls": Controls(set_choice, rows, on, weights, chooser, panel, seed, seed_panel),
         "formula": formula,
         "draw": draw,
-        **_actions(shown),
+        **_actions(presenter, shown),
     }
 
 
-def _actions(shown: Shown) -> dict[str, Any]:
+def _actions(presenter: Presenter, shown: Values) -> dict[str, Any]:
     with gr.Column(elem_classes="me-actions"):
-        live = gr.HTML(shown.live, elem_id="live")
+        live = gr.HTML(shown["live"], elem_id="live")
         with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
-        job = JobLine(shown.job, elem_id="job")
+        link = LinkBar(shown["link"], elem_id="link")
+        job = JobLine(presenter.job(None), elem_id="job")
     with gr.Row(elem_classes="me-files"):
         open_recipe = gr.UploadButton(
             "Open recipe", file_types=[".yaml", ".yml"], type="binary", size="sm",
@@ -120,8 +132,8 @@ def _actions(shown: Shown) -> dict[str, Any]:
         )  # fmt: skip
         save_recipe = gr.Button("Save recipe", size="sm", elem_id="save-recipe")
     return {
-        "live": live, "go": go, "cancel": cancel, "job": job, "open_recipe": open_recipe,
-        "save_recipe": save_recipe,
+        "live": live, "link": link, "go": go, "cancel": cancel, "job": job,
+        "open_recipe": open_recipe, "save_recipe": save_recipe,
     }  # fmt: skip
 
 
@@ -131,26 +143,26 @@ def _how_hard(target: str) -> None:
         Hint("Drag λ and watch.", target=target)
 
 
-def _results_column(shown: Shown) -> dict[str, Any]:
+def _results_column(shown: Values) -> dict[str, Any]:
     with gr.Column(elem_classes="me-section", elem_id="section-scores"):
         gr.HTML("<h2>Did it keep the skills?</h2>")
-        verdict = gr.HTML(shown.verdict, elem_classes="me-verdict", elem_id="verdict")
-        scores = PlotHost(shown.scores, elem_id="scores")
+        verdict = gr.HTML(shown["verdict"], elem_classes="me-verdict", elem_id="verdict")
+        scores = PlotHost(shown["scores"], elem_id="scores")
         with gr.Row(elem_classes="me-files"):
             save_model = gr.Button("Download the scored model", size="sm", elem_id="save-model")
             file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
     with gr.Column(elem_classes="me-section", elem_id="section-weights"):
         gr.HTML("<h2>What happens to the weights?</h2>")
-        effect = gr.HTML(shown.effect, elem_classes="me-verdict", elem_id="effect")
+        effect = gr.HTML(shown["effect"], elem_classes="me-verdict", elem_id="effect")
     with gr.Column(elem_classes="me-section", elem_id="section-conflict"):
         gr.HTML("<h2>Where do they disagree?</h2>")
-        heatmap = ConflictHeatmap(shown.heatmap, elem_id="heatmap")
+        heatmap = ConflictHeatmap(shown["heatmap"], elem_id="heatmap")
     with gr.Column(elem_classes="me-section", elem_id="section-magnitudes"):
         gr.HTML("<h2>How big are the changes?</h2>")
-        magnitudes = PlotHost(shown.magnitudes, elem_id="magnitudes")
+        magnitudes = PlotHost(shown["magnitudes"], elem_id="magnitudes")
     with gr.Column(elem_classes="me-section", elem_id="section-runs"):
         gr.HTML("<h2>Your runs</h2>")
-        runs = RunList(shown.runs, elem_id="runs")
+        runs = RunList(shown["runs"], elem_id="runs")
     return {
         "verdict": verdict, "scores": scores, "save_model": save_model, "file": file,
         "effect": effect, "heatmap": heatmap, "magnitudes": magnitudes, "runs": runs,

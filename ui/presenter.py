@@ -1,7 +1,8 @@
-"""From recipes and runs to the values of the page's components. No Gradio, no state."""
+"""From a scene to the values of the page's components. No Gradio, no state."""
 
 import html
-from dataclasses import asdict, dataclass, replace
+import os
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,14 +12,19 @@ from merging.methods.context import Settings
 from merging.methods.registry import method
 from merging.methods.spec import Source
 from merging.recipe import Recipe
-from merging.sets import ModelSet, references, sketch
-from merging.sketch import Preview
+from merging.sets import ModelSet, references
 from ui.charts.magnitudes import magnitudes_figure
 from ui.charts.scores import scores_figure
 from ui.components.heatmap import heatmap_value
-from ui.runbook import ListedRun, RunList
+from ui.components.linkbar import linkbar_value
+from ui.components.runlist import runlist_value
+from ui.link import Starts, encode
+from ui.runbook import ListedRun
+from ui.scene import Scene
 from ui.services import Services
 from ui.settings import ControlValues
+from ui.views.changes import changed_words
+from ui.views.compare import MOST, CompareView, compare_view
 from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import expert_names, letters, magnitudes_view
 from ui.views.models import JobView, RunRow, ScoresView
@@ -31,49 +37,17 @@ from ui.views.sentences import (
     weights_sentence,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Values of all result components."""
-
-    formula: str
-    effect: str
-    live: str
-    verdict: str
-    scores: dict[str, Any]
-    heatmap: dict[str, Any]
-    magnitudes: dict[str, Any]
-    runs: dict[str, Any]
-    job: dict[str, Any]
+SPACE = "https://huggingface.co/spaces/"
 
 
 class Presenter:
-    """Turns numbers of the services into component values."""
+    """Turns scenes into component values."""
 
-    def __init__(self, services: Services) -> None:
-        """Use these services."""
-        self._services = services
+    def __init__(self, services: Services, starts: Starts) -> None:
+        """Use these services; links start from there."""
+        self._services, self._starts = services, starts
         self._scores = lru_cache(maxsize=256)(self._scores_view)
-
-    def first(self) -> Shown:
-        """Return the values of the first paint; the whole first slider is made ready."""
-        record = self._services.first()
-        listed = self._services.runs.get("", record)
-        for shipped in self._services.shipped.values():
-            if shipped.recipe.set == record.recipe.set:
-                self._scores(shipped.key, listed.pinned, self._pin(listed))
-        preview = self._services.preview(record.recipe)
-        return Shown(
-            formula=self.formula(record.recipe),
-            effect=self.effect(record.recipe, preview),
-            live=self.live(preview),
-            verdict=self.verdict(record, listed),
-            scores=self.scores(record, listed),
-            heatmap=self.heatmap(preview),
-            magnitudes=self.magnitudes(record.recipe, preview),
-            runs=self.runs(listed),
-            job=self.job(None),
-        )
+        self._beside = lru_cache(maxsize=64)(self._compared)
 
     def set_line(self, opened: ModelSet) -> str:
         """Return what a set is, in one line."""
@@ -81,8 +55,9 @@ class Presenter:
         size = card["parameters"] / 1e6
         return f"{card['summary']} Base and experts: {size:.1f} M weights each, {card['licence']}."
 
-    def formula(self, recipe: Recipe) -> str:
+    def formula(self, scene: Scene) -> str:
         """Return the formula with the settings that stand in it, as HTML."""
+        recipe = scene.recipe
         settings = recipe.settings()
         shown = [
             f"{p.symbol} = {_spread(settings, p.name)}"
@@ -104,78 +79,98 @@ class Presenter:
         label = method(values.method).label
         return f"{label} takes {len(values.on)} of the experts: {on} are on. Choose others above."
 
-    def effect(self, recipe: Recipe, preview: Preview) -> str:
+    def effect(self, scene: Scene) -> str:
         """Return what a recipe does to the weights, as HTML."""
-        return f"<p>{_prose(weights_sentence(recipe, preview))}</p>"
+        return f"<p>{_prose(weights_sentence(scene.recipe, scene.preview))}</p>"
 
-    def live(self, preview: Preview) -> str:
+    def live(self, scene: Scene) -> str:
         """Return the same in a few words, for narrow pages where the charts are far away."""
-        return f'<p class="me-live">{_prose(live_line(preview))}</p>'
+        return f'<p class="me-live">{_prose(live_line(scene.preview))}</p>'
 
-    def verdict(self, record: RunRecord, listed: RunList, stale: bool = False) -> str:
+    def verdict(self, scene: Scene) -> str:
         """Return the verdict on a run, as HTML; stale when the sliders have left it."""
-        sentence = _prose(self._scores(record.key, listed.pinned, self._pin(listed)).sentence)
-        if not stale:
+        record = scene.record
+        sentence = _prose(self._view(scene).sentence)
+        if not scene.stale:
             return f'<p aria-live="polite">{sentence}</p>'
-        name = next((r.name for r in listed.runs if r.key == record.key), "")
+        name = scene.name_of(record.key)
         whose = (
             f"are from {name}" if name else f"were measured before: {settings_line(record.recipe)}"
         )
         note = f"These scores {whose}. Press Merge and evaluate to score your settings."
         return f'<p class="me-stale">{sentence}</p><p class="me-note">{_prose(note)}</p>'
 
-    def scores(self, record: RunRecord, listed: RunList, stale: bool = False) -> dict[str, Any]:
+    def scores(self, scene: Scene) -> dict[str, Any]:
         """Return the dot plot of a run."""
-        view = self._scores(record.key, listed.pinned, self._pin(listed))
-        return scores_figure(replace(view, stale=stale))
+        return scores_figure(replace(self._view(scene), stale=scene.stale))
 
-    def heatmap(self, preview: Preview) -> dict[str, Any]:
+    def heatmap(self, scene: Scene) -> dict[str, Any]:
         """Return the conflict heatmap."""
-        return heatmap_value(heatmap_view(preview)) | {"stamp": preview.key}
+        return heatmap_value(heatmap_view(scene.preview)) | {"stamp": scene.recipe.key()}
 
-    def magnitudes(self, recipe: Recipe, preview: Preview, moved: bool = False) -> dict[str, Any]:
-        """Return the magnitude curves with their cuts; only the cuts when a slider moved them."""
-        opened = self._set(recipe)
-        names = {e["id"]: e["label"] for e in opened.card["experts"]}
-        view = magnitudes_view(sketch(opened.id), preview, names, tuple(opened.experts))
-        figure = magnitudes_figure(view)
-        unchanged = ("data", "layout", "narrow") if moved else ()
-        return {name: value for name, value in figure.items() if name not in unchanged}
+    def magnitudes(self, scene: Scene) -> dict[str, Any]:
+        """Return the magnitude curves with their cuts."""
+        names = {e["id"]: e["label"] for e in scene.opened.card["experts"]}
+        view = magnitudes_view(scene.sketch, scene.preview, names, tuple(scene.opened.experts))
+        return magnitudes_figure(view)
 
-    def runs(self, listed: RunList, shown: bool = True) -> dict[str, Any]:
-        """Return the run list, newest first; without a shown run when the sliders have left it."""
-        rows = [self._row(run, listed, shown) for run in reversed(listed.runs)]
-        return {"rows": [asdict(row) for row in rows if row is not None]}
+    def link(self, scene: Scene) -> dict[str, Any]:
+        """Return the bar with undo, pin and link."""
+        state, space = scene.state, os.environ.get("SPACE_ID", "")
+        return linkbar_value(
+            query=encode(state, self._starts),
+            space=SPACE + space if space else "",
+            undo=bool(state.past),
+            redo=bool(state.future),
+            pinned="" if state.pinned is None else settings_line(state.pinned),
+            same=scene.same,
+            hide=state.hide,
+        )
+
+    def runs(self, scene: Scene) -> dict[str, Any]:
+        """Return the run list, newest first, and the chosen ones side by side."""
+        rows = [self._row(run, scene) for run in reversed(scene.listed.runs)]
+        chosen = (scene.listed.find(key) for key in scene.state.compared)
+        runs = tuple(run for run in chosen if run is not None)[:MOST]
+        return runlist_value(rows, self._beside(runs) if runs else None)
 
     def job(self, snapshot: Snapshot | None) -> dict[str, Any]:
         """Return the job line."""
         return asdict(job_view(snapshot))
 
-    def _row(self, run: ListedRun, listed: RunList, shown: bool) -> RunRow | None:
-        record = self._services.record(run.key)
-        if record is None:
-            return None
-        view = self._scores(run.key, "", "")
+    def _row(self, run: ListedRun, scene: Scene) -> RunRow:
+        recipe, state = run.record.recipe, scene.state
+        view = self._scores(run.record, None, "")
+        parent = scene.listed.find(run.parent)
+        changed = ""
+        if parent is not None:
+            changed = f"from {parent.name}: {changed_words(parent.record.recipe, recipe)}"
         return RunRow(
             key=run.key,
             name=run.name,
-            settings=f"{self._set(record.recipe).card['label']} · {settings_line(record.recipe)}",
+            settings=f"{self._set(recipe).card['label']} · {settings_line(recipe)}",
+            changed=changed,
             mean=view.mean.merged,
             worst=worst_task(view),
             when=run.when,
-            pinned=run.key == listed.pinned,
-            current=shown and run.key == listed.shown,
+            pinned=state.pinned is not None and run.key == state.pinned.key(),
+            current=not scene.stale and run.key == scene.record.key,
+            compared=run.key in state.compared,
         )
 
-    def _pin(self, listed: RunList) -> str:
-        return next((run.name for run in listed.runs if run.key == listed.pinned), "")
+    def _compared(self, runs: tuple[ListedRun, ...]) -> CompareView:
+        sets = {run.record.recipe.set or "" for run in runs}
+        tasks = {t["id"]: t["label"] for s in sets for t in self._services.sets[s].card["tasks"]}
+        return compare_view(runs, {s: references(s) for s in sets}, tasks)
 
-    def _scores_view(self, key: str, pinned_key: str, pinned_name: str) -> ScoresView:
-        record = self._services.record(key)
-        assert record is not None
-        pinned = self._services.record(pinned_key) if pinned_key else None
-        if pinned is not None and pinned.recipe.set != record.recipe.set:
-            pinned = None
+    def _view(self, scene: Scene) -> ScoresView:
+        pinned = scene.pinned_record
+        name = scene.name_of(pinned.key) if pinned else ""
+        return self._scores(scene.record, pinned, name or "your pinned settings")
+
+    def _scores_view(
+        self, record: RunRecord, pinned: RunRecord | None, pinned_name: str
+    ) -> ScoresView:
         opened = self._set(record.recipe)
         return scores_view(
             record,

@@ -1,32 +1,101 @@
-"""Run lists by visitor: what was scored, which run is shown and which is pinned."""
+"""Run lists by visitor: what was scored, under which name, and from which run it came."""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from merging.errors import RecipeError
 from merging.evaluation.record import RunRecord
 
 MOST_RUNS = 50
 MOST_OWNERS = 2000
+LONGEST_NAME = 60
+SHIPPED = "shipped"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """One line of a visitor's run list."""
+    """One line of a visitor's run list.
 
-    key: str
+    Attributes:
+        record: The recipe and its scores.
+        name: Given by the page or the visitor.
+        when: Date and time in words, or "shipped".
+        parent: Key of the run whose scores stood on the page when it was asked for, or "".
+    """
+
+    record: RunRecord
     name: str
     when: str
+    parent: str = ""
+
+    @property
+    def key(self) -> str:
+        """Hash of the recipe."""
+        return self.record.key
 
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """A visitor's runs, oldest first, with the one that is shown and the one that is pinned."""
+    """A visitor's runs, oldest first; each recipe stands once."""
 
-    runs: tuple[ListedRun, ...]
-    shown: str
-    pinned: str
+    runs: tuple[ListedRun, ...] = ()
+
+    def find(self, key: str) -> ListedRun | None:
+        """Return the run of a recipe, or None."""
+        return next((run for run in self.runs if run.key == key), None)
+
+    def with_run(self, record: RunRecord, when: str, parent: str = "") -> "RunList":
+        """Return the list with a run at its end; the oldest goes where there are too many."""
+        if self.find(record.key) is not None:
+            return self
+        number = 1 + max((_number(run.name) for run in self.runs), default=0)
+        run = ListedRun(record, f"Run {number}", when, "" if parent == record.key else parent)
+        return RunList((*self.runs, run)[-MOST_RUNS:])
+
+    def renamed(self, key: str, name: str) -> "RunList":
+        """Return the list with another name for a run.
+
+        Raises:
+            RecipeError: The name is empty, too long or not printable.
+        """
+        checked = check_name(name)
+        runs = (replace(r, name=checked) if r.key == key else r for r in self.runs)
+        return RunList(tuple(runs))
+
+    def without(self, key: str) -> "RunList":
+        """Return the list without a run."""
+        return RunList(tuple(run for run in self.runs if run.key != key))
+
+    def joined(self, others: Iterable[ListedRun]) -> "RunList":
+        """Return the list with runs of another one behind it, each recipe once."""
+        known = {run.key for run in self.runs}
+        new = [run for run in others if run.key not in known]
+        return RunList((*self.runs, *new)[-MOST_RUNS:])
+
+
+def check_name(name: object) -> str:
+    """Return a run's name without spaces around it.
+
+    Raises:
+        RecipeError: It is no text, empty, too long or not printable.
+    """
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= LONGEST_NAME or not text.isprintable():
+        raise RecipeError(f"A name has 1 to {LONGEST_NAME} letters. The old one stays.")
+    return text
+
+
+def now() -> str:
+    """Return the time as runs tell it."""
+    return datetime.now(UTC).strftime("%d %b %Y, %H:%M UTC").removeprefix("0")
+
+
+def _number(name: str) -> int:
+    word, _, number = name.partition(" ")
+    return int(number) if word == "Run" and number.isascii() and number.isdigit() else 0
 
 
 class RunBook:
@@ -37,37 +106,24 @@ class RunBook:
         self._lock = threading.Lock()
         self._lists: OrderedDict[str, RunList] = OrderedDict()
 
+    def knows(self, owner: str) -> bool:
+        """Return whether an owner has a list here."""
+        with self._lock:
+            return owner in self._lists
+
     def get(self, owner: str, first: RunRecord) -> RunList:
-        """Return an owner's list; a new one begins with the first experiment, pinned."""
+        """Return an owner's list; a new one begins with the first experiment."""
         with self._lock:
             if owner not in self._lists:
-                start = ListedRun(first.key, "Run 1", "shipped")
-                self._lists[owner] = RunList((start,), first.key, first.key)
+                return RunList((ListedRun(first, "Run 1", SHIPPED),))
+            self._lists.move_to_end(owner)
+            return self._lists[owner]
+
+    def put(self, owner: str, listed: RunList) -> RunList:
+        """Keep an owner's list and return it."""
+        with self._lock:
+            self._lists[owner] = listed
             self._lists.move_to_end(owner)
             while len(self._lists) > MOST_OWNERS:
                 self._lists.popitem(last=False)
-            return self._lists[owner]
-
-    def add(self, owner: str, key: str, first: RunRecord) -> RunList:
-        """Put a run on the list, once, and show it."""
-        listed = self.get(owner, first)
-        runs = listed.runs
-        if key not in {run.key for run in runs}:
-            number = 1 + max(int(run.name.split()[1]) for run in runs)
-            when = datetime.now(UTC).strftime("%H:%M UTC")
-            runs = (*runs, ListedRun(key, f"Run {number}", when))[-MOST_RUNS:]
-        return self._put(owner, replace(listed, runs=runs, shown=key))
-
-    def show(self, owner: str, key: str, first: RunRecord) -> RunList:
-        """Show a run of the list."""
-        return self._put(owner, replace(self.get(owner, first), shown=key))
-
-    def pin(self, owner: str, key: str, first: RunRecord) -> RunList:
-        """Pin a run of the list, or unpin it."""
-        listed = self.get(owner, first)
-        return self._put(owner, replace(listed, pinned="" if listed.pinned == key else key))
-
-    def _put(self, owner: str, listed: RunList) -> RunList:
-        with self._lock:
-            self._lists[owner] = listed
         return listed

@@ -23,7 +23,16 @@ from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods import registry
 from merging.recipe import Recipe
-from merging.sets import ModelSet, missing, open_set, set_names, shipped_runs, sketch, tasks
+from merging.sets import (
+    ModelSet,
+    missing,
+    open_set,
+    references,
+    set_names,
+    shipped_runs,
+    sketch,
+    tasks,
+)
 from merging.sketch import Preview, preview
 from ui.runbook import RunBook
 
@@ -74,24 +83,38 @@ class Services:
         merge_recipe(self.first().recipe, cache=self.intermediates)
 
     def first(self, name: str | None = None) -> RunRecord:
-        """Return the first experiment of a set."""
+        """Return the first experiment of a set, by default of the first one."""
         return shipped_runs(name or next(iter(self.sets)))[0]
 
-    def preview(self, recipe: Recipe) -> Preview:
+    def preview(self, recipe: Recipe, pinned: Recipe | None = None) -> Preview:
         """Return what a recipe does to the weights.
+
+        Args:
+            recipe: Of a bundled set.
+            pinned: Of the same set, to compare directions with; None for nothing.
 
         Raises:
             MergeError: The set or an expert is unknown.
         """
         self.check(recipe)
-        key = recipe.key()
+        key = f"{recipe.key()} {pinned.key() if pinned else ''}"
         known = self.previews.get(key)
         if known is None:
             one_thread()
-            known = preview(sketch(recipe.set or ""), recipe)
+            known = preview(sketch(recipe.set or ""), recipe, pinned)
             self.previews.put(key, known)
         answer: Preview = known
         return answer
+
+    def items(self, recipe: Recipe) -> dict[str, int]:
+        """Return how many items of each task a recipe's set is scored on.
+
+        Raises:
+            MergeError: The page cannot merge the recipe.
+        """
+        self.check(recipe)
+        own = references(recipe.set or "").own
+        return {task: len(bits) for task, bits in own.items()}
 
     def missing(self, set_name: str) -> dict[str, str]:
         """Return what a set lacks for the methods that cannot run on it, by method."""
@@ -143,26 +166,24 @@ class Services:
             self.results.put(known.key, known)
         return known.key
 
-    def recipe_file(self, key: str, text: str) -> Path:
-        """Write a recipe for download and return its path."""
-        path = self.files / f"recipe-{key}.yaml"
+    def text_file(self, name: str, text: str) -> Path:
+        """Write a text for download and return its path."""
+        path = self.files / name
         path.write_text(text, "utf-8")
         return path
 
-    def model_file(self, key: str) -> Path:
-        """Return a zip of a run's merged model, made when first asked for.
+    def model_file(self, recipe: Recipe) -> Path:
+        """Return a zip of a recipe's merged model, made when first asked for.
 
         Raises:
-            MergeError: The run was forgotten, or writing failed.
+            MergeError: The recipe is refused, or writing failed.
         """
-        record = self.record(key)
-        if record is None:
-            raise MergeError("This run was forgotten by the server. Merge it again.")
+        self.check(recipe)
         with self.file_lock:
-            path = self.files / f"merged-{record.recipe.method}-{key}.zip"
+            path = self.files / f"merged-{recipe.method}-{recipe.key()}.zip"
             if not path.exists():
                 self._collect_files()
-                _zip_model(record.recipe, path)
+                _zip_model(recipe, path)
             path.touch()
             return path
 

@@ -45,6 +45,7 @@ class AppState:
         scored: Key of the run whose scores stand on the page.
         view: What is looked at.
         hide: Parts of the page that a teacher's link leaves out.
+        compared: Keys of the runs that are put side by side.
         past, future: What the controls held before, and what was undone; the nearest last.
         touched: The control that was moved last and when, in seconds; "" after anything else.
     """
@@ -54,6 +55,7 @@ class AppState:
     scored: str = ""
     view: View = View()
     hide: frozenset[str] = frozenset()
+    compared: tuple[str, ...] = ()
     past: tuple[ControlValues, ...] = ()
     future: tuple[ControlValues, ...] = ()
     touched: tuple[str, float] = field(default=("", 0.0))

@@ -18,9 +18,9 @@ from merging.recipe import Recipe, parse_recipe, write_recipe
 FORMAT = "merge-explorer-runs/1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunRecord:
-    """One recipe, merged and scored on the reporting half.
+    """One recipe, merged and scored on the reporting half; a record equals itself only.
 
     Attributes:
         key: Hash of the recipe.

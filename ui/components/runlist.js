@@ -1,15 +1,18 @@
-const COLUMNS = ['Run', 'Settings', 'Kept, mean (95 %)', 'Worst task', 'Actions'];
+const COLUMNS = ['Compare', 'Run', 'Settings', 'Kept, mean (95 %)', 'Worst task', 'Actions'];
+const MOST_COMPARED = 4;
+let renaming = null;
+let doomed = null;
 
 function make(tag, text, role) {
   const node = document.createElement(tag);
-  node.textContent = text;
+  if (text) node.textContent = text;
   if (role) node.setAttribute('role', role);
   return node;
 }
 
 function addCell(row, column, text) {
-  const first = column === 0;
-  const cell = make(first ? 'th' : 'td', text, first ? 'rowheader' : 'cell');
+  const head = column === 1;
+  const cell = make(head ? 'th' : 'td', text, head ? 'rowheader' : 'cell');
   cell.dataset.label = COLUMNS[column];
   row.append(cell);
   return cell;
@@ -25,69 +28,234 @@ function actionButton(label, run, action, pressed) {
   return button;
 }
 
-function meanText(mean) {
-  if (!mean) return '';
+function percentOf([value, low, high]) {
   const percent = (share) => (100 * share).toFixed(1);
-  return `${percent(mean.value)} % (${percent(mean.low)} to ${percent(mean.high)})`;
+  return `${percent(value)} % (${percent(low)} to ${percent(high)})`;
+}
+
+function gapOf([value, low, high]) {
+  const points = (gap) => `${gap < 0 ? '−' : '+'}${Math.abs(100 * gap).toFixed(1)}`;
+  const noise = low <= 0 && high >= 0 ? ', within noise' : '';
+  return `${points(value)} points (${points(low)} to ${points(high)}${noise})`;
+}
+
+function addTick(row, run, ticked) {
+  const box = make('input');
+  box.type = 'checkbox';
+  box.checked = run.compared;
+  box.disabled = !run.compared && ticked >= MOST_COMPARED;
+  box.dataset.key = run.key;
+  box.setAttribute('aria-label', `Compare ${run.name}`);
+  addCell(row, 0, '').append(box);
+}
+
+function nameField(run) {
+  const field = make('input');
+  field.type = 'text';
+  field.maxLength = 60;
+  field.value = run.name;
+  field.dataset.key = run.key;
+  field.setAttribute('aria-label', `New name of ${run.name}`);
+  return field;
 }
 
 function addName(row, run) {
-  const cell = addCell(row, 0, run.name);
+  const open = renaming === run.key;
+  const cell = addCell(row, 1, open ? '' : run.name);
+  if (open) cell.append(nameField(run));
   if (run.pinned) cell.append(make('span', 'pinned'));
   if (run.current) cell.append(make('span', 'shown'));
   if (run.when) cell.append(make('small', run.when));
 }
 
-function addRun(body, run) {
+function addSettings(row, run) {
+  const cell = addCell(row, 2, run.settings);
+  if (run.changed) cell.append(make('small', run.changed));
+}
+
+function addRun(body, run, ticked) {
   const row = body.insertRow();
   row.setAttribute('role', 'row');
   row.classList.toggle('is-current', run.current);
   row.classList.toggle('is-pinned', run.pinned);
   row.dataset.key = run.key;
+  addTick(row, run, ticked);
   addName(row, run);
-  [run.settings, meanText(run.mean), run.worst].forEach((text, i) => addCell(row, i + 1, text));
-  addCell(row, 4, '').append(
+  addSettings(row, run);
+  addCell(row, 3, run.mean ? percentOf(run.mean) : '');
+  addCell(row, 4, run.worst);
+  addCell(row, 5, '').append(
     actionButton('Show', run, 'show'),
     actionButton(run.pinned ? 'Unpin' : 'Pin', run, 'pin', run.pinned),
+    actionButton('Rename', run, 'rename'),
+    actionButton(doomed === run.key ? 'Really delete' : 'Delete', run, 'delete'),
   );
 }
 
-function tableOfRuns(rows) {
-  const table = document.createElement('table');
+function headed(table, caption, names) {
   table.setAttribute('role', 'table');
-  table.append(make('caption', 'Runs, newest first'));
+  table.append(make('caption', caption));
   const head = table.createTHead().insertRow();
   head.setAttribute('role', 'row');
-  COLUMNS.forEach((name) => head.append(make('th', name, 'columnheader')));
-  const body = table.createTBody();
-  rows.forEach((run) => addRun(body, run));
+  names.forEach((name) => head.append(make('th', name, 'columnheader')));
+  return table.createTBody();
+}
+
+function tableOfRuns(rows) {
+  const table = make('table');
+  const body = headed(table, 'Runs, newest first', COLUMNS);
+  const ticked = rows.filter((run) => run.compared).length;
+  rows.forEach((run) => addRun(body, run, ticked));
   return table;
 }
 
-function focusedAction() {
-  const button = document.activeElement?.closest?.('button[data-action]');
-  return button && element.contains(button) ? button.dataset : null;
+function addLine(body, name, texts) {
+  const row = body.insertRow();
+  row.setAttribute('role', 'row');
+  row.append(make('th', name, 'rowheader'));
+  texts.forEach((text) => row.append(make('td', text, 'cell')));
 }
 
-function focusAgain(host, held) {
-  const same = (b) => b.dataset.key === held.key && b.dataset.action === held.action;
-  [...host.querySelectorAll('button')].find(same)?.focus();
+function tableBeside(beside) {
+  const table = make('table');
+  const body = headed(table, 'Runs side by side', ['', ...beside.names]);
+  if (beside.names.length > 1 && !beside.settings.length) {
+    addLine(body, 'Settings', beside.names.map(() => 'the same'));
+  }
+  beside.settings.forEach(({ name, values }) => addLine(body, name, values));
+  beside.lines.forEach(({ task, scores, gaps }) => addLine(body, task, scores.map((score, i) => (
+    gaps[i] ? `${percentOf(score)}; ${gapOf(gaps[i])}` : percentOf(score)))));
+  return table;
+}
+
+function compared(beside) {
+  const section = make('section');
+  section.className = 'me-beside';
+  section.append(make('h3', 'Side by side: what differs'), make('p', beside.sentence));
+  if (beside.names.length > 1) section.append(tableBeside(beside));
+  return section;
+}
+
+function tools() {
+  const bar = make('div');
+  bar.className = 'me-tools';
+  const button = (label, action) => {
+    const made = make('button', label);
+    made.type = 'button';
+    made.className = 'me-quiet';
+    made.dataset.action = action;
+    return made;
+  };
+  const file = make('input');
+  file.type = 'file';
+  file.accept = '.json,application/json';
+  file.hidden = true;
+  bar.append(button('Save CSV', 'csv'), button('Export runs', 'export'),
+    button('Import runs', 'import'), file);
+  return bar;
+}
+
+function csvOfRuns(rows) {
+  const quoted = (text) => `"${String(text ?? '').replaceAll('"', '""')}"`;
+  const head = ['run', 'when', 'settings', 'changed', 'mean', 'low', 'high', 'worst task'];
+  const lines = rows.map((run) => [
+    run.name, run.when, run.settings, run.changed, ...(run.mean ?? ['', '', '']), run.worst,
+  ]);
+  return [head, ...lines].map((line) => line.map(quoted).join(',')).join('\r\n');
+}
+
+function download(text, name) {
+  const link = make('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+function held() {
+  const node = document.activeElement?.closest?.('button[data-action], input[data-key]');
+  if (!node || !element.contains(node)) return null;
+  return { tag: node.tagName, key: node.dataset.key, action: node.dataset.action };
+}
+
+function focusAgain(host, was) {
+  const same = (node) => node.tagName === was.tag && node.dataset.key === was.key
+    && node.dataset.action === was.action;
+  [...host.querySelectorAll('button, input')].find(same)?.focus();
 }
 
 function draw() {
   const host = element.querySelector('.me-runs');
-  if (!host) return;
-  const held = focusedAction();
-  const rows = valueNow()?.rows ?? [];
-  host.replaceChildren(rows.length
-    ? tableOfRuns(rows)
-    : make('p', 'No runs yet. Merge and evaluate, and each result stays here.'));
-  if (held) focusAgain(host, { ...held });
+  const value = valueNow();
+  if (!host || !value) return;
+  const was = held();
+  const { rows } = value;
+  const none = 'No runs yet. Merge and evaluate, and each result stays here.';
+  const parts = [rows.length ? tableOfRuns(rows) : make('p', none), tools()];
+  if (value.beside) parts.push(compared(value.beside));
+  host.replaceChildren(...parts);
+  if (renaming) host.querySelector('input[type=text]')?.select();
+  else if (was) focusAgain(host, was);
+}
+
+function finishRenaming(field, keep) {
+  const key = renaming;
+  renaming = null;
+  if (keep && key && field.value.trim()) {
+    trigger('select', { action: 'rename', key, name: field.value.trim() });
+  }
+  draw();
+}
+
+function askTwice(key) {
+  if (doomed !== key) {
+    doomed = key;
+    draw();
+    return;
+  }
+  doomed = null;
+  trigger('select', { action: 'delete', key });
+}
+
+function press({ key, action }) {
+  if (action === 'rename') {
+    renaming = key;
+    draw();
+  } else if (action === 'delete') askTwice(key);
+  else if (action === 'csv') download(csvOfRuns(valueNow().rows), 'runs.csv');
+  else if (action === 'import') element.querySelector('input[type=file]').click();
+  else trigger('select', { action, key: key ?? '' });
+}
+
+function tick() {
+  const keys = [...element.querySelectorAll('input[type=checkbox]:checked')]
+    .map((box) => box.dataset.key).reverse();
+  trigger('select', { action: 'compare', keys });
 }
 
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-action]');
-  if (button) trigger('select', { key: button.dataset.key, action: button.dataset.action });
+  if (button) press(button.dataset);
+});
+element.addEventListener('change', async (event) => {
+  if (event.target.type === 'checkbox') tick();
+  if (event.target.type !== 'file' || !event.target.files.length) return;
+  const text = await event.target.files[0].text();
+  event.target.value = '';
+  trigger('select', { action: 'import', text: text.slice(0, 2_000_001) });
+});
+element.addEventListener('keydown', (event) => {
+  if (event.target.type !== 'text') return;
+  if (event.key === 'Enter') finishRenaming(event.target, true);
+  if (event.key === 'Escape') finishRenaming(event.target, false);
+});
+element.addEventListener('focusout', (event) => {
+  if (event.target.type === 'text' && renaming === event.target.dataset.key) {
+    finishRenaming(event.target, true);
+  } else if (doomed && event.target.dataset.action === 'delete') {
+    doomed = null;
+    event.target.textContent = 'Delete';
+  }
 });
 watch('value', draw);
 draw();

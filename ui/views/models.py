@@ -98,13 +98,26 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One line of the run list."""
+    """One line of the run list.
+
+    Attributes:
+        key: Hash of the recipe.
+        name: Of the run.
+        settings: Its recipe in one line.
+        changed: What it has otherwise than the run it came from, in words, or "".
+        mean: Mean share of the own experts' scores.
+        worst: The task that lost most, in words.
+        when: Date and time in words.
+        pinned, current, compared: Whether it is pinned, shown, or among those side by side.
+    """
 
     key: str
     name: str
     settings: str
+    changed: str
     mean: Estimate | None
     worst: str
     when: str
     pinned: bool
     current: bool
+    compared: bool

@@ -1,0 +1,81 @@
+// Keeps the address right while sliders move, and tells the page when they have come to rest.
+const REST = 350;
+const FIELD = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select';
+const SINGLE = { p: 'pin', s: 'swap' };
+const KEPT = 'merge-explorer-keys';
+let rest = null;
+let settled;
+let asked = location.search.length > 1; // a link that the page has not read yet stays as it is
+
+function addressOf({ space, query }) {
+  return `${space || `${location.origin}${location.pathname}`}?${query}`;
+}
+
+function restSoon(value) {
+  settled ??= value.query;
+  clearTimeout(rest);
+  if (value.query === settled) return;
+  rest = setTimeout(() => {
+    settled = value.query;
+    trigger('select', { action: 'settled' });
+  }, REST);
+}
+
+function drawButtons(value) {
+  const button = (action) => part(`button[data-action=${action}]`);
+  ['undo', 'redo', 'swap'].forEach((action) => { button(action).disabled = !value[action]; });
+  button('pin').textContent = value.same ? 'Unpin' : 'Pin this';
+  button('pin').setAttribute('aria-pressed', String(value.same));
+  const same = value.same ? 'These settings are pinned.' : `Pinned: ${value.pinned}`;
+  part('.me-pinned').textContent = value.pinned ? same : 'Nothing is pinned.';
+}
+
+function follow() {
+  const value = valueNow();
+  if (!value || !part('.me-bar')) return;
+  if (!asked) history.replaceState(history.state, '', `?${value.query}${location.hash}`);
+  asked = false;
+  document.body.dataset.hide = value.hide.join(' ');
+  drawButtons(value);
+  restSoon(value);
+}
+
+async function copyLink(button) {
+  const done = await copyText(addressOf(valueNow()));
+  const label = button.textContent;
+  button.textContent = done ? 'Link copied' : 'Could not copy';
+  setTimeout(() => { button.textContent = label; }, 1500);
+}
+
+function shortcut(event) {
+  const key = event.key.toLowerCase();
+  if (event.ctrlKey || event.metaKey) {
+    if (key === 'z') return event.shiftKey ? 'redo' : 'undo';
+    return key === 'y' ? 'redo' : null;
+  }
+  if (event.altKey || localStorage.getItem(KEPT) === 'off') return null;
+  return SINGLE[key] ?? null;
+}
+
+function onKey(event) {
+  if (!element.isConnected || event.target.closest?.(FIELD)) return;
+  const action = shortcut(event);
+  const button = action && part(`button[data-action=${action}]`);
+  if (!button || button.disabled) return;
+  event.preventDefault();
+  trigger('select', { action });
+}
+
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-action]');
+  if (!button) return;
+  if (button.dataset.action === 'copy') copyLink(button);
+  else trigger('select', { action: button.dataset.action });
+});
+element.addEventListener('change', ({ target }) => {
+  if (target.type === 'checkbox') localStorage.setItem(KEPT, target.checked ? 'on' : 'off');
+});
+document.addEventListener('keydown', onKey);
+part('.me-keys input').checked = localStorage.getItem(KEPT) !== 'off';
+watch('value', follow);
+follow();

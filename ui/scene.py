@@ -1,0 +1,101 @@
+"""One moment of a page with all that its pictures are made from. No Gradio."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from merging.evaluation.record import RunRecord
+from merging.recipe import Recipe
+from merging.sets import ModelSet, sketch
+from merging.sketch import Preview, Sketch
+from ui.link import Start
+from ui.runbook import RunList
+from ui.services import Services
+from ui.state import AppState
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A state with its answers; each is looked up when a picture asks for it.
+
+    Attributes:
+        services: Where answers come from.
+        state: Its controls hold a valid recipe.
+        recipe: Of the controls.
+        listed: The visitor's runs.
+    """
+
+    services: Services
+    state: AppState
+    recipe: Recipe
+    listed: RunList
+
+    @property
+    def opened(self) -> ModelSet:
+        """The set of the recipe."""
+        return self.services.sets[self.recipe.set or ""]
+
+    @property
+    def sketch(self) -> Sketch:
+        """The sketch of the set."""
+        return sketch(self.opened.id)
+
+    @cached_property
+    def pinned(self) -> Recipe | None:
+        """The pinned recipe where it can be compared: one of the same set."""
+        pinned = self.state.pinned
+        return pinned if pinned is not None and pinned.set == self.recipe.set else None
+
+    @property
+    def same(self) -> bool:
+        """The pinned recipe is the one in the controls."""
+        return self.state.pinned is not None and self.state.pinned.key() == self.recipe.key()
+
+    @cached_property
+    def preview(self) -> Preview:
+        """What the recipe does to the weights, against the pinned one."""
+        return self.services.preview(self.recipe, self.pinned)
+
+    @cached_property
+    def pinned_preview(self) -> Preview | None:
+        """What the pinned recipe does."""
+        return None if self.pinned is None else self.services.preview(self.pinned)
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """The run whose scores stand on the page: the recipe's own, else the last one's."""
+        own = self.found(self.recipe.key())
+        if own is not None:
+            return own
+        last = self.found(self.state.scored)
+        if last is not None and last.recipe.set == self.recipe.set:
+            return last
+        return self.services.first(self.recipe.set)
+
+    @property
+    def stale(self) -> bool:
+        """The scores on the page are of other settings."""
+        return self.record.key != self.recipe.key()
+
+    @cached_property
+    def pinned_record(self) -> RunRecord | None:
+        """The scores of the pinned recipe, or None where it was not scored."""
+        return None if self.pinned is None else self.found(self.pinned.key())
+
+    def found(self, key: str) -> RunRecord | None:
+        """Return a run by its key, from the visitor's list or what all visitors share."""
+        listed = self.listed.find(key)
+        return listed.record if listed is not None else self.services.record(key)
+
+    def name_of(self, key: str) -> str:
+        """Return the name of a run in the visitor's list, or ""."""
+        listed = self.listed.find(key)
+        return "" if listed is None else listed.name
+
+
+def starts(services: Services) -> Mapping[str, Start]:
+    """Return where links of each set start from."""
+    return {
+        name: Start(tuple(opened.experts), services.first(name).recipe)
+        for name, opened in services.sets.items()
+    }
