@@ -1,6 +1,7 @@
 """The page and its handlers without a browser."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import gradio as gr
 import pytest
@@ -10,6 +11,8 @@ from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.page import Page, draw_page
 from ui.presenter import Presenter
+from ui.runs_desk import RunsDesk
+from ui.scene import starts
 from ui.services import Services
 
 
@@ -22,21 +25,27 @@ def services() -> Iterator[Services]:
 
 
 @pytest.fixture(scope="module")
-def built(services: Services) -> tuple[gr.Blocks, Page, Desk]:
-    presenter = Presenter(services)
+def built(services: Services) -> tuple[gr.Blocks, Page, Desk, RunsDesk]:
+    presenter = Presenter(services, starts(services))
     with gr.Blocks(analytics_enabled=False) as demo:
         page = draw_page(services, presenter)
-        desk = Desk(page, services, presenter)
-        wire(page, desk)
-        wire_load(demo, page, desk)
-    return demo, page, desk
+        desk = Desk(page, services, presenter, clock=count(step=10.0).__next__)
+        runs = RunsDesk(desk, today=lambda: "today")
+        wire(page, desk, runs)
+        wire_load(demo, page, runs)
+    return demo, page, desk, runs
 
 
 @pytest.fixture
-def page(built: tuple[gr.Blocks, Page, Desk]) -> Page:
+def page(built: tuple[gr.Blocks, Page, Desk, RunsDesk]) -> Page:
     return built[1]
 
 
 @pytest.fixture
-def desk(built: tuple[gr.Blocks, Page, Desk]) -> Desk:
+def desk(built: tuple[gr.Blocks, Page, Desk, RunsDesk]) -> Desk:
     return built[2]
+
+
+@pytest.fixture
+def runs(built: tuple[gr.Blocks, Page, Desk, RunsDesk]) -> RunsDesk:
+    return built[3]

@@ -13,10 +13,14 @@ from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate
 from merging.jobs import Report
 from merging.recipe import Recipe, make_recipe, write_recipe
-from ui.desk import APOLOGY, Desk, told
+from ui.desk import APOLOGY, told
+from ui.link import decode
 from ui.page import Page
+from ui.runs_desk import RunsDesk
+from ui.scene import starts
 from ui.services import Services
 from ui.settings import ControlValues, default_values, from_recipe, to_recipe
+from ui.state import AppState
 from ui.views.panel import panel_value
 
 OWNER = "a" * 24
@@ -57,8 +61,17 @@ def values(services: Services) -> ControlValues:
     return from_recipe(services.first().recipe, default_values("gentle", tuple(opened.experts)))
 
 
-def scored(services: Services) -> tuple[str, bool]:
-    return services.first().key, False
+@pytest.fixture
+def state(services: Services) -> AppState:
+    opened, _ = decode("", starts(services))
+    return replace(opened, scored=services.first().key)
+
+
+class Request:
+    """What Gradio tells of the page's address."""
+
+    def __init__(self, query: str = "") -> None:
+        self.query_params = query
 
 
 def test_controls_round_trip(values: ControlValues, page: Page, services: Services) -> None:
@@ -68,47 +81,96 @@ def test_controls_round_trip(values: ControlValues, page: Page, services: Servic
     assert page.controls.read(plain(changed, page), services.sets) == changed
 
 
-def test_tick_answers_for_the_new_recipe(desk, page, values, services) -> None:
+def test_tick_answers_for_the_new_recipe(desk, page, values, state) -> None:
     dragged = moved(values, scale=0.5)
-    updates = desk.tick(OWNER, scored(services), *plain(dragged, page))
+    updates = desk.tick(state, OWNER, *plain(dragged, page))
     assert updates[page.heatmap]["stamp"] == to_recipe(dragged).key()
     assert "λ = 0.5" in updates[page.formula]
-    assert updates[page.scored] == (to_recipe(dragged).key(), False)
+    assert updates[page.state].scored == to_recipe(dragged).key()
+    assert updates[page.link]["query"] == "v=1&scale=0.5" and updates[page.link]["undo"]
 
 
-def test_unscored_settings_are_marked_stale_once(desk, page, values, services) -> None:
-    dragged = moved(values, scale=0.51)
-    updates = desk.tick(OWNER, scored(services), *plain(dragged, page))
-    assert updates[page.scored] == (services.first().key, True)
-    again = desk.tick(OWNER, updates[page.scored], *plain(dragged, page))
-    assert page.scores not in again and page.scored not in again
+def test_a_tick_sends_only_what_it_moves(desk, page, values, state) -> None:
+    updates = desk.tick(state, OWNER, *plain(moved(values, scale=0.5), page))
+    assert "data" not in updates[page.magnitudes] and "patch" in updates[page.magnitudes]
+    again = desk.tick(updates[page.state], OWNER, *plain(moved(values, scale=0.5), page))
+    assert list(again) == [page.state] and again[page.state] == updates[page.state]
+
+
+def test_unscored_settings_are_marked_stale_once(desk, page, values, services, state) -> None:
+    updates = desk.tick(state, OWNER, *plain(moved(values, scale=0.51), page))
+    assert updates[page.state].scored == services.first().key
+    assert "me-stale" in updates[page.verdict]
+    again = desk.tick(updates[page.state], OWNER, *plain(moved(values, scale=0.52), page))
+    assert page.scores not in again and page.verdict not in again
 
 
 def test_leaving_the_shown_run_and_coming_back_is_told_to_the_list(
-    desk, page, values, services
+    desk, page, values, state
 ) -> None:
-    dragged = moved(values, scale=0.51)
-    left = desk.tick(OWNER, scored(services), *plain(dragged, page))
+    left = desk.tick(state, OWNER, *plain(moved(values, scale=0.51), page))
     assert [row["current"] for row in left[page.runs]["rows"]] == [False]
-    further = desk.tick(OWNER, left[page.scored], *plain(dragged, page))
+    further = desk.tick(left[page.state], OWNER, *plain(moved(values, scale=0.52), page))
     assert page.runs not in further
-    back = desk.tick(OWNER, left[page.scored], *plain(values, page))
+    back = desk.tick(left[page.state], OWNER, *plain(values, page))
     assert [row["current"] for row in back[page.runs]["rows"]] == [True]
 
 
-def test_pinning_leaves_the_scores_as_they_stand(desk, page, services) -> None:
+def test_pinning_leaves_the_scores_as_they_stand(desk, runs, page, values, services, state) -> None:
     """The sliders have left run 1: unpinning it must not make its scores look like theirs."""
-    updates = desk.touch_run(
-        OWNER, (services.first().key, True), Sent(key=services.first().key, action="pin")
-    )
-    assert updates[page.scored] == (services.first().key, True)
-    assert "me-stale" in updates[page.verdict]
+    left = desk.tick(state, OWNER, *plain(moved(values, scale=0.51), page))
+    event = Sent(key=services.first().key, action="pin")
+    updates = runs.touch(event, left[page.state], OWNER)
+    assert updates[page.state].pinned is None
+    assert updates[page.state].scored == services.first().key
+    assert "me-stale" in updates.get(page.verdict, left[page.verdict])
     assert [(r["pinned"], r["current"]) for r in updates[page.runs]["rows"]] == [(False, False)]
 
 
-def test_errors_become_the_notice_and_nothing_else(desk, page, values, services) -> None:
+def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) -> None:
+    dragged = moved(values, scale=0.5)
+    after = desk.tick(state, OWNER, *plain(dragged, page))[page.state]
+
+    def act(action: str, at: AppState) -> dict[Any, Any]:
+        return desk.act(Sent(action=action), at, OWNER)
+
+    undone = act("undo", after)
+    assert undone[page.state].values == state.values
+    assert undone[page.controls.panel]["values"]["params"]["scale"] == 1.0
+    assert undone[page.link]["redo"] and not undone[page.link]["undo"]
+    redone = act("redo", undone[page.state])
+    assert redone[page.heatmap]["stamp"] == to_recipe(dragged).key()
+    pinned = act("pin", after)
+    assert pinned[page.link]["same"] and pinned[page.link]["query"] == "v=1&scale=0.5&pin.scale=0.5"
+    assert act("pin", pinned[page.state])[page.state].pinned is None
+    swapped = act("swap", after)
+    assert swapped[page.state].recipe().key() == state.recipe().key()
+    assert swapped[page.state].pinned.key() == to_recipe(dragged).key()
+    seeded = replace(after, values=replace(after.values, seed=9))
+    reset = act("reset", seeded)[page.state]
+    assert reset.recipe().key() == state.recipe().key() and reset.values.seed == 9
+
+
+@pytest.mark.parametrize("action", [None, "explode", 7, ["undo"]])
+def test_the_bar_knows_no_other_action(desk, state, action) -> None:
+    with pytest.raises(MergeError, match="something unknown"):
+        desk.act(Sent(action=action), state, OWNER)
+
+
+def test_what_is_looked_at_goes_into_the_link(desk, page, state) -> None:
+    seen = desk.look(Sent(action="view", part="disjoint", side="difference"), state, OWNER)
+    assert seen[page.link]["query"] == "v=1&part=disjoint&side=difference"
+    opened = desk.look(Sent(action="cell", layer="L1", module="up"), seen[page.state], OWNER)
+    assert opened[page.state].view.cell == "L1 up"
+    closed = desk.look(Sent(action="cell", layer="", module=""), opened[page.state], OWNER)
+    assert closed[page.state].view.cell == ""
+    strange = desk.look(Sent(action="view", part="<b>", side=None, units=3), state, OWNER)
+    assert strange[page.state].view == state.view
+
+
+def test_errors_become_the_notice_and_nothing_else(desk, page, values, state) -> None:
     wild = replace(values, weights={**values.weights, "digits": float("nan")})
-    updates = told(page.notice, desk.tick)(OWNER, scored(services), *plain(wild, page))
+    updates = told(page.notice, desk.tick)(state, OWNER, *plain(wild, page))
     assert list(updates) == [page.notice]
     assert updates[page.notice].startswith("expert 'digits': weight is nan")
 
@@ -124,40 +186,42 @@ def test_a_bug_is_an_apology_with_the_traceback_in_the_log(page, caplog) -> None
 @pytest.mark.parametrize(
     "junk", [None, "", "x" * 5, "<script>", "../../etc", 7, {"a": 1}, "é" * 30]
 )
-def test_a_strange_owner_gets_a_new_token(desk: Desk, page: Page, junk: object) -> None:
-    token = desk.restore(junk)[page.owner]
+def test_a_strange_owner_gets_a_new_token(runs: RunsDesk, page: Page, junk: object) -> None:
+    token = runs.restore(Request(), junk, "")[page.owner]
     assert token != junk and len(token) >= 24
 
 
-def test_runs_of_one_visitor_are_not_seen_by_another(desk, page, values, services) -> None:
-    dragged = moved(values, scale=0.25)
-    mine = desk.start(OWNER, scored(services), *plain(dragged, page))
+def test_runs_of_one_visitor_are_not_seen_by_another(runs, page, values, state) -> None:
+    mine = runs.start(state, OWNER, *plain(moved(values, scale=0.25), page))
     assert [row["name"] for row in mine[page.runs]["rows"]] == ["Run 2", "Run 1"]
-    theirs = desk.restore(OTHER)
+    assert mine[page.runs]["rows"][0]["changed"] == "from Run 1: λ 1 → 0.25"
+    theirs = runs.restore(Request(), OTHER, "")
     assert [row["name"] for row in theirs[page.runs]["rows"]] == ["Run 1"]
 
 
-def test_known_results_are_shown_without_a_job(desk, page, values, services) -> None:
+def test_known_results_are_shown_without_a_job(runs, page, values, state) -> None:
     dragged = moved(values, scale=0.35)
-    updates = desk.start("c" * 24, scored(services), *plain(dragged, page))
-    assert updates[page.scored] == (to_recipe(dragged).key(), False)
-    assert page.job not in updates
+    updates = runs.start(state, "c" * 24, *plain(dragged, page))
+    assert updates[page.state].scored == to_recipe(dragged).key()
+    assert "me-stale" not in updates[page.verdict] and page.job not in updates
 
 
-def test_job_from_start_to_listed_run(desk, page, values, services) -> None:
+def test_job_from_start_to_listed_run(runs, page, values, services, state) -> None:
     dragged = replace(values, method="linear", on=frozenset({"digits", "fashion"}))
     owner = "d" * 24
-    queued = desk.start(owner, scored(services), *plain(dragged, page))
+    queued = runs.start(state, owner, *plain(dragged, page))
     assert queued[page.timer].active and not queued[page.go].interactive
     assert services.jobs.wait(owner, 60).status == "done"
-    updates = desk.poll(owner, -1, *plain(dragged, page))
+    updates = runs.poll(queued[page.state], owner, -1)
     assert not updates[page.timer].active and updates[page.go].interactive
     assert updates[page.job]["state"] == "done"
-    assert updates[page.runs]["rows"][0]["settings"].endswith("Average · 2 experts")
+    row = updates[page.runs]["rows"][0]
+    assert row["settings"].endswith("Average · 2 experts") and row["when"] == "today"
+    assert json.loads(updates[page.saved])["runs"][-1]["name"] == "Run 2"
 
 
 def test_two_visitors_with_one_recipe_share_one_run(
-    desk, page, values, services, monkeypatch: pytest.MonkeyPatch
+    runs, page, values, services, state, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started, go, computed = threading.Event(), threading.Event(), []
 
@@ -170,26 +234,27 @@ def test_two_visitors_with_one_recipe_share_one_run(
     monkeypatch.setattr("ui.services.merge_and_evaluate", slow)
     dragged = replace(values, method="linear", on=frozenset({"scripts", "fashion"}))
     sent, owners = plain(dragged, page), ["f" * 24, "g" * 24, "h" * 24]
-    desk.start(owners[0], scored(services), *sent)
+    runs.start(state, owners[0], *sent)
     assert started.wait(60)
-    joined = desk.start(owners[1], scored(services), *sent)
+    joined = runs.start(state, owners[1], *sent)
     assert joined[page.timer].active and joined[page.job]["state"] == "running"
     go.set()
     for owner in owners[:2]:
         assert services.jobs.wait(owner, 60).status == "done"
-        assert desk.poll(owner, -1, *sent)[page.scored] == (to_recipe(dragged).key(), False)
+        after = runs.poll(joined[page.state], owner, -1)
+        assert after[page.state].scored == to_recipe(dragged).key()
     late = services.start(owners[2], to_recipe(dragged))
     assert services.jobs.wait(owners[2], 60).result == late.key
     assert computed == [to_recipe(dragged).key()]
 
 
-def test_poll_without_a_job_stops_the_timer(desk: Desk, page: Page) -> None:
-    assert not desk.poll("e" * 24, -1)[page.timer].active
+def test_poll_without_a_job_stops_the_timer(runs: RunsDesk, page: Page, state) -> None:
+    assert not runs.poll(state, "e" * 24, -1)[page.timer].active
 
 
-def test_preset_fills_in_its_options(desk, page, values, services) -> None:
+def test_preset_fills_in_its_options(desk, page, values, state) -> None:
     sent = plain(replace(values, method="ties"), page)
-    updates = desk.choose_dialect(Sent(dialect="mergekit"), OWNER, scored(services), *sent)
+    updates = desk.choose_dialect(Sent(dialect="mergekit"), state, OWNER, *sent)
     shown = updates[page.controls.panel]["values"]
     assert shown["dialect"] == "mergekit"
     assert shown["params"]["combine"] == "weighted_mean"
@@ -197,31 +262,29 @@ def test_preset_fills_in_its_options(desk, page, values, services) -> None:
     assert shown["params"]["density"] == 1.0
 
 
-def test_chosen_method_brings_its_controls_and_takes_its_experts(
-    desk, page, values, services
-) -> None:
+def test_chosen_method_brings_its_controls_and_takes_its_experts(desk, page, values, state) -> None:
     sent = plain(values, page)
-    updates = desk.choose_method(Sent(method="slerp"), OWNER, scored(services), *sent)
+    updates = desk.choose_method(Sent(method="slerp"), state, OWNER, *sent)
     controls = page.controls
     assert updates[controls.panel]["method"] == "slerp"
     assert [updates[c].value for c in controls.on] == [True, True, False, False, False]
     assert {updates[c].visible for c in controls.weights} == {False}
     assert updates[page.notice].startswith("SLERP takes 2 of the experts: A Digits and B Clothing")
-    back = desk.choose_method(Sent(method="ties"), OWNER, scored(services), *sent)
+    back = desk.choose_method(Sent(method="ties"), state, OWNER, *sent)
     assert page.notice not in back
     assert {back[c].visible for c in controls.weights} == {True}
 
 
 @pytest.mark.parametrize("name", ["tise", None, 7, {"a": 1}])
-def test_a_method_that_does_not_exist(desk, page, values, services, name: object) -> None:
+def test_a_method_that_does_not_exist(desk, page, values, state, name: object) -> None:
     with pytest.raises(MergeError, match="Unknown method"):
-        desk.choose_method(Sent(method=name), OWNER, scored(services), *plain(values, page))
+        desk.choose_method(Sent(method=name), state, OWNER, *plain(values, page))
 
 
-def test_a_method_without_its_data_says_what_is_missing(desk, page, values, services) -> None:
+def test_a_method_without_its_data_says_what_is_missing(desk, page, values, state) -> None:
     sent = plain(values, page)
     with pytest.raises(MergeError, match=r"Fisher averaging cannot run here: .*Fisher"):
-        desk.choose_method(Sent(method="fisher"), OWNER, scored(services), *sent)
+        desk.choose_method(Sent(method="fisher"), state, OWNER, *sent)
 
 
 @pytest.mark.parametrize(
@@ -238,56 +301,56 @@ def test_a_method_without_its_data_says_what_is_missing(desk, page, values, serv
         sent_panel(before=7),
     ],
 )  # fmt: skip
-def test_a_panel_that_is_not_ours_is_refused_in_words(desk, page, values, services, sent) -> None:
+def test_a_panel_that_is_not_ours_is_refused_in_words(desk, page, values, state, sent) -> None:
     whole = [*plain(values, page)[:-1], sent]
-    updates = told(page.notice, desk.tick)(OWNER, scored(services), *whole)
+    updates = told(page.notice, desk.tick)(state, OWNER, *whole)
     assert updates == {page.notice: "The page sent settings that cannot be read. Reload the page."}
 
 
-def test_a_panel_with_a_wrong_value_names_it(desk, page, values, services) -> None:
+def test_a_panel_with_a_wrong_value_names_it(desk, page, values, state) -> None:
     wrong = {"dialect": "paper", "params": {"scale": None, "unknown": 1}, "own": {}}
     whole = [*plain(values, page)[:-1], json.dumps({**panel_value(values, {}), "values": wrong})]
-    updates = told(page.notice, desk.tick)(OWNER, scored(services), *whole)
+    updates = told(page.notice, desk.tick)(state, OWNER, *whole)
     assert updates == {page.notice: "method task_arithmetic: scale is empty; it must be a number."}
 
 
 @pytest.mark.parametrize("name", ["fisher", "regmean", "expert_averaging"])
-def test_recipes_of_methods_that_cannot_run_here(desk, services, name: str) -> None:
+def test_recipes_of_methods_that_cannot_run_here(runs, state, name: str) -> None:
     recipe = make_recipe(name, ["digits"], set="gentle")
     with pytest.raises(MergeError, match=r"cannot run here: (no|it takes a mixture)"):
-        desk.open_recipe(OWNER, scored(services), write_recipe(recipe).encode())
+        runs.open_recipe(state, OWNER, write_recipe(recipe).encode())
 
 
-def test_recipe_of_the_other_set_is_opened_there(desk, page, services) -> None:
+def test_recipe_of_the_other_set_is_opened_there(runs, page, services, state) -> None:
     recipe = make_recipe(
         "dare", ["optical", "digits"], set="bold", params={"drop_rate": 0.5}, seed=3
     )
-    updates = desk.open_recipe(OWNER, scored(services), write_recipe(recipe).encode())
-    assert updates[page.controls.set] == "bold" and updates[page.controls.seed] == 3
+    updates = runs.open_recipe(state, OWNER, write_recipe(recipe).encode())
+    assert updates[page.controls.set].value == "bold" and updates[page.controls.seed] == 3
     assert updates[page.heatmap]["stamp"] == recipe.key()
-    assert updates[page.scored][0] == services.first("bold").key
+    assert updates[page.state].scored == services.first("bold").key
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"", b"- 1"])
-def test_files_that_are_no_recipe(desk, services, content: bytes | None) -> None:
+def test_files_that_are_no_recipe(runs, state, content: bytes | None) -> None:
     with pytest.raises(RecipeError):
-        desk.open_recipe(OWNER, scored(services), content)
+        runs.open_recipe(state, OWNER, content)
 
 
-def test_the_sets_own_dtype_changes_nothing(desk, page, services) -> None:
+def test_the_sets_own_dtype_changes_nothing(runs, page, state) -> None:
     text = "format: merge-explorer/1\nset: gentle\nmethod: ties\nexperts: [digits]\ndtype: {}\n"
-    updates = desk.open_recipe(OWNER, scored(services), text.format("float16").encode())
+    updates = runs.open_recipe(state, OWNER, text.format("float16").encode())
     assert updates[page.heatmap]["stamp"] == make_recipe("ties", ["digits"], set="gentle").key()
     with pytest.raises(RecipeError, match="dtype float32"):
-        desk.open_recipe(OWNER, scored(services), text.format("float32").encode())
+        runs.open_recipe(state, OWNER, text.format("float32").encode())
 
 
-def test_values_of_single_experts_come_to_the_panel(desk, page, services) -> None:
+def test_values_of_single_experts_come_to_the_panel(runs, page, state) -> None:
     text = (
         "format: merge-explorer/1\nset: gentle\nmethod: ties\n"
         "experts: [{id: digits, density: 0.3}, {id: fashion}]\n"
     )
-    updates = desk.open_recipe(OWNER, scored(services), text.encode())
+    updates = runs.open_recipe(state, OWNER, text.encode())
     assert updates[page.controls.panel]["values"]["own"] == {"density": {"digits": 0.3}}
     assert updates[page.controls.panel]["experts"] == [
         ["digits", "A Digits"], ["fashion", "B Clothing"],
@@ -295,17 +358,17 @@ def test_values_of_single_experts_come_to_the_panel(desk, page, services) -> Non
 
 
 @pytest.mark.parametrize("data", [None, {}, {"key": "0" * 16, "action": "show"}, "x", 3])
-def test_unknown_runs_cannot_be_shown(desk: Desk, services: Services, data: object) -> None:
+def test_unknown_runs_cannot_be_shown(runs: RunsDesk, state: AppState, data: object) -> None:
     class Event(gr.EventData):
         def __init__(self) -> None:
             self._data = data
 
     with pytest.raises(MergeError, match="forgotten"):
-        desk.touch_run(OWNER, scored(services), Event())
+        runs.touch(Event(), state, OWNER)
 
 
-def test_set_that_does_not_exist(desk, page, values, services) -> None:
+def test_set_that_does_not_exist(desk, page, values, state) -> None:
     sent = plain(values, page)
     sent[0] = "../../etc"
-    updates = told(page.notice, desk.tick)(OWNER, scored(services), *sent)
+    updates = told(page.notice, desk.tick)(state, OWNER, *sent)
     assert list(updates) == [page.notice]

@@ -15,7 +15,7 @@ def listeners(demo: gr.Blocks, component: gr.components.Component, event: str) -
 
 
 def test_every_slider_listens_to_input_and_never_drops_the_last(built) -> None:
-    demo, page, _ = built
+    demo, page, *_ = built
     moving = [*page.controls.weights, page.controls.panel, page.controls.seed]
     assert len(moving) >= 7
     for slider in moving:
