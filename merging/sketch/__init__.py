@@ -6,6 +6,7 @@ from merging.sketch.model import Sketch
 from merging.sketch.preview import BucketPreview, Preview, preview
 from merging.sketch.store import load_sketch, save_sketch, weights_identity
 from merging.sketch.tally import ExpertPreview
+from merging.sketch.work import in_loops
 
 __all__ = [
     "BucketPreview",
@@ -14,6 +15,7 @@ __all__ = [
     "Preview",
     "Sketch",
     "build_sketch",
+    "in_loops",
     "inert",
     "load_sketch",
     "preview",

@@ -85,6 +85,17 @@ def carry_out(
     return Worked(sums, True, sign, dense, slack, merged)
 
 
+def in_loops(sketch: Sketch, recipe: Recipe) -> bool:
+    """Return whether a preview of a recipe takes milliseconds, whatever the method's own cost.
+
+    Raises:
+        UnknownNameError: An expert is not in the sketch.
+    """
+    ordered = recipe.ordered()
+    columns = columns_of(sketch, sketch.rows(e.id for e in ordered.experts))
+    return consensus_of(columns, ordered) is not None and decide(columns, ordered) is not None
+
+
 def in_full(columns: Columns) -> Sums:
     """Return the sums where everything survives; of what is merged they say nothing."""
 
