@@ -67,7 +67,7 @@ function drawOutlines(ctx, canvas, palette) {
 
 function drawWords(value) {
   const { part: name, side } = picture.look;
-  part('.me-caption').textContent = value.sentences[name][side];
+  part('.me-caption').textContent = kept(value.sentences[name][side]);
   part('.me-heat-means').textContent = meansText(picture);
   part('.me-heat').setAttribute('aria-label', canvasLabel(picture));
   part('.me-heat-sides').hidden = !value.pinned;
@@ -113,7 +113,7 @@ function read(place, aloud) {
   const open = placeOf(opened);
   const block = picture.blocks[place.row];
   const pools = block.rows.length > 1 && open?.row === place.row && open.col === place.col;
-  readout.textContent = cellText(picture, place)
+  readout.textContent = kept(cellText(picture, place))
     + (pools ? ` Opened: ${opened.layer} ${opened.module}.` : '');
 }
 

@@ -106,6 +106,5 @@ function pictureOf(value, look, most) {
     whole: entry([count + value.rows.length + width]),
     low: look.side === 'difference' ? -LIMIT : 0,
     high: look.side === 'difference' ? LIMIT : 1,
-    layers: Math.max(...blocks.map(({ name }) => layersIn(name))),
   };
 }

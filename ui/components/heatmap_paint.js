@@ -5,7 +5,7 @@ const numberText = (value, { look }) => (
   look.side === 'difference' ? signedText(value, 0) : percentText(value));
 
 function rowHeight(count) {
-  if (count <= 8) return 38;
+  if (count <= 10) return 38;
   if (count <= 16) return 28;
   return count <= 32 ? 20 : 13;
 }
@@ -92,8 +92,8 @@ function paintCell(ctx, picture, scale, cell, box, palette) {
   const ink = inkOn(fill);
   const text = numberText(cell.value, picture);
   const gauge = cell.chance !== null && box.h >= 34 && box.w >= 40;
-  if (box.h >= 16 && box.w >= DIGIT * text.length + 6) {
-    const left = cell.chance !== null && box.h < 34;
+  const left = cell.chance !== null && box.h < 34;
+  if (box.h >= 16 && box.w >= DIGIT * text.length + (left ? 12 : 2)) {
     if (left) write(ctx, text, box.x + 6, box.y + box.h / 2, ink);
     else write(ctx, text, box.x + box.w / 2, box.y + (gauge ? 14 : box.h / 2), ink, 'center');
   }

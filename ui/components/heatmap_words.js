@@ -1,9 +1,9 @@
 const MEANS = {
-  contested: 'Of the weights that two or more experts keep, the share where their signs differ. '
-    + 'The small mark in a cell is where coin tosses would be.',
+  contested: 'Of the weights that two or more experts keep, the share where their signs differ.',
   disjoint: 'Of all weights, the share where exactly one expert keeps a change: nobody disagrees.',
   agree: 'Of all weights, the share where two or more experts keep a change and all point the same way.',
 };
+const COIN = ' The small mark in a cell is where coin tosses would be.';
 const SHORT = { contested: 'signs clash', disjoint: 'only one survives', agree: 'agree' };
 const SAID = {
   contested: ['signs clash at', 'weights that two or more experts keep'],
@@ -18,6 +18,7 @@ const TABLE_COLUMNS = [
   'Only one survives, %', '95 % interval', 'Agree, %', '95 % interval', 'Weights looked at',
 ];
 
+const kept = (text) => text.replaceAll(' %', '\u00a0%');
 const tenth = (share) => (100 * share).toFixed(1);
 const shareText = (share) => `${tenth(share)} %`;
 const countText = (count) => count.toLocaleString('en-US');
@@ -82,10 +83,18 @@ function canvasLabel({ look, rows, columns }) {
     + 'a cell, Escape closes it.';
 }
 
-function meansText({ look, layers }) {
-  const shared = layers > 1 ? ` ${layers} layers a row.` : '';
+function layersText(names) {
+  const counts = names.filter(isLayer).map(layersIn);
+  const most = Math.max(1, ...counts);
+  if (most === 1) return '';
+  return counts.every((count) => count === most)
+    ? ` ${most} layers a row.` : ` Up to ${most} layers a row.`;
+}
+
+function meansText({ look, rows }) {
   const gap = look.side === 'difference' ? ' Current minus pinned, in points.' : '';
-  return MEANS[look.part] + gap + shared;
+  const coin = look.part === 'contested' && !gap ? COIN : '';
+  return MEANS[look.part] + coin + gap + layersText(rows);
 }
 
 function sideCells(side, at) {

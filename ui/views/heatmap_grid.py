@@ -38,8 +38,10 @@ class HeatmapGrid:
         ``layer`` may be a row of the grid ("L0-L2") or one layer in it ("L1").
         """
         for group, (row, column) in zip(self.groups, self.places, strict=False):
-            if self.columns[column] == module and layer in (self.rows[row], *self.members[row]):
-                return group if layer == self.rows[row] else (Bucket(layer, module),)
+            if self.columns[column] == module and layer == self.rows[row]:
+                return group
+            if Bucket(layer, module) in group:
+                return (Bucket(layer, module),)
         return ()
 
 
