@@ -56,7 +56,7 @@ function differenceText(entry, name) {
       + `Pinned: ${figureText(pinned, name)}`;
   }
   const clipped = Math.abs(entry.value) > LIMIT ? ' That is beyond the scale.' : '';
-  return `${signedText(entry.value)} points. ${SAID[name][0]} ${shareText(current.value)} now and `
+  return `${signedText(entry.value)} points; ${SAID[name][0]} ${shareText(current.value)} now and `
     + `${shareText(pinned.value)} in the pinned recipe.${clipped}`;
 }
 
