@@ -12,10 +12,7 @@ import pytest
 from merging.evaluation import Estimate
 from ui.charts.magnitudes import magnitudes_figure, thin
 from ui.charts.scores import scores_figure
-from ui.components.heatmap import heatmap_value
 from ui.views.models import (
-    HeatCell,
-    HeatmapView,
     MagnitudeCurve,
     MagnitudesView,
     ScoreRow,
@@ -226,14 +223,3 @@ def test_figures_name_colours_and_hold_none(scores: ScoresView, magnitudes: Magn
         assert [t for t in texts(figure) if t != CLEAR and LITERAL_COLOUR.search(t)] == []
         assert {t["type"] for t in figure["data"]} == {"scatter"}
         assert json.loads(json.dumps(figure)) == figure
-
-
-def test_heatmap_value_is_plain_and_keeps_holes() -> None:
-    cells = ((HeatCell(1 / 3, 0.5, 900, "L0 q"), None), (HeatCell(None, None, 3, "few"), None))
-    value = heatmap_value(HeatmapView(("L0", "L1"), ("q", "k"), cells, 0.0, 1.0, "Signs clash."))
-    assert json.loads(json.dumps(value)) == value
-    assert value["cells"][0] == [
-        {"value": 0.3333, "chance": 0.5, "counted": 900, "text": "L0 q"}, None,
-    ]  # fmt: skip
-    assert value["cells"][1][0]["value"] is None
-    assert (value["low"], value["high"], value["rows"]) == (0.0, 1.0, ["L0", "L1"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from merging.analysis import Conflict, ConflictCount, Figure
-from merging.checkpoints import Bucket, MemoryCheckpoint
+from merging.checkpoints import MemoryCheckpoint
 from merging.engine import TensorReport
 from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
@@ -13,44 +13,14 @@ from merging.recipe import make_recipe
 from merging.sets import References
 from merging.sketch import ExpertPreview, Preview, build_sketch
 from ui.presenter import job_view
-from ui.views.conflict import heatmap_view
 from ui.views.magnitudes import letters, magnitudes_view
 from ui.views.scores import common_note, scores_view, worst_task
 
 FULL = Conflict.of((ConflictCount((0, 0, 100), 40),))
-FEW = Conflict.of((ConflictCount((90, 5, 10), 8),))
-SAMPLED = Conflict.of((ConflictCount((0, 0, 100), 40, 5000),))
 
 
 def exact(value: float) -> Figure:
     return Figure(value, value, value, True, 100)
-
-
-def test_heatmap_puts_layers_and_modules_in_order() -> None:
-    cells = {
-        Bucket("Final", "norm"): FEW,
-        Bucket("L10", "q"): FULL,
-        Bucket("L2", "down"): FULL,
-        Bucket("Embed", "embed"): FULL,
-    }
-    view = heatmap_view(Preview("k", cells, FULL, ()))
-    assert view.rows == ("Embed", "L2", "L10", "Final")
-    assert view.columns == ("embed", "q", "down", "norm")
-    assert (view.low, view.high) == (0.0, 1.0)
-    embed = view.cells[0][0]
-    assert embed is not None and (embed.value, embed.chance, embed.counted) == (0.4, 0.5, 100)
-    assert view.cells[0][1] is None
-    final = view.cells[3][3]
-    assert final is not None and final.value is None and "too few weights (10)" in final.text
-
-
-def test_a_cell_says_how_well_it_is_known() -> None:
-    """By hand: z of 1.96, 101 effective of 100 counted, as 4,900 of 5,000 are left."""
-    cells = {Bucket("L0", "q"): FULL, Bucket("L1", "q"): SAMPLED}
-    known, estimated = (row[0] for row in heatmap_view(Preview("k", cells, FULL, ())).cells)
-    assert known is not None and known.text.endswith("Exact.")
-    assert estimated is not None
-    assert estimated.text.endswith("Estimated, 95 % interval 31.0 to 49.8 %.")
 
 
 def test_magnitude_curves_are_shares_at_least_as_large() -> None:

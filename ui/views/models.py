@@ -1,8 +1,13 @@
 """What charts and lists show, as frozen values: the contract between numbers and pictures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from merging.analysis.figures import FEWEST, Counts, Sums
 from merging.evaluation.intervals import Estimate
+from ui.views.heatmap_grid import HeatmapGrid
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SHAPES = ("circle", "triangle-up", "square", "diamond", "cross")
@@ -37,26 +42,58 @@ class ScoresView:
     pinned_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HeatCell:
-    """One layer x module cell. ``value`` is None where too few coordinates count."""
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatPart:
+    """One part of conflict, arrays over the groups of a ``HeatmapGrid``.
 
-    value: float | None
-    chance: float | None
-    counted: int
-    text: str
+    Attributes:
+        value, low, high: Shares with their 95 % interval, NaN where nothing counts.
+        counted: How many weights each share counts.
+    """
+
+    value: Sums
+    low: Sums
+    high: Sums
+    counted: Counts
+
+    @property
+    def known(self) -> Sums:
+        """The values, NaN where fewer than 50 weights count: those say nothing alone."""
+        return np.where(self.counted < FEWEST, np.nan, self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatSide:
+    """One recipe's conflict: three parts, and where coin tosses would clash (as ``contested``)."""
+
+    contested: HeatPart
+    disjoint: HeatPart
+    agree: HeatPart
+    chance: Sums
+
+    def part(self, name: str) -> HeatPart:
+        """Return a part by its name."""
+        found: HeatPart = getattr(self, name)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class HeatmapView:
-    """The conflict heatmap: rows from the input up, a scale that does not move while dragging."""
+    """The conflict heatmap, of the recipe at hand and of the pinned one.
 
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    cells: tuple[tuple[HeatCell | None, ...], ...]
-    low: float
-    high: float
-    sentence: str
+    Attributes:
+        grid: Rows, columns and the order of all arrays.
+        current, pinned: The figures.
+        pinned_name: Name of the pinned run, or "".
+        sentences: By part ("contested", "disjoint", "agree") and side ("current", "pinned",
+            "difference"); only "current" when nothing is pinned.
+    """
+
+    grid: HeatmapGrid
+    current: HeatSide
+    pinned: HeatSide | None
+    pinned_name: str
+    sentences: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
