@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from merging.analysis.figures import Counts, Figure, Shares, Sums
+from merging.analysis.figures import Figure, Shares
+from merging.analysis.strata import Counts, Sums
 from merging.checkpoints.buckets import Bucket
 
 
