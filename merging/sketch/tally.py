@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +48,7 @@ class Tally:
     def __init__(self, sketch: Sketch, recipe: Recipe, worked: Worked, pinned: bool) -> None:
         """Add up what was worked out by part."""
         self._sketch, self._worked, self._pinned = sketch, worked, pinned
-        self._sums = Sums(*(self._by_bucket(table) for table in worked.sums))
+        self._sums = Sums(*(sketch.by_bucket(table) for table in worked.sums))
         self.rows = sketch.rows(e.id for e in recipe.experts)
         self.buckets, self.slack = sketch.buckets, worked.slack
 
@@ -150,13 +149,7 @@ class Tally:
     def _full(self) -> Sums:
         """The sums where everything survives."""
         columns = columns_of(self._sketch, self.rows)
-        return Sums(*(self._by_bucket(table) for table in in_full(columns)))
-
-    def _by_bucket(self, of: NDArray[Any]) -> NDArray[Any]:
-        """Add parts up: (parts, ...) to (buckets, ...)."""
-        found = np.zeros((len(self._sketch.buckets), *of.shape[1:]), of.dtype)
-        np.add.at(found, self._sketch.strata, of)
-        return found
+        return Sums(*(self._sketch.by_bucket(table) for table in in_full(columns)))
 
     @cached_property
     def _strata(self) -> Strata:
@@ -165,7 +158,7 @@ class Tally:
     @cached_property
     def _counted(self) -> NDArray[np.float64]:
         columns = columns_of(self._sketch, self.rows)
-        return self._by_bucket(columns.sampled).astype(np.float64)
+        return self._sketch.by_bucket(columns.sampled).astype(np.float64)
 
 
 class Cells(Mapping[Bucket, Conflict]):
