@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merging.analysis.figures import FEWEST, Figure, Moments, Strata, Sums, ratio, share
+from merging.analysis.figures import FEWEST, Figure, Shares, ratios, shares
+from merging.analysis.strata import Counts, Groups, Moments, Strata, Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +116,27 @@ class Conflict:
     @property
     def agree(self) -> Figure:
         """Two or more experts keep a change there, all of one sign."""
-        return self._of_all(self.survivors[:, 2:].sum(1) - self.clashes)
+        return self._of_all("agree")
 
     @property
     def disjoint(self) -> Figure:
         """Only one expert keeps a change there."""
-        return self._of_all(self.survivors[:, 1:2].sum(1))
+        return self._of_all("disjoint")
 
     @property
     def contested(self) -> Figure:
         """Kept changes of both signs meet there."""
-        return self._of_all(self.clashes)
+        return self._of_all("contested")
 
     @property
     def untouched(self) -> Figure:
         """No expert keeps a change there."""
-        return self._of_all(self.survivors[:, 0])
+        return self._of_all("untouched")
 
     @property
     def shared(self) -> int:
         """Counted coordinates kept by two or more experts: only there signs can conflict."""
-        return int(self.survivors[:, 2:].sum())
+        return int(self._shared.sum())
 
     @property
     def too_few(self) -> bool:
@@ -145,7 +146,7 @@ class Conflict:
     @property
     def share(self) -> Figure | None:
         """Contested share of the coordinates kept by two or more; None where there are none."""
-        return share(self._strata, self.clashes, self.survivors[:, 2:].sum(1))
+        return self.shares(self._together).at(0)
 
     @property
     def chance(self) -> Figure | None:
@@ -153,16 +154,55 @@ class Conflict:
 
         The mean of 1 - 2^(1 - m) over coordinates kept by m >= 2 experts, from the masks at hand.
         """
-        kept = self.survivors[:, 2:]
-        if kept.shape[1] == 0:
-            return None
-        tossed: Sums = 1 - 2.0 ** -np.arange(1, kept.shape[1] + 1)
-        y, x = kept @ tossed, kept.sum(1)
-        sums = Moments(y, x, kept @ tossed**2, y, x)
-        return ratio(self._strata, sums, int(x.sum()), 0.5, float(tossed[-1]))
+        return self.chances(self._together).at(0)
 
-    def _of_all(self, hits: Sums) -> Figure:
-        return share(self._strata, hits) or Figure(0.0, 0.0, 0.0, True, 0)
+    def shared_by(self, groups: Groups) -> Counts:
+        """Return ``shared`` for groups of strata, shape (groups,)."""
+        return groups.add(self._shared[groups.order]).astype(np.int64)
+
+    def parts(self, name: str, groups: Groups) -> Shares:
+        """Return ``agree``, ``disjoint``, ``contested`` or ``untouched`` for groups of strata.
+
+        Raises:
+            KeyError: There is no such part.
+        """
+        return shares(self._strata, groups, self._hits(name))
+
+    def shares(self, groups: Groups) -> Shares:
+        """Return ``share`` for groups of strata."""
+        return shares(self._strata, groups, self.clashes, self._shared)
+
+    def chances(self, groups: Groups) -> Shares:
+        """Return ``chance`` for groups of strata."""
+        kept, x = self.survivors[:, 2:], self._shared
+        tossed: Sums = 1 - 2.0 ** -np.arange(1, kept.shape[1] + 1)
+        highest = float(tossed[-1]) if len(tossed) else 0.5
+        y = kept @ tossed
+        sums = Moments(y, x, kept @ tossed**2, y, x)
+        return ratios(self._strata, groups, sums, self.shared_by(groups), 0.5, highest)
+
+    def _hits(self, name: str) -> Sums:
+        """Sampled coordinates of a part, shape (strata,)."""
+        if name == "agree":
+            return self._shared - self.clashes
+        if name == "contested":
+            return self.clashes
+        column = {"disjoint": 1, "untouched": 0}[name]
+        found: Sums = self.survivors[:, column : column + 1].sum(1)
+        return found
+
+    def _of_all(self, name: str) -> Figure:
+        return self.parts(name, self._together).at(0) or Figure(0.0, 0.0, 0.0, True, 0)
+
+    @cached_property
+    def _shared(self) -> Sums:
+        found: Sums = self.survivors[:, 2:].sum(1)
+        return found
+
+    @cached_property
+    def _together(self) -> Groups:
+        """All strata as one."""
+        return Groups.one(len(self.population))
 
     @cached_property
     def _strata(self) -> Strata:

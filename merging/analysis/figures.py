@@ -1,6 +1,5 @@
 """Figures with their 95 % intervals, from counts and sums over samples of known populations.
 
-Strata are sampled without replacement, each on its own; one that was counted whole adds no error.
 No tensors of models here, only sums over what was sampled.
 """
 
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from merging.analysis.strata import Counts, Groups, Moments, Strata, Sums, beside, numbers
+
 FEWEST = 50
 Z95 = 1.959963984540054
 CUT = 2.0  # times as much as a kept share a share of pairs moves with a cut, relatively
-
-Sums = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,55 +65,12 @@ class Shares:
         """Where fewer than 50 coordinates count: those figures say nothing."""
         return self.basis < FEWEST
 
-
-@dataclass(frozen=True, slots=True)
-class Strata:
-    """How much of each stratum was counted.
-
-    Attributes:
-        counted: Coordinates sampled, shape (strata,).
-        population: Coordinates there are, shape (strata,).
-        slack: Largest relative error of a kept share that comes from a cut that was looked up
-            rather than known, 0 where every cut is known. It widens the figures of what was
-            counted whole; where there is sampling its part is small beside that.
-    """
-
-    counted: Sums
-    population: Sums
-    slack: float = 0.0
-
-    @property
-    def weights(self) -> Sums:
-        """How many coordinates one that was sampled stands for, shape (strata,)."""
-        found: Sums = self.population / np.maximum(self.counted, 1)
-        return found
-
-    @property
-    def left(self) -> Sums:
-        """Share of each stratum that was not counted, shape (strata,)."""
-        found: Sums = 1 - self.counted / np.maximum(self.population, 1)
-        return found
-
-    @property
-    def exact(self) -> bool:
-        """Everything was counted, under known cuts."""
-        return self.slack == 0 and bool((self.counted == self.population).all())
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Sums of y, x and their products over what was sampled, each of shape (strata,)."""
-
-    y: Sums
-    x: Sums
-    yy: Sums
-    xy: Sums
-    xx: Sums
-
-
-def strata(counted: ArrayLike, population: ArrayLike, slack: float = 0.0) -> Strata:
-    """Build strata from plain numbers, shape (strata,)."""
-    return Strata(_numbers(counted), _numbers(population), slack)
+    def at(self, *place: int) -> Figure | None:
+        """Return one of the figures, by its index; None where nothing counts."""
+        if math.isnan(self.value[place]):
+            return None
+        ends = (float(self.value[place]), float(self.low[place]), float(self.high[place]))
+        return Figure(*ends, self.exact, int(self.basis[place]))
 
 
 def share(of: Strata, hits: ArrayLike, counted: ArrayLike | None = None) -> Figure | None:
@@ -129,19 +84,31 @@ def share(of: Strata, hits: ArrayLike, counted: ArrayLike | None = None) -> Figu
     Returns:
         A share in [0, 1]; None where no sampled coordinate is under the condition.
     """
-    y = _numbers(hits)
-    x = of.counted if counted is None else _numbers(counted)
-    return ratio(of, Moments(y, x, y, y, x), int(x.sum()))
+    x = None if counted is None else numbers(counted)
+    return shares(of, Groups.one(len(of.counted)), numbers(hits), x).at(0)
+
+
+def shares(of: Strata, groups: Groups, hits: Sums, counted: Sums | None = None) -> Shares:
+    """Estimate such shares for many groups of strata at once.
+
+    Args:
+        of: The strata.
+        groups: Which of them each figure is over.
+        hits: As of ``share``, shape (strata, *more).
+        counted: As of ``share``, shape (strata, *more).
+
+    Returns:
+        Shape (groups, *more).
+    """
+    x = np.broadcast_to(beside(of.counted, hits), hits.shape) if counted is None else counted
+    basis = groups.add(x[groups.order]).astype(np.int64)
+    return ratios(of, groups, Moments(hits, x, hits, hits, x), basis)
 
 
 def ratio(
     of: Strata, sums: Moments, basis: int, low: float = 0.0, high: float = 1.0
 ) -> Figure | None:
     """Estimate the ratio of two totals, known to lie between ``low`` and ``high``.
-
-    The variance is that of the linearised ratio under stratified sampling without replacement;
-    the interval is Wilson's at the sample size that would have this variance, and so much wider as
-    the slack of a looked-up cut may move the figure.
 
     Args:
         of: The strata.
@@ -150,25 +117,53 @@ def ratio(
         low, high: What the ratio cannot leave.
 
     Returns:
-        The figure; None where the total of x is 0.
+        The figure, as of ``ratios``; None where the total of x is 0.
+    """
+    groups = Groups.one(len(of.counted))
+    return ratios(of, groups, sums, np.array([basis], np.int64), low, high).at(0)
+
+
+def ratios(
+    of: Strata, groups: Groups, sums: Moments, basis: Counts, low: float = 0.0, high: float = 1.0
+) -> Shares:
+    """Estimate ratios of two totals for many groups of strata at once.
+
+    The variance is that of the linearised ratio under stratified sampling without replacement;
+    the interval is Wilson's at the sample size that would have this variance, and so much wider as
+    the slack of a looked-up cut may move the figure.
+
+    Args:
+        of: The strata.
+        groups: Which of them each figure is over.
+        sums: Sums over the sampled coordinates, shape (strata, *more); every x is at least 0.
+        basis: How many coordinates carry each figure, shape (groups, *more).
+        low, high: What no ratio can leave.
+
+    Returns:
+        Shape (groups, *more).
 
     Source:
         Cochran 1977, Sampling Techniques, sections 5.3 and 6.3 (stratified and ratio estimators);
         Korn & Graubard 1998 (effective sample size in intervals for shares).
     """
-    weights = of.weights
-    total = float((weights * sums.x).sum())
-    if total <= 0:
-        return None
-    value = min(high, max(low, float((weights * sums.y).sum()) / total))
-    if of.exact or high <= low:
-        return Figure(value, value, value, of.exact, basis)
-    size = _effective(of, sums, value, total, (low, high))
+    taken, sums = of.at(groups.order), sums.at(groups.order)
+    weights = beside(taken.weights, sums.y)
+    total = groups.add(weights * sums.x)
+    total = np.where(total > 0, total, np.nan)
+    value = np.clip(groups.add(weights * sums.y) / total, low, high)
+    if taken.exact or high <= low:
+        return Shares(value, value, value, basis, taken.exact)
+    size = _effective(taken, groups, sums, value, total, (low, high))
     ends = _wilson((value - low) / (high - low), size)
     reach = CUT * of.slack * (value - low)
     bottom, top = (low + end * (high - low) for end in ends)
-    bottom, top = max(low, min(bottom - reach, value)), min(high, max(top + reach, value))
-    return Figure(value, bottom, top, False, basis)
+    known = groups.add(taken.counted != taken.population) == 0 if of.slack == 0 else None
+    bottom = np.maximum(low, np.minimum(bottom - reach, value))
+    top = np.minimum(high, np.maximum(top + reach, value))
+    if known is not None:
+        known = beside(known, value)
+        bottom, top = np.where(known, value, bottom), np.where(known, value, top)
+    return Shares(value, bottom, top, basis, False)
 
 
 def total(of: Strata, y: Sums, yy: Sums) -> Figure:
@@ -185,41 +180,45 @@ def total(of: Strata, y: Sums, yy: Sums) -> Figure:
     basis = int(of.counted.sum())
     if of.exact:
         return Figure(value, value, value, True, basis)
-    reach = Z95 * math.sqrt(_variance(of, y, yy)) + CUT * of.slack * value
+    variance = float(_variance(of, Groups.one(len(y)), y, yy)[0])
+    reach = Z95 * math.sqrt(variance) + CUT * of.slack * value
     return Figure(value, max(0.0, value - reach), value + reach, False, basis)
 
 
 def _effective(
-    of: Strata, sums: Moments, value: float, total: float, limits: tuple[float, float]
-) -> float:
+    of: Strata,
+    groups: Groups,
+    sums: Moments,
+    value: Sums,
+    total: Sums,
+    limits: tuple[float, float],
+) -> Sums:
     """Size of a simple sample with replacement that would be as accurate; inf for a whole count."""
     low, high = limits
-    off = sums.y - value * sums.x
-    squares = sums.yy - 2 * value * sums.xy + value**2 * sums.xx
-    variance = _variance(of, off, squares) / total**2
+    each = groups.spread(value)
+    off = sums.y - each * sums.x
+    squares = sums.yy - 2 * each * sums.xy + each**2 * sums.xx
+    variance = _variance(of, groups, off, squares) / total**2
     spread = (value - low) * (high - value)
-    if variance > 0 and spread > 0:
-        return spread / variance
-    noise = float((of.weights**2 * sums.xx * of.left).sum())
-    return total**2 / noise if noise > 0 else math.inf
+    apart = (variance > 0) & (spread > 0)
+    noise = groups.add(beside(of.weights**2 * of.left, sums.xx) * sums.xx)
+    with np.errstate(divide="ignore"):
+        even = total**2 / np.where(noise > 0, noise, 0.0)
+    found: Sums = np.where(apart, spread / np.where(apart, variance, 1.0), even)
+    return found
 
 
-def _variance(of: Strata, y: Sums, yy: Sums) -> float:
-    """Variance of an estimated total."""
-    counted = np.maximum(of.counted, 2)
+def _variance(of: Strata, groups: Groups, y: Sums, yy: Sums) -> Sums:
+    """Variance of estimated totals."""
+    counted = beside(np.maximum(of.counted, 2), y)
     inside = np.maximum(yy - y**2 / counted, 0) / (counted - 1)
-    return float((of.population**2 * of.left * inside / counted).sum())
+    found: Sums = groups.add(beside(of.population**2 * of.left, y) * inside / counted)
+    return found
 
 
-def _wilson(value: float, size: float) -> tuple[float, float]:
+def _wilson(value: Sums, size: Sums) -> tuple[Sums, Sums]:
     """Wilson 1927, score interval without continuity correction."""
-    if math.isinf(size):
-        return value, value
     shrink = 1 + Z95**2 / size
     centre = (value + Z95**2 / (2 * size)) / shrink
-    half = Z95 / shrink * math.sqrt(value * (1 - value) / size + (Z95 / (2 * size)) ** 2)
+    half = Z95 / shrink * np.sqrt(value * (1 - value) / size + (Z95 / (2 * size)) ** 2)
     return centre - half, centre + half
-
-
-def _numbers(values: ArrayLike) -> Sums:
-    return np.atleast_1d(np.asarray(values, np.float64))

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from merging.analysis.figures import Counts, Figure, Shares, Sums
+from merging.analysis.figures import Figure, Shares
+from merging.analysis.strata import Counts, Sums
 from merging.checkpoints.buckets import Bucket
 
 
@@ -59,7 +60,15 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """Length of each expert's change over that of the base's weights, shape (rows, experts)."""
+    """Length of each expert's change over that of the base's weights, layer by layer.
+
+    Attributes:
+        rows: Layers, in the order data flows through them.
+        experts: Ids.
+        ratio: L2 norm of the task vector over that of the base, shape (rows, experts); NaN where
+            the base is zero.
+        exact: Every weight of the base was counted.
+    """
 
     rows: tuple[str, ...]
     experts: tuple[str, ...]

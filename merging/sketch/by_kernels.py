@@ -41,7 +41,7 @@ class ColumnMasks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """One part after dropping and trimming, shapes as of the tensor where it is whole."""
 
     part: Part
@@ -60,14 +60,12 @@ def through_kernels(
         pinned: Signs to compare those of the merged delta with, shape (columns,), or empty.
         change: Gets the merged delta of a positive λ, shape (columns,), or empty.
     """
-    spec, settings = recipe.spec, recipe.settings()
+    settings = recipe.settings()
     sums, how = columns.no_sums(), added(columns, settings)
     turn = -1 if positive(settings)[1] < 0 else 1
     with torch.inference_mode():
-        pieces = _trimmed(columns, recipe)
-        survey = None
-        if spec.survey is not None and spec.scope(settings) == "model":
-            survey = spec.survey(lambda: ((p.context, p.trimmed) for p in pieces))
+        pieces = trimmed_pieces(columns, recipe)
+        survey = survey_of(recipe, pieces)
         for index, piece in enumerate(pieces):
             inside = slice(piece.part.start, piece.part.stop)
             merged = _merged(recipe, piece, survey) * turn
@@ -81,7 +79,16 @@ def through_kernels(
     return sums
 
 
-def _trimmed(columns: Columns, recipe: Recipe) -> list[_Piece]:
+def survey_of(recipe: Recipe, pieces: list[Piece]) -> object:
+    """Return what the method finds in all pieces where it looks at the model; else None."""
+    spec = recipe.spec
+    if spec.survey is None or spec.scope(recipe.settings()) != "model":
+        return None
+    return spec.survey(lambda: ((p.context, p.trimmed) for p in pieces))
+
+
+def trimmed_pieces(columns: Columns, recipe: Recipe) -> list[Piece]:
+    """Drop and trim part by part; arguments of ``through_kernels``."""
     spec = recipe.spec
     sparse = []
     for part in columns.parts:
@@ -96,7 +103,7 @@ def _trimmed(columns: Columns, recipe: Recipe) -> list[_Piece]:
     for part, context, stack in sparse:
         sizes = whole or _of_part(columns, recipe, part, stack)
         context = replace(context, magnitudes=sizes)
-        pieces.append(_Piece(part, context, spec.trim(stack, context) if spec.trim else stack))
+        pieces.append(Piece(part, context, spec.trim(stack, context) if spec.trim else stack))
     return pieces
 
 
@@ -146,7 +153,7 @@ def _of_part(columns: Columns, recipe: Recipe, part: Part, stack: Tensor) -> Mag
     return TableMagnitudes(tables, part.sampled, stack)
 
 
-def _merged(recipe: Recipe, piece: _Piece, survey: object) -> Tensor:
+def _merged(recipe: Recipe, piece: Piece, survey: object) -> Tensor:
     """The merged delta of a part."""
     spec, base = recipe.spec, piece.context.base
     assert spec.merge is not None and base is not None

@@ -361,3 +361,27 @@ def add_up(
         _count(kept, ones, how, part, present, downs, total, out)
         signed = pinned[at : at + width]
         _sum(left, ones, how, part, merge, signed, rooms[4 * TILE :], out)
+
+
+@compiled
+def make(parts: Counts, held: Held, survival: Survival, out: Floats) -> None:
+    """Copy what survives of some parts, made up for what does not; zero elsewhere.
+
+    Args:
+        parts: Which ones.
+        held: The deltas.
+        survival: What survives of them.
+        out: Gets it, one expert after the other, shape (experts * columns of the parts,).
+    """
+    experts, reached = len(survival.hashed), 0
+    factors, room = np.empty(experts, np.float32), np.empty(TILE, np.float32)
+    for part in parts:
+        width = held.stops[part] - held.starts[part]
+        _make_up(held, survival, part, factors, room)
+        for e in range(experts):
+            begin = e * (len(out) // experts) + reached
+            row, factor = out[begin : begin + width], factors[e]
+            _keep(held, survival, part, e, held.starts[part], row)
+            for j in range(width):
+                row[j] *= factor
+        reached += width

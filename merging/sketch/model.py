@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,6 +107,20 @@ class Sketch:
             np.float64
         )
         return found
+
+    def by_bucket(self, of: NDArray[Any]) -> NDArray[Any]:
+        """Add parts up: shape (tensors, *more) to (buckets, *more)."""
+        found = np.zeros((len(self.buckets), *of.shape[1:]), of.dtype)
+        np.add.at(found, self.strata, of)
+        return found
+
+    def parts_of(self, bucket: Bucket) -> tuple[int, ...]:
+        """Return the indices of the parts of a bucket.
+
+        Raises:
+            KeyError: There is no such bucket.
+        """
+        return tuple(np.flatnonzero(self.strata == self.place[bucket]).tolist())
 
     def norms(self) -> Tensor:
         """Return the length of each expert's whole task vector, shape (experts,), float64."""

@@ -11,8 +11,8 @@ from merging.checkpoints.buckets import Bucket
 from merging.methods.kernels import trim_rank
 from merging.recipe import Recipe
 from merging.sketch.model import Sketch
-from merging.sketch.tally import EVERYWHERE, Cells, ExpertPreview, Tally
-from merging.sketch.work import NO_SIGNS, carry_out
+from merging.sketch.tally import Cells, ExpertPreview, Tally
+from merging.sketch.work import NO_SIGNS, Worked, carry_out
 
 MOST_PINNED = 4
 
@@ -62,10 +62,10 @@ class Preview:
         """
         conflict = self.cells[bucket]
         assert self.tally is not None
-        where = self.tally.place(bucket)
+        where = self.tally.place([bucket])
         experts = self.tally.experts(where, [e.expert for e in self.experts], {})
         norm, flips = self.tally.norm(where), self.tally.flips(where)
-        return BucketPreview(conflict, experts, norm, flips)
+        return BucketPreview(conflict, experts, norm, None if flips is None else flips.at(0))
 
     def __eq__(self, other: object) -> bool:
         """Answers are equal when all their figures over the model and all cells are."""
@@ -90,18 +90,30 @@ def preview(sketch: Sketch, recipe: Recipe, pinned: Recipe | None = None) -> Pre
     """
     recipe = recipe.ordered()
     signs = _signs(sketch, pinned)
-    tally = Tally(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
-    ids = [e.id for e in recipe.experts]
-    norm = tally.norm(EVERYWHERE)
+    return previewed(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
+
+
+def previewed(sketch: Sketch, recipe: Recipe, worked: Worked, pinned: bool = False) -> Preview:
+    """Return the preview of a recipe that was carried out.
+
+    Args:
+        sketch: Of the models.
+        recipe: Ordered.
+        worked: What it does on the sketch.
+        pinned: Whether directions were compared with those of a pinned recipe.
+    """
+    tally = Tally(sketch, recipe, worked, pinned)
+    ids, everywhere = [e.id for e in recipe.experts], tally.everywhere
+    norm, flips = tally.norm(everywhere), tally.flips(everywhere)
     mean = float(sketch.norms()[list(tally.rows)].mean())
     return Preview(
         key=recipe.key(),
         cells=Cells(tally),
-        whole=tally.conflict(EVERYWHERE),
-        experts=tally.experts(EVERYWHERE, ids, _cuts(sketch, recipe)),
+        whole=tally.conflict(everywhere),
+        experts=tally.experts(everywhere, ids, _cuts(sketch, recipe)),
         norm=norm,
         length=None if norm is None else norm.times(1 / mean if mean else 0.0),
-        flips=tally.flips(EVERYWHERE),
+        flips=None if flips is None else flips.at(0),
         tally=tally,
     )
 

@@ -1,15 +1,15 @@
 """Counts and sums of a worked recipe by bucket, and the figures that they give."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merging.analysis import Conflict, Figure, Strata, ratio, share, total
-from merging.analysis.figures import Moments
+from merging.analysis import Conflict, Figure, Groups, Shares, Strata, total
+from merging.analysis.figures import ratios, shares
+from merging.analysis.strata import Moments
 from merging.checkpoints.buckets import Bucket
 from merging.recipe import Recipe
 from merging.sketch.columns import columns_of
@@ -17,10 +17,8 @@ from merging.sketch.model import Sketch
 from merging.sketch.tables import Sums
 from merging.sketch.work import Worked, in_full
 
-Where = list[int] | slice
-
-EVERYWHERE = slice(None)
 _ALL = Figure(1.0, 1.0, 1.0, True, 0)
+_NONE = Figure(0.0, 0.0, 0.0, True, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,96 +48,117 @@ class Tally:
     def __init__(self, sketch: Sketch, recipe: Recipe, worked: Worked, pinned: bool) -> None:
         """Add up what was worked out by part."""
         self._sketch, self._worked, self._pinned = sketch, worked, pinned
-        self._sums = Sums(*(self._by_bucket(table) for table in worked.sums))
+        self._sums = Sums(*(sketch.by_bucket(table) for table in worked.sums))
         self.rows = sketch.rows(e.id for e in recipe.experts)
         self.buckets, self.slack = sketch.buckets, worked.slack
 
-    def place(self, bucket: Bucket) -> list[int]:
-        """Return where a bucket is.
+    @property
+    def told(self) -> bool:
+        """Whether values are known; else only a merge can tell."""
+        return self._worked.told
+
+    @cached_property
+    def everywhere(self) -> Groups:
+        """All buckets as one group."""
+        return Groups.one(len(self.buckets))
+
+    def place(self, *groups: Iterable[Bucket]) -> Groups:
+        """Return where buckets are that are to be told together.
 
         Raises:
             KeyError: There is no such bucket.
         """
-        return [self._sketch.place[bucket]]
+        place = self._sketch.place
+        return Groups.of([[place[bucket] for bucket in group] for group in groups])
 
-    def conflict(self, where: Where) -> Conflict:
-        """Return the conflict over some buckets."""
-        survivors = self._sums.survivors[where].astype(np.float64)
-        clashes = self._sums.contested[where].astype(np.float64)
-        return Conflict(survivors, clashes, self._sketch.population[where], self.slack)
+    def conflict(self, where: Groups) -> Conflict:
+        """Return the conflict over one group of buckets."""
+        survivors = self._sums.survivors[where.order].astype(np.float64)
+        clashes = self._sums.contested[where.order].astype(np.float64)
+        return Conflict(survivors, clashes, self._sketch.population[where.order], self.slack)
 
     def experts(
-        self, where: Where, ids: list[str], cuts: Mapping[str, float]
+        self, where: Groups, ids: list[str], cuts: Mapping[str, float]
     ) -> tuple[ExpertPreview, ...]:
-        """Return the figures of every expert over some buckets."""
+        """Return the figures of every expert over one group of buckets."""
+        kept, energy, won = self._kept(where), self._energy(where), self.won(where)
         return tuple(
             ExpertPreview(
                 name,
-                self._kept(where, row),
-                self._energy(where, row),
-                self._won(where, row),
+                _ALL if kept is None else kept.at(0, row) or _NONE,
+                _ALL if energy is None else energy.at(0, row) or _NONE,
+                None if won is None else won.at(0, row),
                 cuts.get(name),
             )
             for row, name in enumerate(ids)
         )
 
-    def norm(self, where: Where) -> Figure | None:
-        """Return the length of the merged delta over some buckets."""
-        if not self._worked.told:
+    def norm(self, where: Groups) -> Figure | None:
+        """Return the length of the merged delta over one group of buckets."""
+        if not self.told:
             return None
-        found = total(self._strata(where), self._sums.moved2[where], self._sums.moved4[where])
+        moved = (self._sums.moved2[where.order], self._sums.moved4[where.order])
+        found = total(self._strata.at(where.order), *moved)
         ends = (found.value**0.5, found.low**0.5, found.high**0.5)
         return Figure(*ends, found.exact, found.basis)
 
-    def flips(self, where: Where) -> Figure | None:
-        """Return the share of weights that change direction against the pinned recipe."""
-        if not (self._worked.told and self._pinned):
+    def flips(self, where: Groups) -> Shares | None:
+        """Return the share of weights that change direction against the pinned recipe.
+
+        Returns:
+            Shape (groups,); None without a pinned recipe, or where only a merge can tell.
+        """
+        if not (self.told and self._pinned):
             return None
-        return share(self._strata(where), self._sums.flips[where])
+        return shares(self._strata, where, self._sums.flips.astype(np.float64))
 
-    def _kept(self, where: Where, row: int) -> Figure:
-        if self._worked.dense:
-            return _ALL
-        found = share(self._strata(where), self._sums.kept[where, row], self._full.kept[where, row])
-        return found or Figure(0.0, 0.0, 0.0, True, 0)
+    def won(self, where: Groups) -> Shares | None:
+        """Return each expert's share of the pull that wins where changes of both signs meet.
 
-    def _energy(self, where: Where, row: int) -> Figure:
-        if self._worked.dense or not self._worked.told:
-            return _ALL
-        strata, own, full = self._strata(where), self._sums, self._full
-        sums = (t[where, row] for t in (own.kept2, full.kept2, own.kept4, full.kept4))
-        y, x, yy, xx = sums
-        found = ratio(strata, Moments(y, x, yy, yy, xx), int(strata.counted.sum()))
-        return found or Figure(0.0, 0.0, 0.0, True, 0)
-
-    def _won(self, where: Where, row: int) -> Figure | None:
-        if not self._worked.told:
+        Returns:
+            Shape (groups, experts), as ``ExpertPreview.won``; None where only a merge can tell.
+        """
+        if not self.told:
             return None
         own = self._sums
-        y, yy, xy = (t[where, row] for t in (own.won, own.won2, own.won_all))
-        x, xx, fought = own.won[where].sum(1), own.all2[where], own.fought[where]
-        return ratio(self._strata(where), Moments(y, x, yy, xy, xx), int(fought.sum()))
+        x = np.broadcast_to(own.won.sum(1, keepdims=True), own.won.shape)
+        xx = np.broadcast_to(own.all2[:, None], own.won.shape)
+        fought = where.add(own.fought[where.order])
+        basis = np.repeat(fought[:, None], own.won.shape[1], 1)
+        moments = Moments(own.won, x, own.won2, own.won_all, xx)
+        return ratios(self._strata, where, moments, basis)
+
+    def _kept(self, where: Groups) -> Shares | None:
+        """Share of changes that survive, (groups, experts); None where all do."""
+        if self._worked.dense:
+            return None
+        kept, full = (t.kept.astype(np.float64) for t in (self._sums, self._full))
+        return shares(self._strata, where, kept, full)
+
+    def _energy(self, where: Groups) -> Shares | None:
+        """Share of squared lengths that survives, (groups, experts); None where all does."""
+        if self._worked.dense or not self.told:
+            return None
+        own, full = self._sums, self._full
+        sums = Moments(own.kept2, full.kept2, own.kept4, own.kept4, full.kept4)
+        basis = where.add(self._counted[where.order]).astype(np.int64)
+        each = np.repeat(basis[:, None], own.kept2.shape[1], 1)
+        return ratios(self._strata, where, sums, each)
 
     @cached_property
     def _full(self) -> Sums:
         """The sums where everything survives."""
         columns = columns_of(self._sketch, self.rows)
-        return Sums(*(self._by_bucket(table) for table in in_full(columns)))
+        return Sums(*(self._sketch.by_bucket(table) for table in in_full(columns)))
 
-    def _by_bucket(self, of: NDArray[Any]) -> NDArray[Any]:
-        """Add parts up: (parts, ...) to (buckets, ...)."""
-        found = np.zeros((len(self._sketch.buckets), *of.shape[1:]), of.dtype)
-        np.add.at(found, self._sketch.strata, of)
-        return found
-
-    def _strata(self, where: Where) -> Strata:
-        counted = self._counted[where]
-        return Strata(counted, self._sketch.population[where], self.slack)
+    @cached_property
+    def _strata(self) -> Strata:
+        return Strata(self._counted, self._sketch.population, self.slack)
 
     @cached_property
     def _counted(self) -> NDArray[np.float64]:
         columns = columns_of(self._sketch, self.rows)
-        return self._by_bucket(columns.sampled).astype(np.float64)
+        return self._sketch.by_bucket(columns.sampled).astype(np.float64)
 
 
 class Cells(Mapping[Bucket, Conflict]):
@@ -150,7 +169,7 @@ class Cells(Mapping[Bucket, Conflict]):
         self._tally = tally
 
     def __getitem__(self, bucket: Bucket) -> Conflict:
-        return self._tally.conflict(self._tally.place(bucket))
+        return self._tally.conflict(self._tally.place([bucket]))
 
     def __iter__(self) -> Iterator[Bucket]:
         return iter(self._tally.buckets)

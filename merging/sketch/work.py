@@ -68,7 +68,7 @@ def carry_out(
     _, sign = positive(settings)
     dense = spec.sparsify is None and spec.trim is None
     how, decided = consensus_of(columns, recipe), decide(columns, recipe)
-    if spec.whole is not None or not (how or sketch.whole or works_flat(recipe)):
+    if not tells(sketch, recipe, how):
         return Worked(_all(columns, added(columns, settings)), False, sign, True)
     merged = np.empty(columns.deltas.shape[1], np.float32) if change else NO_CHANGE
     slack = 0.0
@@ -94,6 +94,18 @@ def in_loops(sketch: Sketch, recipe: Recipe) -> bool:
     ordered = recipe.ordered()
     columns = columns_of(sketch, sketch.rows(e.id for e in ordered.experts))
     return consensus_of(columns, ordered) is not None and decide(columns, ordered) is not None
+
+
+def tells(sketch: Sketch, recipe: Recipe, how: Consensus | None) -> bool:
+    """Return whether a sketch knows what a recipe merges; else only a merge can tell.
+
+    Args:
+        sketch: Of the models.
+        recipe: Ordered.
+        how: What ``consensus_of`` says of it.
+    """
+    known = how is not None or sketch.whole or works_flat(recipe)
+    return recipe.spec.whole is None and known
 
 
 def in_full(columns: Columns) -> Sums:
@@ -131,11 +143,7 @@ def _work(
     share_out(work, _jobs(columns, np.arange(len(columns.parts))))
     if not scope:
         return sums
-    balance = sums.balance.astype(np.float64)
-    if scope == "model":
-        weights = np.array([part.count / part.sampled for part in columns.parts])
-        balance[:] = balance @ weights
-    columns.guess = right = np.sign(balance).astype(np.float32)
+    columns.guess = right = majorities(columns, sums, scope)
     (wrong,) = np.nonzero((sums.tied > 0) & (right != how.ties))
     if len(wrong):
         for table in sums:
@@ -143,6 +151,15 @@ def _work(
         how = how._replace(ties=right)
         share_out(work, _jobs(columns, wrong))
     return sums
+
+
+def majorities(columns: Columns, sums: Sums, scope: str) -> Floats:
+    """Return the sign that prevails in the votes of the model or of each part, shape (parts,)."""
+    balance = sums.balance.astype(np.float64)
+    if scope == "model":
+        weights = np.array([part.count / part.sampled for part in columns.parts])
+        balance[:] = balance @ weights
+    return np.sign(balance).astype(np.float32)
 
 
 def _jobs(columns: Columns, parts: Counts) -> list[Counts]:
