@@ -46,6 +46,16 @@ class Scene:
         pinned = self.state.pinned
         return pinned if pinned is not None and pinned.set == self.recipe.set else None
 
+    @cached_property
+    def words(self) -> Mapping[str, str]:
+        """The set's words for its experts, by id."""
+        return {e["id"]: e["label"] for e in self.opened.card["experts"]}
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The set's experts, in its order."""
+        return tuple(self.opened.experts)
+
     @property
     def same(self) -> bool:
         """The pinned recipe is the one in the controls."""

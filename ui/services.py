@@ -106,6 +106,11 @@ class Services:
         answer: Preview = known
         return answer
 
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What the rows of the experts' controls are called: the first set's experts."""
+        return tuple(next(iter(self.sets.values())).experts)
+
     def items(self, recipe: Recipe) -> dict[str, int]:
         """Return how many items of each task a recipe's set is scored on.
 
