@@ -1,9 +1,14 @@
 """What the charts share: colours by name, axes and marks as plain plotly dicts. Pure."""
 
+import json
 from typing import Any
+from zlib import crc32
 
 INK, SOFT, LINE = "var(--me-ink)", "var(--me-soft)", "var(--me-line)"
 ACCENT, PANEL, TINT = "var(--me-accent)", "var(--me-panel)", "var(--me-tint)"
+PLUS, MINUS = "var(--me-plus)", "var(--me-minus)"
+PLUS_WASH, MINUS_WASH = "var(--me-plus-wash)", "var(--me-minus-wash)"
+SHADE, EDGE = "var(--me-shade)", "var(--me-edge)"
 FONT = "var(--me-font)"
 CLEAR = "rgba(0,0,0,0)"
 AXIS: dict[str, Any] = {"fixedrange": True, "zeroline": False, "automargin": True}
@@ -46,3 +51,39 @@ def words(x: float, y: float, text: str, color: str = INK, **more: Any) -> dict[
     """Return words at a place, without an arrow."""
     font = {"color": color, "size": 12, **more.pop("font", {})}
     return {"x": x, "y": y, "text": text, "showarrow": False, "font": font, **more}
+
+
+def bars(x: list[float | None], y: list[float], name: str, **more: Any) -> dict[str, Any]:
+    """Return a trace of level bars."""
+    return {"type": "bar", "orientation": "h", "x": x, "y": y, "name": name, **more}
+
+
+def words_only(sentence: str, name: str) -> dict[str, Any]:
+    """Return a plot host's value without a picture: where there is nothing to draw but to say."""
+    table: dict[str, Any] = {"columns": [], "rows": []}
+    return {"data": [], "layout": None, "sentence": sentence, "label": sentence,
+            "table": table, "name": name}  # fmt: skip
+
+
+def revision(*things: Any) -> int:
+    """Return a number that changes with what JSON can hold of these things."""
+    return crc32(json.dumps(things, default=str).encode())
+
+
+def restyles(data: list[dict[str, Any]], *names: str, first: int = 0) -> list[dict[str, Any]]:
+    """Return what a slider moves of a figure's traces, as the plot host's ``restyle``.
+
+    Args:
+        data: The traces, of which the first stands at place ``first`` in the figure.
+        names: Their properties that move; a trace that lacks all of them is left out.
+    """
+    found = [
+        (place, {name: trace[name] for name in names if name in trace})
+        for place, trace in enumerate(data, first)
+    ]
+    return [{"trace": place, "update": update} for place, update in found if update]
+
+
+def moving(figure: dict[str, Any]) -> dict[str, Any]:
+    """Return a plot host's value without what stays while a slider is dragged."""
+    return {k: v for k, v in figure.items() if k not in ("data", "layout", "narrow")}

@@ -11,20 +11,23 @@ function addCells(row, texts, tag) {
   });
 }
 
-function fillTable(table) {
+function madeTable(table) {
   const made = document.createElement('table');
   addCells(made.createTHead().insertRow(), table.columns, 'th');
   const body = made.createTBody();
   table.rows.forEach((texts) => addCells(body.insertRow(), texts, 'td'));
-  part('.me-table').replaceChildren(made);
+  return made;
 }
 
 function refreshTable() {
-  if (valueNow() && part('.me-numbers')?.open) fillTable(tableOf(valueNow()));
+  if (valueNow() && part('.me-numbers')?.open) {
+    part('.me-table').replaceChildren(madeTable(tableOf(valueNow())));
+  }
 }
 
 function csvOf(table) {
-  const quoted = (text) => `"${String(text ?? '').replaceAll('"', '""')}"`;
+  const plain = (text) => String(text ?? '').replace(/^−(?=[\d.])/, '-');
+  const quoted = (text) => `"${plain(text).replaceAll('"', '""')}"`;
   return [table.columns, ...table.rows].map((row) => row.map(quoted).join(',')).join('\r\n');
 }
 
@@ -54,6 +57,14 @@ async function copyData(button) {
   }, 1500);
 }
 
+function saveCsv() {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([csvOf(tableOf(valueNow()))], { type: 'text/csv' }));
+  link.download = `${valueNow().name ?? 'merge-explorer'}.csv`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href));
+}
+
 function onWidth(target, redraw) {
   let last = 0;
   new ResizeObserver(() => {
@@ -73,4 +84,5 @@ element.addEventListener('toggle', refreshTable, true);
 element.addEventListener('click', (event) => {
   const button = event.target.closest('.me-copy');
   if (button && valueNow()) copyData(button);
+  if (event.target.closest('.me-csv') && valueNow()) saveCsv();
 });

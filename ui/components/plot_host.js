@@ -2,7 +2,7 @@ const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, s
 const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 const NARROW = 480;
 const PAUSE = 100;
-const PATCH_AT_LATEST = 300;
+const MOVE_AT_LATEST = 300;
 const DRAW_AT_LATEST = 1500;
 let drawn = null;
 let waiting = false;
@@ -10,6 +10,8 @@ let timer = 0;
 let waitingSince = 0;
 let shown = '';
 let full = null;
+let inView = false;
+let moveAfter = 0;
 
 const tableOf = (value) => value.table;
 
@@ -50,6 +52,7 @@ function drawWords(value) {
   part('.me-caption').textContent = value?.sentence ?? '';
   part('.me-plot').setAttribute('aria-label', value?.label ?? '');
   part('.me-figure').hidden = !value;
+  part('.me-plot').hidden = part('.me-tools').hidden = !value?.layout;
   refreshTable();
 }
 
@@ -63,12 +66,42 @@ function awaitPlotly() {
   script?.addEventListener('error', giveUp, { once: true });
 }
 
+function moved(data, restyle) {
+  const made = structuredClone(data);
+  restyle.forEach(({ trace, update }) => {
+    Object.entries(update).forEach(([path, to]) => {
+      const names = path.split('.');
+      const last = names.pop();
+      names.reduce((node, name) => (node[name] ??= {}), made[trace])[last] = to;
+    });
+  });
+  return made;
+}
+
 function drawAll(value, layout, host) {
   const fresh = drawn?.host !== host;
   const styles = themeStyles();
-  window.Plotly.react(host, ready(value.data, styles), ready(layout, styles), CONFIG);
+  const data = ready(moved(value.data, value.restyle ?? []), styles);
+  window.Plotly.react(host, data, ready(layout, styles), CONFIG);
   if (fresh) host.on('plotly_click', reportClick);
   drawn = { host, revision: value.revision };
+}
+
+// One call for all traces: each call lays the whole figure out. An update that a trace lacks is
+// undefined there, which leaves the trace as it is.
+function moveMarks(value, host) {
+  const styles = themeStyles();
+  const began = performance.now();
+  const restyle = value.restyle ?? [];
+  const patch = ready(value.patch ?? {}, styles);
+  const names = new Set(restyle.flatMap(({ update }) => Object.keys(update)));
+  const update = Object.fromEntries([...names].map((name) => [
+    name, restyle.map((entry) => ready(entry.update[name], styles)),
+  ]));
+  if (restyle.length) window.Plotly.update(host, update, patch, restyle.map((e) => e.trace));
+  else window.Plotly.relayout(host, patch);
+  const ended = performance.now();
+  moveAfter = 2 * ended - began;
 }
 
 function draw() {
@@ -76,7 +109,7 @@ function draw() {
   const host = part('.me-plot');
   if (!host) return;
   drawWords(value);
-  if (!value || !host.clientWidth) return;
+  if (!value?.layout || !host.clientWidth) return;
   const layout = layoutOf(value, host);
   host.style.minHeight = `${layout.height}px`;
   if (!window.Plotly) {
@@ -85,25 +118,28 @@ function draw() {
   }
   const same = drawn?.host === host && value.revision !== undefined
     && drawn.revision === value.revision;
-  if (same) window.Plotly.relayout(host, ready(value.patch ?? {}, themeStyles()));
+  if (same) moveMarks(value, host);
   else drawAll(value, layout, host);
   host.dataset.drawn = 'yes';
   host.dataset.stamp = value.stamp ?? '';
 }
 
-// Plotly is slow beside the canvas that follows the slider: draw when the slider pauses. While it
-// does not, marks move every third of a second, and whole figures wait longer.
+// Plotly is slow beside the canvas that follows the slider. Marks in view move at once, but rest
+// as long as their last move took; what nobody sees and whole figures wait until the slider pauses,
+// though not for ever.
 function drawSoon() {
   if (props.value === shown) return;
   shown = props.value;
   const now = performance.now();
-  const latest = valueNow()?.data ? DRAW_AT_LATEST : PATCH_AT_LATEST;
+  const moves = !valueNow()?.data;
+  const latest = moves ? MOVE_AT_LATEST : DRAW_AT_LATEST;
   waitingSince ||= now;
+  const until = moves && inView ? moveAfter : Math.min(now + PAUSE, waitingSince + latest);
   clearTimeout(timer);
   timer = setTimeout(() => {
     waitingSince = 0;
     draw();
-  }, Math.max(0, Math.min(PAUSE, waitingSince + latest - now)));
+  }, Math.max(0, until - now));
 }
 
 function redraw() {
@@ -123,6 +159,7 @@ function saveImage() {
 element.addEventListener('click', (event) => {
   if (event.target.closest('.me-save')) saveImage();
 });
+new IntersectionObserver((entries) => { inView = entries.at(-1).isIntersecting; }).observe(element);
 onWidth('.me-plot', redraw);
 onTheme(redraw);
 watch('value', drawSoon);

@@ -2,9 +2,12 @@
 
 from ui.components.drawn import Drawn
 
-FIGURE_TOOLS = """<div class="me-tools">
+COPIES = """<button type="button" class="me-quiet me-copy">Copy data</button>
+<button type="button" class="me-quiet me-csv">Save CSV</button>"""
+TABLE_TOOLS = f'<div class="me-tools">{COPIES}</div>'
+FIGURE_TOOLS = f"""<div class="me-tools">
 <details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div></details>
-<button type="button" class="me-quiet me-copy">Copy data</button>{more}</div>"""
+{COPIES}{{more}}</div>"""
 SAVE = '<button type="button" class="me-quiet me-save">Save image</button>'
 
 _TEMPLATE = f"""<figure class="me-figure">
@@ -19,9 +22,13 @@ class PlotHost(Drawn):
     ``data`` and ``layout`` are plotly's, with colours as ``var(--me-...)`` and texts as they are:
     the script looks colours up and escapes texts. ``label`` names the picture for screen readers,
     ``sentence`` is its caption, ``table`` (``columns``, ``rows``) its numbers. Optional keys:
-    ``narrow``, a layout for less than 480 px; ``patch`` (shapes, annotations) with ``revision``:
-    while the revision stays, only the patch is laid out again; ``stamp``, echoed as
-    ``data-stamp`` after drawing; ``name``, of the saved image.
+    ``narrow``, a layout for less than 480 px; ``stamp``, echoed as ``data-stamp`` after drawing;
+    ``name``, of the saved files. Without a layout there is only the sentence.
+
+    What moves while a slider is dragged stands in ``patch`` (shapes, annotations) and ``restyle``
+    (a list of ``{"trace", "update"}``: what changes of the trace at that place), with a
+    ``revision``: while it stays, only these are drawn again, and a value may leave ``data`` out to
+    be applied to the last one that had it.
 
     A click on a mark is a ``select`` event with ``{"trace", "index", "x", "y", "key"}``.
     """
