@@ -14,6 +14,7 @@ from merging.methods.kernels import (
     elect,
     per_expert,
     rescale,
+    settle,
     trim,
 )
 from merging.methods.params import Param, Value
@@ -163,10 +164,24 @@ def _tied(settings: Settings) -> bool:
     return settings.word("zero_sign") != "plus"
 
 
-def _voters(sparse: Tensor, ctx: Context) -> Tensor:
+def voters(sparse: Tensor, ctx: Context) -> Tensor:
+    """Return what every expert votes with: its change, times its weight where weights vote."""
     if ctx.settings.word("voters") == "unweighted":
         return sparse
     return sparse * per_expert(ctx.settings.each["weight"], sparse)
+
+
+def elected(sparse: Tensor, ctx: Context) -> Tensor:
+    """Return the signs that ``consensus`` elects.
+
+    Args:
+        sparse, ctx: As of ``consensus``.
+
+    Returns:
+        -1, 0 or +1, shape (*shape); tied votes, also where nobody votes, are settled.
+    """
+    signs = elect(voters(sparse, ctx), ctx.settings.word("election"))
+    return settle(signs, _tie(sparse, ctx))
 
 
 def balance(sparse: Tensor, ctx: Context) -> Tensor:
@@ -184,8 +199,8 @@ def balance(sparse: Tensor, ctx: Context) -> Tensor:
     """
     if ctx.settings.word("zero_sign") == "plus":
         return torch.zeros((), dtype=torch.float64)
-    elected = elect(_voters(sparse, ctx), ctx.settings.word("election"))
-    return elected.sum(dtype=torch.float64).cpu()
+    signs = elect(voters(sparse, ctx), ctx.settings.word("election"))
+    return signs.sum(dtype=torch.float64).cpu()
 
 
 TALLY = Tally(balance, _tied)

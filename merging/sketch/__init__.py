@@ -4,6 +4,7 @@ from merging.sketch.build import build_sketch
 from merging.sketch.cells import conflict_table
 from merging.sketch.inert import Inert, inert
 from merging.sketch.model import Sketch
+from merging.sketch.opened import open_cell
 from merging.sketch.pairs import agreement
 from merging.sketch.preview import BucketPreview, Preview, preview
 from merging.sketch.relative import relative_sizes
@@ -26,6 +27,7 @@ __all__ = [
     "inert",
     "kinds",
     "load_sketch",
+    "open_cell",
     "preview",
     "relative_sizes",
     "save_sketch",

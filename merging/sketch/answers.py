@@ -106,9 +106,11 @@ class CellCurve:
 
     Attributes:
         expert: Its id.
-        sizes: |delta|, rising.
-        shares: Share of the changes that are at least so large, falling.
-        cut: Size below which changes are trimmed there; None without such a size.
+        sizes: |delta| of its changes (entries that are not zero), rising; at most 257, and none
+            where it changes nothing.
+        shares: Share of the changes that are at least so large, falling from 1.
+        cut: Size below which changes are trimmed there (in the largest tensor, where each has its
+            own); None without such a size.
         kept: Share of its changes that survive.
         energy: Share of their squared length that survives.
     """
@@ -129,9 +131,10 @@ class TracedWeight:
         tensor, place: Where it is; the place is its index in the tensor.
         base: Its value in the base.
         deltas: What each expert changes.
-        kept: Whether that survives trimming and dropping.
+        kept: Whether that survives trimming and dropping; False where it changes nothing.
         made: What it became then (rescaled where the method rescales).
-        elected: Sign elected, -1, 0 or 1; None without an election.
+        elected: Sign elected, -1 or 1; 0 where nobody votes, or votes cancel and no majority
+            settles them; None without an election.
         agreeing: Whether each carries the elected sign; None without an election.
         merged: The merged change, λ included.
     """

@@ -50,7 +50,11 @@ class Piece:
 
 
 def through_kernels(
-    columns: Columns, recipe: Recipe, pinned: NDArray[np.int8], change: Floats
+    columns: Columns,
+    recipe: Recipe,
+    pinned: NDArray[np.int8],
+    change: Floats,
+    pieces: list[Piece] | None = None,
 ) -> Sums:
     """Carry a recipe out; as in ``merging.engine``, on samples where tensors are not whole.
 
@@ -59,12 +63,13 @@ def through_kernels(
         recipe: Ordered.
         pinned: Signs to compare those of the merged delta with, shape (columns,), or empty.
         change: Gets the merged delta of a positive λ, shape (columns,), or empty.
+        pieces: What ``trimmed_pieces`` said already.
     """
     settings = recipe.settings()
     sums, how = columns.no_sums(), added(columns, settings)
     turn = -1 if positive(settings)[1] < 0 else 1
     with torch.inference_mode():
-        pieces = trimmed_pieces(columns, recipe)
+        pieces = trimmed_pieces(columns, recipe) if pieces is None else pieces
         survey = survey_of(recipe, pieces)
         for index, piece in enumerate(pieces):
             inside = slice(piece.part.start, piece.part.stop)

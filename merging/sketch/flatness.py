@@ -13,6 +13,7 @@ from merging.methods.magnitudes import MeasuredMagnitudes
 from merging.methods.masks import HashMasks
 from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
+from merging.methods.totals import Tally
 from merging.recipe import Recipe
 
 _SHAPE = (6, 8)
@@ -24,7 +25,8 @@ def works_flat(recipe: Recipe) -> bool:
     settings = recipe.settings()
     if recipe.spec.scope(settings) == "element" and not recipe.spec.shaped(settings):
         return True
-    if recipe.spec.needs.data or recipe.spec.merge is None:
+    spec = recipe.spec
+    if spec.needs.data or spec.merge is None or not isinstance(spec.survey, Tally | None):
         return False
     common, each = (tuple(sorted(of.items())) for of in (settings.common, settings.each))
     return _tried(recipe.method, common, each, settings.dialect)

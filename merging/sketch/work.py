@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from merging.recipe import Recipe
-from merging.sketch.by_kernels import through_kernels
+from merging.sketch.by_kernels import Piece, through_kernels
 from merging.sketch.columns import Columns, columns_of
 from merging.sketch.consensus import added, consensus_of, positive
 from merging.sketch.flatness import works_flat
@@ -50,7 +50,11 @@ class Worked:
 
 
 def carry_out(
-    sketch: Sketch, recipe: Recipe, pinned: Signs = NO_SIGNS, change: bool = False
+    sketch: Sketch,
+    recipe: Recipe,
+    pinned: Signs = NO_SIGNS,
+    change: bool = False,
+    pieces: list[Piece] | None = None,
 ) -> Worked:
     """Do to the sampled deltas what a merge would do to all.
 
@@ -59,6 +63,7 @@ def carry_out(
         recipe: Ordered.
         pinned: Signs to compare those of the merged delta with, shape (columns,), or empty.
         change: Return the merged delta, too.
+        pieces: What ``trimmed_pieces`` said already, where kernels are asked.
 
     Raises:
         UnknownNameError: An expert is not in the sketch.
@@ -78,7 +83,7 @@ def carry_out(
         sums = _work(columns, decided, how, scope, pinned, merged)
         slack = decided.slack
     else:
-        sums = through_kernels(columns, recipe, pinned, merged)
+        sums = through_kernels(columns, recipe, pinned, merged, pieces)
     if not sign:
         for moved in (sums.moved2, sums.moved4):
             moved[:] = 0
@@ -104,8 +109,9 @@ def tells(sketch: Sketch, recipe: Recipe, how: Consensus | None) -> bool:
         recipe: Ordered.
         how: What ``consensus_of`` says of it.
     """
+    spec = recipe.spec
     known = how is not None or sketch.whole or works_flat(recipe)
-    return recipe.spec.whole is None and known
+    return spec.whole is None and not spec.needs.data and known
 
 
 def in_full(columns: Columns) -> Sums:

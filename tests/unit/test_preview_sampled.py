@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import State, merge
+from builders import PLAIN, State, merge
 from sampled_sketch import BASE, IDS, MODELS, SAMPLED, WHOLE, figure, sketch_of
 
 from merging.analysis import Figure, count_conflict
@@ -220,3 +220,16 @@ def test_counts_equal_those_of_signs() -> None:
         assert found.survivors[at].tolist() == list(right.survivors)
         assert found.contested[at] == right.contested
         assert found.kept[at].tolist() == (signs != 0).sum(1).tolist()
+
+
+@pytest.mark.parametrize("spec", PLAIN, ids=lambda s: s.id)
+def test_every_method_is_answered_or_left_to_a_merge(spec: Any) -> None:
+    """Methods that measure data, or look at all weights of a model at once, are left to a merge."""
+    experts = IDS[: min(max(2, spec.needs.experts), spec.needs.most or 3)]
+    for sketch in (SAMPLED, WHOLE):
+        found = preview(sketch, make_recipe(spec.id, experts))
+        known = spec.whole is None and not spec.needs.data
+        if not known or (spec.id == "pcb" and sketch is SAMPLED):
+            assert found.norm is None and found.whole.shared > 0
+        elif sketch is WHOLE:
+            assert found.norm is not None and found.norm.value > 0
