@@ -128,15 +128,21 @@ class Desk:
         return self.change(state, owner, after, settled=True) | self.write(after.values)
 
     def look(self, event: gr.EventData, state: AppState, owner: Any) -> Updates:
-        """Something else is looked at: another part of the heatmap, a cell, other units."""
-        asked = {name: str(sent(event, name))[:LONGEST_WORD] for name in ("part", "side", "units")}
-        allowed = {"part": PARTS, "side": SIDES, "units": UNITS}
-        changes = {n: w for n, w in asked.items() if w in allowed[n]}
+        """Something else is looked at: another part of the heatmap, a cell, other tensors."""
+        allowed = {"part": PARTS, "side": SIDES}
+        asked = {name: sent(event, name) for name in allowed}
+        changes = {n: str(w) for n, w in asked.items() if w in allowed[n]}
         if sent(event, "action") == "cell":
             changes["cell"] = _cell(sent(event, "layer"), sent(event, "module"))
         if sent(event, "action") == "kind":
             changes["kind"] = str(sent(event, "kind"))[:LONGEST_WORD]
         return self.change(state, owner, state.look(**changes))
+
+    def choose_units(self, state: AppState, owner: Any, units: Any) -> Updates:
+        """Scores are to be told in other units."""
+        if units not in UNITS:
+            raise MergeError("The page asked for something unknown. Reload the page.")
+        return self.change(state, owner, state.look(units=units))
 
     def read(self, values: Sequence[Any]) -> ControlValues:
         """Return what the controls hold."""

@@ -49,7 +49,7 @@ def _job(page: Page) -> list[Any]:
 
 
 def _everything(page: Page) -> list[Any]:
-    return [*_panels(page), page.saved, *page.controls.outputs(), *_job(page)]
+    return [*_panels(page), page.saved, page.units, *page.controls.outputs(), *_job(page)]
 
 
 def _wire_settings(page: Page, desk: Desk) -> None:
@@ -86,9 +86,16 @@ def _wire_looks(page: Page, desk: Desk) -> None:
         **_live(page),
     )
     gr.on(
-        [page.heatmap.select, page.scores.select],
+        [page.heatmap.select, page.kind.select],
         told(page.notice, desk.look),
         inputs,
+        _panels(page, settled=False),
+        trigger_mode="always_last",
+        **_live(page),
+    )
+    page.units.input(
+        told(page.notice, desk.choose_units),
+        [*inputs, page.units],
         _panels(page, settled=False),
         trigger_mode="always_last",
         **_live(page),

@@ -8,17 +8,22 @@ import gradio as gr
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.hint import Hint
 from ui.components.jobline import JobLine
+from ui.components.kinds import KindChooser
 from ui.components.linkbar import LinkBar
 from ui.components.method_chooser import MethodChooser
 from ui.components.notice import Notice
 from ui.components.param_panel import ParamPanel
 from ui.components.plot_host import PlotHost
 from ui.components.runlist import RunList
+from ui.components.still import StillNotes
+from ui.components.table import PlainTable
+from ui.components.weights import TwelveWeights
 from ui.controls import Controls, expert_rows
 from ui.link import decode
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
 from ui.scene import Scene, starts
+from ui.sections import results_column
 from ui.services import Services
 from ui.settings import ControlValues
 from ui.views.chooser import chooser_value
@@ -49,8 +54,20 @@ class Page:
     live: gr.HTML
     verdict: gr.HTML
     scores: PlotHost
+    units: gr.Radio
     heatmap: ConflictHeatmap
+    cell: PlotHost
+    curves: PlotHost
+    twelve: TwelveWeights
     magnitudes: PlotHost
+    relative: PlotHost
+    who_agrees: PlotHost
+    kind: KindChooser
+    ranks: PlotHost
+    overlap: PlotHost
+    who_won: PlotHost
+    dialects: PlainTable
+    still: StillNotes
     runs: RunList
     job: JobLine
     go: gr.Button
@@ -82,7 +99,7 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
         with gr.Column(elem_classes="me-recipe", min_width=300, scale=0):
             recipe_column = _recipe_column(services, presenter, state.values, shown)
         with gr.Column(elem_classes="me-results", min_width=300, scale=1):
-            results = _results_column(shown)
+            results = results_column(shown)
     return Page(notice=notice, **hidden, **recipe_column, **results)
 
 
@@ -141,32 +158,6 @@ def _how_hard(target: str) -> None:
     with gr.Row(elem_classes="me-how"):
         gr.HTML("<h2>3 How hard?</h2>")
         Hint("Drag λ and watch.", target=target)
-
-
-def _results_column(shown: Values) -> dict[str, Any]:
-    with gr.Column(elem_classes="me-section", elem_id="section-scores"):
-        gr.HTML("<h2>Did it keep the skills?</h2>")
-        verdict = gr.HTML(shown["verdict"], elem_classes="me-verdict", elem_id="verdict")
-        scores = PlotHost(shown["scores"], elem_id="scores")
-        with gr.Row(elem_classes="me-files"):
-            save_model = gr.Button("Download the scored model", size="sm", elem_id="save-model")
-            file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
-    with gr.Column(elem_classes="me-section", elem_id="section-weights"):
-        gr.HTML("<h2>What happens to the weights?</h2>")
-        effect = gr.HTML(shown["effect"], elem_classes="me-verdict", elem_id="effect")
-    with gr.Column(elem_classes="me-section", elem_id="section-conflict"):
-        gr.HTML("<h2>Where do they disagree?</h2>")
-        heatmap = ConflictHeatmap(shown["heatmap"], elem_id="heatmap")
-    with gr.Column(elem_classes="me-section", elem_id="section-magnitudes"):
-        gr.HTML("<h2>How big are the changes?</h2>")
-        magnitudes = PlotHost(shown["magnitudes"], elem_id="magnitudes")
-    with gr.Column(elem_classes="me-section", elem_id="section-runs"):
-        gr.HTML("<h2>Your runs</h2>")
-        runs = RunList(shown["runs"], elem_id="runs")
-    return {
-        "verdict": verdict, "scores": scores, "save_model": save_model, "file": file,
-        "effect": effect, "heatmap": heatmap, "magnitudes": magnitudes, "runs": runs,
-    }  # fmt: skip
 
 
 _HEADER = """<h1>Merge explorer</h1>

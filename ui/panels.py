@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from ui import pictures
 from ui.presenter import Presenter
 from ui.scene import Scene
 
@@ -22,15 +23,15 @@ class Panel:
         draw: Makes its value.
         key: Of all that the value depends on.
         settled: Drawn when the sliders have come to rest, not while they move.
-        whole: Of what its lines and axes depend on: while that stays, only marks and labels are
-            sent. None for components that are always sent whole.
+        moves: While a slider moves only its marks and labels are sent, as long as its value says
+            by the same ``revision`` that its lines and axes stay; whole when it rests.
     """
 
     name: str
     draw: Draw
     key: Key
     settled: bool = False
-    whole: Key | None = None
+    moves: bool = False
 
 
 def _experts(scene: Scene) -> Hashable:
@@ -65,14 +66,37 @@ def _linked(scene: Scene) -> Hashable:
     return state.recipe(), pinned, state.view, state.hide, bool(state.past), bool(state.future)
 
 
+def _opened(scene: Scene) -> Hashable:
+    return scene.recipe.key(), scene.state.view.cell
+
+
+def _directions(scene: Scene) -> Hashable:
+    return _experts(scene), scene.state.view.kind
+
+
+def _of(picture: Callable[[Scene], Any]) -> Draw:
+    return lambda presenter, scene: picture(scene)
+
+
 PANELS: tuple[Panel, ...] = (
     Panel("formula", Presenter.formula, _recipe),
     Panel("effect", Presenter.effect, _recipe),
     Panel("live", Presenter.live, _recipe),
     Panel("verdict", Presenter.verdict, _scored),
     Panel("scores", Presenter.scores, _scored),
-    Panel("heatmap", Presenter.heatmap, _beside),
-    Panel("magnitudes", Presenter.magnitudes, _recipe, whole=_experts),
+    Panel("heatmap", _of(pictures.heatmap), _beside),
+    Panel("cell", _of(pictures.cell), _opened, moves=True),
+    Panel("curves", _of(pictures.curves), _opened, moves=True),
+    Panel("twelve", _of(pictures.twelve), _opened),
+    Panel("magnitudes", _of(pictures.magnitudes), _recipe, moves=True),
+    Panel("relative", _of(pictures.relative), _experts),
+    Panel("who_agrees", _of(pictures.who_agrees), _recipe, settled=True),
+    Panel("kind", _of(pictures.kind), _directions),
+    Panel("ranks", _of(pictures.ranks), _directions),
+    Panel("overlap", _of(pictures.overlap), _directions),
+    Panel("who_won", _of(pictures.who_won), _beside, moves=True),
+    Panel("dialects", _of(pictures.dialects), _recipe, settled=True),
+    Panel("still", _of(pictures.still), _recipe, settled=True),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )
@@ -91,12 +115,22 @@ def values(
     """
     found = {}
     for panel in PANELS:
-        moved = before is None or panel.settled or panel.key(scene) != panel.key(before)
-        if moved and (settled or not panel.settled):
+        again = before is None or panel.settled or (settled and panel.moves)
+        if (settled or not panel.settled) and (again or panel.key(scene) != panel.key(before)):
             value = panel.draw(presenter, scene)
-            part = panel.whole and before and panel.whole(scene) == panel.whole(before)
-            found[panel.name] = _without(value, WHOLE) if part else value
+            stays = panel.moves and _stays(presenter, panel, value, scene, before)
+            found[panel.name] = _without(value, WHOLE) if stays and not settled else value
     return found
+
+
+def _stays(
+    presenter: Presenter, panel: Panel, value: Any, scene: Scene, before: Scene | None
+) -> bool:
+    """Whether lines and axes are those of before; also notes what they are now."""
+    now = (value or {}).get("revision")
+    known = presenter.revisions.get((panel.name, panel.key(before))) if before else None
+    presenter.revisions.put((panel.name, panel.key(scene)), now)
+    return now is not None and now == known
 
 
 def _without(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -7,15 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 from merging.evaluation.record import RunRecord
-from merging.jobs import Snapshot
+from merging.jobs import ResultCache, Snapshot
 from merging.methods.context import Settings
 from merging.methods.registry import method
 from merging.methods.spec import Source
 from merging.recipe import Recipe
 from merging.sets import ModelSet, references
-from ui.charts.magnitudes import magnitudes_figure
 from ui.charts.scores import scores_figure
-from ui.components.heatmap import heatmap_value
 from ui.components.linkbar import linkbar_value
 from ui.components.runlist import runlist_value
 from ui.link import Starts, encode
@@ -25,8 +23,7 @@ from ui.services import Services
 from ui.settings import ControlValues
 from ui.views.changes import changed_words
 from ui.views.compare import MOST, CompareView, compare_view
-from ui.views.conflict import heatmap_view
-from ui.views.magnitudes import expert_names, letters, magnitudes_view
+from ui.views.magnitudes import expert_names, letters
 from ui.views.models import JobView, RunRow, ScoresView
 from ui.views.scores import scores_view, worst_task
 from ui.views.sentences import (
@@ -46,6 +43,7 @@ class Presenter:
     def __init__(self, services: Services, starts: Starts) -> None:
         """Use these services; links start from there."""
         self._services, self._starts = services, starts
+        self.revisions = ResultCache(1024)
         self._scores = lru_cache(maxsize=256)(self._scores_view)
         self._beside = lru_cache(maxsize=64)(self._compared)
 
@@ -103,16 +101,6 @@ class Presenter:
     def scores(self, scene: Scene) -> dict[str, Any]:
         """Return the dot plot of a run."""
         return scores_figure(replace(self._view(scene), stale=scene.stale))
-
-    def heatmap(self, scene: Scene) -> dict[str, Any]:
-        """Return the conflict heatmap."""
-        return heatmap_value(heatmap_view(scene.preview)) | {"stamp": scene.recipe.key()}
-
-    def magnitudes(self, scene: Scene) -> dict[str, Any]:
-        """Return the magnitude curves with their cuts."""
-        names = {e["id"]: e["label"] for e in scene.opened.card["experts"]}
-        view = magnitudes_view(scene.sketch, scene.preview, names, tuple(scene.opened.experts))
-        return magnitudes_figure(view)
 
     def link(self, scene: Scene) -> dict[str, Any]:
         """Return the bar with undo, pin and link."""

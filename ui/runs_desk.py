@@ -81,7 +81,7 @@ class RunsDesk:
         if notices:
             updates[self._page.notice] = " ".join(notices)
         updates |= desk.placed(panel_values(self._show, scene, None, settled=True))
-        updates |= desk.write(state.values)
+        updates |= desk.write(state.values) | {self._page.units: state.view.units}
         snapshot = services.jobs.latest(token)
         if snapshot is not None and not snapshot.final:
             updates |= self._job(snapshot)

@@ -1,0 +1,104 @@
+"""The results, section by section: a question, a verdict, a picture, its numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+
+from ui.components.heatmap import ConflictHeatmap
+from ui.components.kinds import KindChooser
+from ui.components.plot_host import PlotHost
+from ui.components.runlist import RunList
+from ui.components.still import StillNotes
+from ui.components.table import PlainTable
+from ui.components.weights import TwelveWeights
+
+UNITS = [("Share of the own expert", "share"), ("Accuracy", "accuracy")]
+
+
+def results_column(shown: dict[str, Any]) -> dict[str, Any]:
+    """Draw all sections with their first values; return their components by name."""
+    return {
+        **_scores(shown),
+        **_conflict(shown),
+        **_sizes(shown),
+        **_agreement(shown),
+        **_winners(shown),
+        **_dialects(shown),
+        **_runs(shown),
+    }
+
+
+@contextmanager
+def _section(name: str, question: str) -> Iterator[None]:
+    """A section that can be linked to and left out by its name."""
+    with gr.Column(elem_classes="me-section", elem_id=f"section-{name}"):
+        gr.HTML(f"<h2>{question}</h2>")
+        yield
+
+
+def _scores(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("scores", "Did it keep the skills?"):
+        verdict = gr.HTML(shown["verdict"], elem_classes="me-verdict", elem_id="verdict")
+        units = gr.Radio(
+            UNITS, value="share", label="Scores as", elem_id="units", elem_classes="me-choice"
+        )
+        scores = PlotHost(shown["scores"], elem_id="scores")
+        with gr.Row(elem_classes="me-files"):
+            save_model = gr.Button("Download the scored model", size="sm", elem_id="save-model")
+            file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
+    return {
+        "verdict": verdict, "units": units, "scores": scores, "save_model": save_model,
+        "file": file,
+    }  # fmt: skip
+
+
+def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("conflict", "Where do they disagree?"):
+        effect = gr.HTML(shown["effect"], elem_classes="me-verdict", elem_id="effect")
+        heatmap = ConflictHeatmap(shown["heatmap"], elem_id="heatmap")
+        with gr.Column(elem_classes="me-cell", elem_id="opened"):
+            cell = PlotHost(shown["cell"], elem_id="cell")
+            twelve = TwelveWeights(shown["twelve"], elem_id="twelve")
+            curves = PlotHost(shown["curves"], elem_id="curves")
+    return {
+        "effect": effect, "heatmap": heatmap, "cell": cell, "twelve": twelve, "curves": curves,
+    }  # fmt: skip
+
+
+def _sizes(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("sizes", "How big are the changes?"):
+        magnitudes = PlotHost(shown["magnitudes"], elem_id="magnitudes")
+        gr.HTML("<h3>Beside the weights that they change</h3>")
+        relative = PlotHost(shown["relative"], elem_id="relative")
+    return {"magnitudes": magnitudes, "relative": relative}
+
+
+def _agreement(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("agreement", "Who agrees with whom?"):
+        who_agrees = PlotHost(shown["who_agrees"], elem_id="who-agrees")
+        gr.HTML("<h3>How many directions they use, and share</h3>")
+        kind = KindChooser(shown["kind"], elem_id="kind")
+        ranks = PlotHost(shown["ranks"], elem_id="ranks")
+        overlap = PlotHost(shown["overlap"], elem_id="overlap")
+    return {"who_agrees": who_agrees, "kind": kind, "ranks": ranks, "overlap": overlap}
+
+
+def _winners(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("winners", "Who won?"):
+        who_won = PlotHost(shown["who_won"], elem_id="who-won")
+        still = StillNotes(shown["still"], elem_id="still")
+    return {"who_won": who_won, "still": still}
+
+
+def _dialects(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("dialects", "How do other tools read these settings?"):
+        dialects = PlainTable(shown["dialects"], elem_id="dialects")
+    return {"dialects": dialects}
+
+
+def _runs(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("runs", "Your runs"):
+        runs = RunList(shown["runs"], elem_id="runs")
+    return {"runs": runs}
