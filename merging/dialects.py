@@ -13,22 +13,22 @@ from merging.engine import make_plan, run
 from merging.engine.reading import Progress, Scorer
 from merging.errors import Cancelled, MergeError, RecipeError, ResourceError
 from merging.methods.context import Statistics
-from merging.methods.params import Value
 from merging.recipe import Recipe
+from merging.recipe.options import Option, differing_options
 from merging.sets import open_set
+
+__all__ = [
+    "Comparison",
+    "Distance",
+    "Option",
+    "compare",
+    "compare_models",
+    "differing_options",
+]
 
 # Merged weights are compared before they are rounded to the type of the models.
 COMPARED_AS = "float32"
 Deltas = dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A parameter that two dialects fill in differently: its name, our value and theirs."""
-
-    name: str
-    ours: Value
-    theirs: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +155,6 @@ def compare_models(
         distances = {name: _distance([part]) for name, part in parts.items()}
         found.append(Comparison(dialect, options, distances, _distance([*parts.values()])))
     return tuple(found)
-
-
-def differing_options(recipe: Recipe, dialect: str) -> tuple[Option, ...]:
-    """Return what another dialect fills in differently where the recipe says nothing.
-
-    A parameter that every expert of the recipe sets for itself is not left open.
-
-    Raises:
-        UnknownNameError: The method is not defined in that dialect.
-    """
-    spec, said = recipe.spec, dict(recipe.params)
-    ours, theirs = spec.defaults(recipe.dialect), spec.defaults(dialect)
-    own = {p.name for p in spec.params if all(p.name in dict(e.params) for e in recipe.experts)}
-    return tuple(
-        Option(p.name, ours[p.name], theirs[p.name])
-        for p in spec.params
-        if p.name not in own | said.keys() and ours[p.name] != theirs[p.name]
-    )
 
 
 def _delta(weights: Tensor, base: Checkpoint | None, name: str) -> Tensor:

@@ -7,6 +7,7 @@ from merging.sketch.model import Sketch
 from merging.sketch.opened import open_cell
 from merging.sketch.pairs import agreement
 from merging.sketch.preview import BucketPreview, Preview, preview
+from merging.sketch.readings import readings
 from merging.sketch.relative import relative_sizes
 from merging.sketch.store import load_sketch, save_sketch, weights_identity
 from merging.sketch.subspaces import kinds, subspaces
@@ -29,6 +30,7 @@ __all__ = [
     "load_sketch",
     "open_cell",
     "preview",
+    "readings",
     "relative_sizes",
     "save_sketch",
     "subspaces",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from merging.analysis.figures import Figure, Shares
 from merging.analysis.strata import Counts, Sums
 from merging.checkpoints.buckets import Bucket
+from merging.recipe.options import Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +171,35 @@ class OpenedCell:
     five: tuple[Figure, Figure, Figure, Figure, Figure] | None
     curves: tuple[CellCurve, ...]
     traced: tuple[TracedWeight, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A recipe as one dialect of its method reads it, beside its own reading.
+
+    Attributes:
+        dialect: Its name.
+        options: What it fills in differently among what the recipe leaves open; empty for the
+            recipe's own.
+        kept: Mean over the experts of the share of their changes that survive; None if refused.
+        clash: Share of the coordinates kept by two or more where signs clash; None where there
+            are none, or if refused.
+        length: Length of the merged change over the mean length of a task vector; None where only
+            a merge can tell, or if refused.
+        relative: Norm of the difference of both merged changes over that of the recipe's own; inf
+            where only the own one is zero. None where only a merge can tell, or if refused.
+        signs: Share of the weights whose merged changes have different signs, no change being a
+            sign of its own. None as ``relative``.
+        exact: Both compared every weight, under known cuts.
+        refused: Why this dialect cannot take these settings, or "".
+    """
+
+    dialect: str
+    options: tuple[Option, ...]
+    kept: Figure | None = None
+    clash: Figure | None = None
+    length: Figure | None = None
+    relative: float | None = None
+    signs: float | None = None
+    exact: bool = False
+    refused: str = ""

@@ -193,8 +193,10 @@ def test_experts_come_in_the_order_of_the_recipe() -> None:
 
 def test_elected_signs_are_those_of_the_merged_change() -> None:
     """Weights are positive: what is merged carries the elected sign, on samples too."""
-    for recipe in (make_recipe("ties", IDS), make_recipe("della", IDS)):
+    trimmed = make_recipe("dare_ties", IDS, params={"drop_rate": 0.3, "density": 0.7})
+    for recipe in (make_recipe("ties", IDS), trimmed):
         for cell in opened(SAMPLED, recipe):
+            assert len(cell.traced) == 12
             for weight in cell.traced:
                 assert weight.elected == np.sign(weight.merged)
                 assert weight.agreeing == tuple(
