@@ -31,8 +31,8 @@ COLUMNS = ["Expert", "Median |δ|", "Largest |δ|", "Cut at", "Kept, %", "Square
 Points = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def magnitudes_figure(view: MagnitudesView) -> dict[str, Any]:
-    """Return the curves as the value of a plot host.
+def magnitudes_figure(view: MagnitudesView, name: str = "magnitudes") -> dict[str, Any]:
+    """Return the curves as the value of a plot host; ``name`` is that of its saved files.
 
     y is the share of an expert's changes that are at least as large as x (log axis). The cuts are
     a patch: dragging a slider that moves only them draws nothing else.
@@ -47,7 +47,7 @@ def magnitudes_figure(view: MagnitudesView) -> dict[str, Any]:
         "label": view.sentence,
         "sentence": view.sentence,
         "table": {"columns": COLUMNS, "rows": [_table_row(curve) for curve in view.curves]},
-        "name": "magnitudes",
+        "name": name,
     }
 
 

@@ -1,9 +1,10 @@
 """Sketch and preview to magnitude curves: how large the experts' changes are. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from merging.sketch import Preview, Sketch
+from merging.sketch import ExpertPreview, Preview, Sketch
+from merging.sketch.answers import CellCurve
 from ui.views.models import LETTERS, SHAPES, MagnitudeCurve, MagnitudesView
 from ui.views.sentences import percent
 
@@ -37,7 +38,6 @@ def magnitudes_view(
     curves = []
     for expert in shown.experts:
         sizes = sketch.sizes(expert.expert, shares)
-        pairs = [(s, share) for s, share in zip(sizes, shares, strict=True) if s > 0]
         letter, shape = marks[expert.expert]
         curves.append(
             MagnitudeCurve(
@@ -45,8 +45,7 @@ def magnitudes_view(
                 names[expert.expert],
                 letter,
                 shape,
-                tuple(s for s, _ in pairs),
-                tuple(share for _, share in pairs),
+                *above_zero(sizes, shares),
                 expert.cut,
                 expert.kept.value,
                 expert.energy.value,
@@ -55,9 +54,29 @@ def magnitudes_view(
     return MagnitudesView(tuple(curves), magnitudes_sentence(shown, marks))
 
 
+def above_zero(
+    sizes: Sequence[float], shares: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the points of a curve that a log axis can show: the sizes and their shares."""
+    pairs = [(s, share) for s, share in zip(sizes, shares, strict=True) if s > 0]
+    return tuple(s for s, _ in pairs), tuple(share for _, share in pairs)
+
+
 def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) -> str:
     """Return in words where the cut falls, or that there is none."""
-    cut = [e for e in shown.experts if e.cut is not None]
+    if shown.length is None and not any(e.cut is not None for e in shown.experts):
+        return "The changes that the experts bring; what becomes of them, only merging tells."
+    return cut_sentence(shown.experts, "expert's task vector")
+
+
+def cut_sentence(experts: Sequence[ExpertPreview | CellCurve], whose: str) -> str:
+    """Return what a cut by size keeps of changes, or that there is none.
+
+    Args:
+        experts: At least one.
+        whose: What the squared length is of, after "an".
+    """
+    cut = [e for e in experts if e.cut is not None]
     if cut:
         least, most = min(e.energy.value for e in cut), max(e.energy.value for e in cut)
         kept = percent(sum(e.kept.value for e in cut) / len(cut), 1)
@@ -65,15 +84,12 @@ def magnitudes_sentence(shown: Preview, marks: Mapping[str, tuple[str, str]]) ->
         if percent(least) != share:
             share = f"{100 * least:.0f} to {share}"
         return (
-            f"The largest {kept} of the changes carry {share} "
-            "of the squared length of an expert's task vector."
+            f"The largest {kept} of the changes carry {share} of the squared length of an {whose}."
         )
-    kept = [e.kept.value for e in shown.experts]
-    if shown.length is None:
-        return "The changes that the experts bring; what becomes of them, only merging tells."
-    if min(kept) > 0.9999:
+    shares = [e.kept.value for e in experts]
+    if min(shares) > 0.9999:
         return "Nothing is cut off by its size before the merge."
     return (
-        f"No size is cut off: {percent(sum(kept) / len(kept), 1)} of the changes are kept, "
+        f"No size is cut off: {percent(sum(shares) / len(shares), 1)} of the changes are kept, "
         "whatever their size."
     )

@@ -1,0 +1,113 @@
+const SVG = 'http://www.w3.org/2000/svg';
+const REACH = 13;
+const WAYS = { 1: 'up', '-1': 'down', 0: 'no change' };
+const tableOf = (value) => value.table;
+
+function make(tag, text = '', className = '') {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+function head(row, text, scope, span = {}) {
+  const cell = Object.assign(make('th', text), { scope, ...span });
+  row.append(cell);
+  return cell;
+}
+
+function drawing(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
+  return node;
+}
+
+// From the middle line up or down; the head shrinks with very short ones.
+function arrow({ sign, length }) {
+  const svg = drawing('svg', {
+    class: 'me-arrow', viewBox: `0 0 10 ${2 * REACH + 2}`, role: 'img', 'aria-label': WAYS[sign],
+    'data-sign': sign,
+  });
+  const middle = REACH + 1;
+  svg.append(drawing('path', { d: `M1 ${middle}H9`, class: 'me-zero' }));
+  if (!sign) return svg;
+  const tip = middle - sign * Math.max(3, length * REACH);
+  const wing = Math.min(3.5, Math.max(1.5, length * REACH / 2));
+  const back = tip + sign * wing;
+  svg.append(drawing('path', { d: `M5 ${middle}V${tip}M${5 - wing} ${back}L5 ${tip}L${5 + wing} ${back}` }));
+  return svg;
+}
+
+function hidden(text) {
+  return make('span', text, 'me-unseen');
+}
+
+function changeCell(change) {
+  const cell = make('td', '', change.kept === false ? 'is-dropped' : '');
+  const box = make('span', '', 'me-change');
+  const number = make(change.kept === false ? 's' : 'span', change.text);
+  box.append(arrow(change), number);
+  cell.append(box);
+  if (change.kept === false) cell.append(hidden(' dropped'));
+  if (change.made) cell.append(make('small', `→ ${change.made}`));
+  return cell;
+}
+
+function electedCell({ text, said, sign }) {
+  const cell = make('td', '', 'me-elected');
+  const shown = make('span', text);
+  shown.setAttribute('aria-hidden', 'true');
+  shown.dataset.sign = sign;
+  cell.append(shown, hidden(said));
+  return cell;
+}
+
+function addWeight(body, weight) {
+  const row = body.insertRow();
+  const name = head(row, '', 'row');
+  name.title = weight.tensor;
+  name.append(make('span', weight.name), make('small', weight.place));
+  row.append(make('td', weight.base), ...weight.changes.map(changeCell));
+  row.append(electedCell(weight.elected), make('td', weight.agreeing), changeCell(weight.merged));
+}
+
+function addHead(table, experts) {
+  const [top, under] = [table.createTHead().insertRow(), table.tHead.insertRow()];
+  head(top, 'Weight', 'col', { rowSpan: 2 });
+  head(top, 'Base', 'col', { rowSpan: 2 });
+  head(top, '1  Trim: change by expert', 'colgroup', { colSpan: experts.length });
+  head(top, '2  Elect', 'colgroup', { colSpan: 2 });
+  head(top, '3  Merge', 'colgroup');
+  experts.forEach(({ letter, label }) => {
+    const cell = head(under, '', 'col');
+    cell.append(make('b', letter), ` ${label}`);
+  });
+  ['sign', 'who agrees', 'change'].forEach((text) => head(under, text, 'col'));
+}
+
+function tableOfWeights(value) {
+  const table = document.createElement('table');
+  table.append(make('caption', value.caption));
+  addHead(table, value.experts);
+  const body = table.createTBody();
+  value.rows.forEach((weight) => addWeight(body, weight));
+  return table;
+}
+
+function draw() {
+  const value = valueNow();
+  const box = part('.me-weights');
+  if (!box) return;
+  box.hidden = !value;
+  if (!value) return;
+  const some = value.rows.length > 0;
+  part('.me-caption').textContent = value.sentence;
+  const scroll = part('.me-scroll');
+  scroll.setAttribute('aria-label', value.caption);
+  scroll.hidden = !some;
+  part('.me-tools').hidden = !some;
+  scroll.replaceChildren(...(some ? [tableOfWeights(value)] : []));
+}
+
+watch('value', draw);
+draw();
