@@ -14,21 +14,21 @@ from ui.views.dialects import COLUMNS, DIALECTS, dialects_view
 from ui.views.experts import listed
 
 TIES = method("ties")
-CLASH, LENGTH = figure(0.31), figure(1.234)
+KEPT, CLASH, LENGTH = figure(0.2), figure(0.31), figure(1.234)
 OTHERWISE = (Option("trim_over", "model", "tensor"), Option("rescale", False, True))
 
 
 @dataclass(frozen=True)
 class Read:
     dialect: str
-    relative: float = 0.0
+    relative: float | None = 0.0
     options: tuple[Option, ...] = ()
     refused: str = ""
     exact: bool = True
-    kept: float = 0.2
+    kept: Figure | None = KEPT
     clash: Figure | None = CLASH
     length: Figure | None = LENGTH
-    signs: float = 0.034
+    signs: float | None = 0.034
 
 
 def test_where_dialects_part_and_why() -> None:
@@ -44,6 +44,16 @@ def test_where_dialects_part_and_why() -> None:
         "mergekit", "trim over: tensor, rescale: yes", "12.30", "3.40", "20.0", "31.0", "1.23",
     )  # fmt: skip
     assert view.rows[2][1] == "nothing"
+
+
+def test_distances_that_only_merging_tells() -> None:
+    read = [Read("mergekit", None, OTHERWISE, signs=None), Read("peft", None, signs=None)]
+    view = dialects_view(TIES, "paper", read)
+    assert view.sentence == (
+        "How far mergekit ends away, only merging tells (trim over tensor instead of model, "
+        "rescale yes instead of no). peft reads these settings as the paper does."
+    )
+    assert view.rows[0][2:5] == ("", "", "20.0")
 
 
 def test_who_refuses_and_who_changes_something_where_nothing_changes() -> None:

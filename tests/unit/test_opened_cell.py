@@ -142,6 +142,16 @@ def test_a_weight_goes_through_trim_elect_and_merge() -> None:
     assert value["experts"][2] == {"letter": "C", "label": "Third"}
 
 
+def test_no_change_is_not_struck_out() -> None:
+    still = replace(TRACED, deltas=(0.0, -0.008, 0.0), kept=(False, True, False))
+    changes = twelve_table(cell_view(opened(traced=(still,)), NAMES, ORDER))["rows"][0]["changes"]
+    assert [(c["text"], c["kept"]) for c in changes] == [
+        ("0", True),
+        ("−0.00800", True),
+        ("0", True),
+    ]
+
+
 def test_the_file_of_the_weights_holds_every_step() -> None:
     table = twelve_table(cell_view(opened(), NAMES, ORDER))["table"]
     line = dict(zip(table["columns"], table["rows"][0], strict=True))

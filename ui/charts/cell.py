@@ -163,7 +163,8 @@ def _weight(traced: TracedWeight, view: CellView) -> dict[str, Any]:
         "tensor": traced.tensor,
         "base": significant(traced.base),
         "changes": [
-            _arrow(delta, view.largest) | {"kept": kept, "made": _made(delta, kept, made)}
+            _arrow(delta, view.largest)
+            | {"kept": kept or delta == 0, "made": _made(delta, kept, made)}
             for delta, kept, made in zip(traced.deltas, traced.kept, traced.made, strict=True)
         ],
         "elected": {"text": text, "said": said, "sign": traced.elected or 0},

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from merging.analysis import Figure
 from merging.dialects import Option
@@ -11,41 +11,15 @@ from merging.methods.spec import MethodSpec
 from ui.views.experts import listed
 from ui.views.sentences import number, percent
 
+if TYPE_CHECKING:
+    from merging.sketch.answers import Reading
+
 DIALECTS = ("paper", "mergekit", "peft", "fusion_bench")
 SAME = 1e-6
 COLUMNS = (
     "Dialect", "Fills in differently", "Distance from yours, %", "Weights that go elsewhere, %",
     "Changes kept, %", "Signs clash, %", "Length, × one expert's",
 )  # fmt: skip
-
-
-class Reading(Protocol):
-    """What the same settings mean in one dialect.
-
-    ``kept`` is the share of changes that survive, ``clash`` where signs clash, ``length`` that of
-    the merged change over one expert's; ``relative`` the distance of the merged change from the
-    recipe's own over its length, ``signs`` the share of weights that it moves elsewhere. ``exact``
-    is false where these come from a sample, ``refused`` why the dialect cannot take the settings.
-    """
-
-    @property
-    def dialect(self) -> str: ...  # noqa: D102
-    @property
-    def options(self) -> tuple[Option, ...]: ...  # noqa: D102
-    @property
-    def kept(self) -> float: ...  # noqa: D102
-    @property
-    def clash(self) -> Figure | None: ...  # noqa: D102
-    @property
-    def length(self) -> Figure | None: ...  # noqa: D102
-    @property
-    def relative(self) -> float: ...  # noqa: D102
-    @property
-    def signs(self) -> float: ...  # noqa: D102
-    @property
-    def exact(self) -> bool: ...  # noqa: D102
-    @property
-    def refused(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +30,7 @@ class DialectsView:
     sentence: str
 
 
-def dialects_view(spec: MethodSpec, own: str, readings: Sequence[Reading]) -> DialectsView:
+def dialects_view(spec: MethodSpec, own: str, readings: "Sequence[Reading]") -> DialectsView:
     """Arrange readings.
 
     Args:
@@ -71,12 +45,15 @@ def dialects_view(spec: MethodSpec, own: str, readings: Sequence[Reading]) -> Di
     return DialectsView(tuple(rows), dialects_sentence(spec, own, readings))
 
 
-def dialects_sentence(spec: MethodSpec, own: str, readings: Sequence[Reading]) -> str:
+def dialects_sentence(spec: MethodSpec, own: str, readings: "Sequence[Reading]") -> str:
     """Return which dialects read the same settings otherwise, how far away, and who lacks them."""
     others = [r for r in readings if r.dialect != own]
-    apart = [r for r in others if not r.refused and r.relative > SAME]
-    alike = [r.dialect for r in others if not r.refused and r.relative <= SAME]
-    said = [_apart(reading, own) for reading in sorted(apart, key=lambda r: -r.relative)]
+    told = [r for r in others if not r.refused]
+    apart = [r for r in told if r.relative is not None and r.relative > SAME]
+    untold = [r for r in told if r.relative is None and r.options]
+    alike = [r.dialect for r in told if r not in apart and r not in untold]
+    said = [_apart(reading, own) for reading in sorted(apart, key=lambda r: -(r.relative or 0))]
+    said += [f"How far {r.dialect} ends away, only merging tells{_why(r)}." for r in untold]
     if alike:
         reads = "reads" if len(alike) == 1 else "read"
         said.append(f"{_who(*alike)} {reads} these settings as {_who(own)} does.")
@@ -96,7 +73,8 @@ def _who(*dialects: str) -> str:
     return listed("the paper" if d == "paper" else d for d in dialects)
 
 
-def _apart(reading: Reading, own: str) -> str:
+def _apart(reading: "Reading", own: str) -> str:
+    assert reading.relative is not None
     if math.isinf(reading.relative):
         return f"{_who(reading.dialect)} changes the base, yours nothing{_why(reading)}."
     return (
@@ -105,7 +83,7 @@ def _apart(reading: Reading, own: str) -> str:
     )
 
 
-def _why(reading: Reading) -> str:
+def _why(reading: "Reading") -> str:
     words = [f"{_word(o)} {number(o.theirs)} instead of {number(o.ours)}" for o in reading.options]
     return f" ({', '.join(words)})" if words else ""
 
@@ -118,19 +96,25 @@ def _share(share: float) -> str:
     return percent(share, 0 if share >= 0.0995 else 1 if share >= 0.00095 else 3)
 
 
-def _row(reading: Reading, own: str) -> tuple[str, ...]:
+def _row(reading: "Reading", own: str) -> tuple[str, ...]:
     yours = reading.dialect == own
     name = f"{reading.dialect} (yours)" if yours else reading.dialect
     if reading.refused:
         return (name, f"cannot: {reading.refused}", *[""] * (len(COLUMNS) - 2))
     filled = ", ".join(f"{_word(o)}: {number(o.theirs)}" for o in reading.options)
-    away = "∞" if math.isinf(reading.relative) else f"{100 * reading.relative:.2f}"
     return (
         name,
         filled or ("" if yours else "nothing"),
-        away,
-        f"{100 * reading.signs:.2f}",
-        f"{100 * reading.kept:.1f}",
-        "" if reading.clash is None else f"{100 * reading.clash.value:.1f}",
-        "" if reading.length is None else f"{reading.length.value:.2f}",
+        _number(reading.relative, 100, 2),
+        _number(reading.signs, 100, 2),
+        _number(reading.kept, 100, 1),
+        _number(reading.clash, 100, 1),
+        _number(reading.length, 1, 2),
     )
+
+
+def _number(found: Figure | float | None, unit: int, digits: int) -> str:
+    value = found.value if isinstance(found, Figure) else found
+    if value is None:
+        return ""
+    return "∞" if math.isinf(value) else f"{unit * value:.{digits}f}"
