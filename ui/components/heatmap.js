@@ -28,7 +28,7 @@ function hearView(value) {
 function placeOf(cell) {
   if (!cell || !picture) return null;
   const row = picture.blocks.findIndex(({ name, rows }) => (
-    name === cell.layer || rows.some((at) => holds(valueNow().rows[at], cell.layer))));
+    name === cell.layer || rows.some((at) => holds(picture.value.rows[at], cell.layer))));
   const col = picture.columns.indexOf(cell.module);
   return picture.cells[row]?.[col] ? { row, col } : null;
 }
@@ -76,7 +76,7 @@ function drawWords(value) {
   });
 }
 
-function drawCanvas(value, canvas, width) {
+function drawCanvas(canvas, width) {
   const palette = paletteNow(picture.look.side);
   const measure = canvas.getContext('2d');
   prepare(measure, palette);
@@ -85,7 +85,7 @@ function drawCanvas(value, canvas, width) {
   prepare(ctx, palette);
   paint(ctx, picture, geometry, palette);
   drawOutlines(ctx, canvas, palette);
-  canvas.dataset.stamp = value.stamp ?? '';
+  canvas.dataset.stamp = picture.value.stamp ?? '';
 }
 
 function draw() {
@@ -93,18 +93,20 @@ function draw() {
   const canvas = part('.me-heat');
   if (!canvas) return;
   part('.me-figure').hidden = !value;
+  picture = value && picture;
   const width = canvas.parentElement.clientWidth;
   if (!value || !width) return;
   hearView(value);
-  picture = pictureOf(completed(value), lookNow(value), width < NARROW_HEAT ? NARROW_ROWS : FULL_ROWS);
+  const most = width < NARROW_HEAT ? NARROW_ROWS : FULL_ROWS;
+  picture = pictureOf(completed(value), lookNow(value), most);
   cursor = cursor && inside(cursor);
   hovered = picture.cells[hovered?.row]?.[hovered?.col] ? hovered : null;
   drawWords(value);
-  drawCanvas(value, canvas, width);
+  drawCanvas(canvas, width);
 }
 
 function repaint() {
-  if (picture) drawCanvas(valueNow(), part('.me-heat'), geometry.width);
+  if (picture) drawCanvas(part('.me-heat'), geometry.width);
 }
 
 function read(place, aloud) {
@@ -137,7 +139,7 @@ function hover(place) {
 
 function open(place) {
   if (!picture.cells[place.row]?.[place.col]) return;
-  const { rows, columns, cells } = valueNow();
+  const { rows, columns, cells } = picture.value;
   const block = picture.blocks[place.row];
   const row = block.rows.find((at) => cells.includes(at * columns.length + place.col));
   opened = { layer: rows[row], module: columns[place.col] };
@@ -158,7 +160,7 @@ function choose(input) {
   chosen[input.name === 'me-heat-part' ? 'part' : 'side'] = input.value;
   draw();
   if (cursor) read(cursor, false);
-  trigger('select', { action: 'view', ...lookNow(valueNow()) });
+  trigger('select', { action: 'view', ...picture.look });
 }
 
 function placeAt(event) {
@@ -176,6 +178,10 @@ function follow() {
   if (picture && place) read(inside(place), false);
   clearTimeout(tableTimer);
   tableTimer = setTimeout(refreshTable, TABLE_PAUSE);
+}
+
+function saveImage() {
+  savePicture(picture, geometry, paletteNow(picture.look.side));
 }
 
 function keyIn(event) {
@@ -202,18 +208,19 @@ element.addEventListener('pointerleave', () => {
 });
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button');
-  if (button?.matches('.me-heat-csv')) saveTable(valueNow());
-  if (button?.matches('.me-heat-image')) savePicture(picture, geometry, paletteNow(picture.look.side));
+  if (picture && button?.matches('.me-heat-csv')) saveTable(picture.value);
+  if (picture && button?.matches('.me-heat-image')) saveImage();
   const place = placeAt(event);
   if (!place) return;
   moveTo(place);
   open(place);
 });
 element.addEventListener('change', (event) => {
-  if (valueNow() && event.target.closest('.me-choice')) choose(event.target);
+  if (picture && event.target.closest('.me-choice')) choose(event.target);
 });
 element.addEventListener('focusin', (event) => {
-  if (picture && event.target.matches('.me-heat:focus-visible')) moveTo(cursor ?? { row: 0, col: 0 });
+  if (!picture || !event.target.matches('.me-heat:focus-visible')) return;
+  moveTo(cursor ?? { row: 0, col: 0 });
 });
 element.addEventListener('focusout', repaint);
 onWidth('.me-heat', draw);

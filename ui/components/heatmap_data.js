@@ -96,6 +96,7 @@ function pictureOf(value, look, most) {
     rows.map((row) => index.get(row * width + col)).filter((at) => at !== undefined),
   );
   return {
+    value,
     look,
     rows: blocks.map((block) => block.name),
     blocks,

@@ -121,7 +121,8 @@ function paintNames(ctx, picture, at, palette) {
     const box = boxOf(at, row, 0);
     write(ctx, name, at.left - 8, box.y + box.h / 2, palette.soft, 'right');
   });
-  write(ctx, at.right > 60 ? 'row mean' : 'mean', at.width - at.right + 8, at.top - 12, palette.soft);
+  const title = at.right > 60 ? 'row mean' : 'mean';
+  write(ctx, title, at.width - at.right + 8, at.top - 12, palette.soft);
   write(ctx, 'mean', at.left - 8, at.bottom + 14, palette.soft, 'right');
 }
 
@@ -151,7 +152,8 @@ function paintColumnMean(ctx, picture, scale, mean, col, at, palette) {
     write(ctx, text, x + at.cell / 2, at.bottom + 14, palette.ink, 'center');
   }
   const span = Math.min(at.cell - 8, 60);
-  paintBar(ctx, scale, mean.value, { x: x + (at.cell - span) / 2, y: at.bottom + 27, w: span }, palette);
+  const bar = { x: x + (at.cell - span) / 2, y: at.bottom + 27, w: span };
+  paintBar(ctx, scale, mean.value, bar, palette);
 }
 
 function stroke(ctx, box, colour, width) {

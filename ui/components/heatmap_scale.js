@@ -8,7 +8,8 @@ function paintRamp(ctx, picture, { ramp }, palette) {
   const difference = picture.look.side === 'difference';
   const ends = difference ? ['−50', '+50'] : ['0 %', '100 %'];
   write(ctx, ends[0], x, y + 18, palette.soft);
-  write(ctx, difference ? 'points' : SHORT[picture.look.part], x + width / 2, y + 18, palette.soft, 'center');
+  const unit = difference ? 'points' : SHORT[picture.look.part];
+  write(ctx, unit, x + width / 2, y + 18, palette.soft, 'center');
   write(ctx, ends[1], x + width, y + 18, palette.soft, 'right');
 }
 

@@ -1,7 +1,8 @@
 const MEANS = {
   contested: 'Of the weights that two or more experts keep, the share where their signs differ.',
   disjoint: 'Of all weights, the share where exactly one expert keeps a change: nobody disagrees.',
-  agree: 'Of all weights, the share where two or more experts keep a change and all point the same way.',
+  agree: 'Of all weights, the share where two or more experts keep a change and all point the same '
+    + 'way.',
 };
 const COIN = ' The small mark in a cell is where coin tosses would be.';
 const SHORT = { contested: 'signs clash', disjoint: 'only one survives', agree: 'agree' };
@@ -56,14 +57,16 @@ function differenceText(entry, name) {
       + `Pinned: ${figureText(pinned, name)}`;
   }
   const clipped = Math.abs(entry.value) > LIMIT ? ' That is beyond the scale.' : '';
-  return `${signedText(entry.value)} points; ${SAID[name][0]} ${shareText(current.value)} now and `
-    + `${shareText(pinned.value)} in the pinned recipe.${clipped}`;
+  const [now, before] = [current, pinned].map((figure) => shareText(figure.value));
+  return `${signedText(entry.value)} points; ${SAID[name][0]} ${now} now and ${before} in the `
+    + `pinned recipe.${clipped}`;
 }
 
 function againstText(entry) {
   const { current, pinned } = entry;
   if (!pinned || current.value === null || pinned.value === null) return '';
-  return ` Pinned: ${shareText(pinned.value)} (${signedText(current.value - pinned.value)} points).`;
+  const gap = signedText(current.value - pinned.value);
+  return ` Pinned: ${shareText(pinned.value)} (${gap} points).`;
 }
 
 function cellText(picture, place) {
@@ -110,9 +113,10 @@ function sideCells(side, at) {
 }
 
 function tableOf(value) {
-  const { rows, columns, cells, current, pinned } = value;
+  const { rows, columns, cells, current, pinned } = completed(value);
+  const width = columns.length;
   const names = [
-    ...cells.map((place) => [rows[Math.floor(place / columns.length)], columns[place % columns.length]]),
+    ...cells.map((place) => [rows[Math.floor(place / width)], columns[place % width]]),
     ...rows.map((row) => [row, 'all']), ...columns.map((column) => ['all', column]), ['all', 'all'],
   ];
   const sides = pinned ? [current, pinned] : [current];
