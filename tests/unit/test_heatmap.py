@@ -1,17 +1,14 @@
 """The heatmap: its grid, its figures in words, and what travels to the page."""
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
 
-from merging.analysis import Conflict, ConflictCount
 from merging.checkpoints import Bucket
-from merging.sketch import Preview
 from tests.unit.conflict_tables import Counts, buckets, random_counts, table
 from ui.components.heatmap import heatmap_value
-from ui.views.conflict import conflict_view, heatmap_view
+from ui.views.conflict import conflict_view
 from ui.views.heatmap_grid import MOST_ROWS, heatmap_groups
 from ui.views.models import HeatmapView
 
@@ -193,29 +190,3 @@ def test_a_tick_is_small(layers: int, most: int) -> None:
     shown = view(random_counts(cells, 1), random_counts(cells, 2), sampled=True)
     assert layers != 30 or len(shown.grid.places) == 242
     assert len(json.dumps(heatmap_value(shown), separators=(",", ":"))) < most
-
-
-def value_of(preview: Preview) -> dict[str, Any]:
-    return heatmap_value(heatmap_view(preview))
-
-
-def test_a_preview_gives_the_same_figures_one_by_one() -> None:
-    full = Conflict.of((ConflictCount((0, 0, 100), 40),))
-    few = Conflict.of((ConflictCount((90, 5, 10), 8),))
-    none = Conflict.of((ConflictCount((90, 5, 0), 0),))
-    cells = {Bucket("Final", "norm"): few, Bucket("L2", "q"): full, Bucket("L3", "q"): none}
-    value = value_of(Preview("k", cells, full, ()))
-    assert value["rows"] == ["L2", "L3", "Final"]
-    assert value["current"]["contested"] == [
-        [4000, -1, 8000, 4000, -1, 8000, 4000, 8000, 4364], [], [],
-    ]  # fmt: skip
-    assert value["current"]["shared"][:3] == [100, 0, 10]
-
-
-def test_a_sampled_preview_keeps_its_intervals() -> None:
-    """By hand: z of 1.96, 101 effective of 100 counted, as 4,900 of 5,000 are left."""
-    sampled = Conflict.of((ConflictCount((0, 0, 100), 40, 5000),))
-    value = value_of(Preview("k", {Bucket("L1", "q"): sampled}, sampled, ()))
-    _, below, above = value["current"]["contested"]
-    assert 0.4 - decoded(below)[0] == pytest.approx(0.310, abs=5e-4)
-    assert 0.4 + decoded(above)[0] == pytest.approx(0.498, abs=5e-4)
