@@ -150,10 +150,18 @@ class WeighedMagnitudes:
         return self.known[expert, k]
 
     def _found(self, expert: int, k: int) -> float:
-        ordered, order = self.sizes[expert].sort()
-        reached = self.weights[order].cumsum(0)
-        at = int((reached < k - 0.5).sum())
-        return float(ordered[min(at, len(ordered) - 1)])
+        sizes, weights = self.sizes[expert].contiguous().numpy(), self.weights.numpy()
+        if k - 0.5 <= float(weights[sizes == 0].sum()):
+            return 0.0
+        # Sizes are ordered as their bit patterns: only those that share the first bits are sorted.
+        bins = sizes.view(np.int32) >> 16
+        reached = np.bincount(bins, weights).cumsum()
+        place = min(int(np.searchsorted(reached, k - 0.5)), int(bins.max()))
+        inside = np.flatnonzero(bins == place)
+        inside = inside[np.argsort(sizes[inside], kind="stable")]
+        before = float(reached[place - 1]) if place else 0.0
+        at = int(np.searchsorted(before + weights[inside].cumsum(), k - 0.5))
+        return float(sizes[inside[min(at, len(inside) - 1)]])
 
     def spare(self, expert: int, threshold: float, kept: int) -> int | None:
         """Refuse: ties are counted within one tensor only."""

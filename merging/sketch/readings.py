@@ -10,12 +10,13 @@ from merging.errors import MergeError
 from merging.recipe import Recipe
 from merging.recipe.options import differing_options
 from merging.sketch.answers import Reading
+from merging.sketch.apart_loops import sum_apart
+from merging.sketch.columns import columns_of
 from merging.sketch.model import Sketch
 from merging.sketch.preview import Preview, previewed
-from merging.sketch.tables import Floats
-from merging.sketch.work import Worked, carry_out
-
-RUN = 1 << 16
+from merging.sketch.tables import Counts
+from merging.sketch.threads import share_out
+from merging.sketch.work import Worked, carry_out, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +94,17 @@ def _apart(sketch: Sketch, own: Worked, other: Worked) -> tuple[float | None, fl
     one, two = own.merged, other.merged
     if one is None or two is None:
         return None, None
-    length = gap = signs = 0.0
-    for part in sketch.parts:
-        scale = part.count / part.sampled
-        inside = slice(part.start, part.stop)
-        squares = _squares(one[inside], two[inside])
-        length, gap, signs = (
-            total + scale * more for total, more in zip((length, gap, signs), squares, strict=True)
-        )
+    if own is other:
+        return 0.0, 0.0
+    columns = columns_of(sketch, tuple(range(len(sketch.experts))))
+    sums = np.zeros((len(sketch.parts), 3))
+    held = columns.held
+
+    def work(parts: Counts) -> None:
+        sum_apart(one, two, parts, held.starts, held.stops, sums)
+
+    share_out(work, jobs(columns, np.arange(len(sketch.parts))))
+    scale = np.array([part.count / part.sampled for part in sketch.parts])
+    length, gap, signs = (scale @ sums).tolist()
     relative = math.sqrt(gap / length) if length else math.inf if gap else 0.0
     return relative, signs / sketch.count
-
-
-def _squares(one: Floats, two: Floats) -> tuple[float, float, float]:
-    """Squared length of one change, of its difference to another, and how often signs differ."""
-    length = gap = 0.0
-    for at in range(0, len(one), RUN):
-        ours = one[at : at + RUN].astype(np.float64)
-        apart = two[at : at + RUN] - ours
-        length, gap = length + float(ours @ ours), gap + float(apart @ apart)
-    return length, gap, float((np.sign(one) != np.sign(two)).sum())

@@ -146,7 +146,7 @@ def _work(
     def work(parts: Counts) -> None:
         work_out(parts, decided.held, decided.survival, how, pinned, merged, sums)
 
-    share_out(work, _jobs(columns, np.arange(len(columns.parts))))
+    share_out(work, jobs(columns, np.arange(len(columns.parts))))
     if not scope:
         return sums
     columns.guess = right = majorities(columns, sums, scope)
@@ -155,7 +155,7 @@ def _work(
         for table in sums:
             table[wrong] = 0
         how = how._replace(ties=right)
-        share_out(work, _jobs(columns, wrong))
+        share_out(work, jobs(columns, wrong))
     return sums
 
 
@@ -168,7 +168,7 @@ def majorities(columns: Columns, sums: Sums, scope: str) -> Floats:
     return np.sign(balance).astype(np.float32)
 
 
-def _jobs(columns: Columns, parts: Counts) -> list[Counts]:
+def jobs(columns: Columns, parts: Counts) -> list[Counts]:
     """Cut parts into jobs of about as many columns, several for each thread."""
     reached = columns.sampled[parts].cumsum()
     number = min(JOBS * torch.get_num_threads(), int(reached[-1]) * len(columns.rows) // FEWEST)

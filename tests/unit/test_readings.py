@@ -3,8 +3,11 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from builders import checkpoints
+from hypothesis import given
+from hypothesis import strategies as st
 from sampled_sketch import BASE, IDS, MODELS, SAMPLED, WHOLE
 from test_preview_by_hand import small
 
@@ -12,6 +15,7 @@ from merging.checkpoints import MemoryCheckpoint
 from merging.dialects import compare_models, differing_options
 from merging.recipe import Recipe, make_recipe
 from merging.sketch import preview, readings
+from merging.sketch.apart_loops import sum_apart
 
 RECIPES = [
     make_recipe("ties", IDS, params={"density": 0.3}),
@@ -106,3 +110,19 @@ def test_methods_that_only_a_merge_can_tell() -> None:
     (first, *_) = readings(SAMPLED, make_recipe("emr", IDS))
     assert (first.length, first.relative, first.signs) == (None, None, None)
     assert first.kept is not None and first.kept.value == 1 and first.clash is not None
+
+
+SOME = st.lists(st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 1e-30, -1e-42]), min_size=8, max_size=8)
+
+
+@given(SOME, SOME, st.integers(1, 7))
+def test_the_loop_sums_as_numpy_does(one: list[float], two: list[float], cut: int) -> None:
+    x, y = np.array(one, np.float32), np.array(two, np.float32)
+    found = np.full((3, 3), -1.0)
+    starts, stops = np.array([0, 0, cut]), np.array([0, cut, 8])
+    sum_apart(x, y, np.array([1, 2]), starts, stops, found)
+    for part in (1, 2):
+        a, b = (v[starts[part] : stops[part]].astype(np.float64) for v in (x, y))
+        wanted = [(a**2).sum(), ((b - a) ** 2).sum(), (np.sign(a) != np.sign(b)).sum()]
+        assert found[part] == pytest.approx(wanted, rel=1e-12, abs=1e-300)
+    assert (found[0] == -1).all()
