@@ -38,6 +38,8 @@ def row(task: str, letter: str, merged: float | None, pinned: float | None = Non
         merged=None if merged is None else around(merged, 0.02),
         pinned=None if pinned is None else around(pinned),
         raw=None if merged is None else around(0.96 * merged),
+        base_raw=around(0.48),
+        pinned_raw=None if pinned is None else around(0.96 * pinned),
     )
 
 
@@ -65,8 +67,9 @@ def texts(node: Any) -> Iterator[str]:
 def test_merged_dots_stand_at_their_share_worst_task_on_top(scores: ScoresView) -> None:
     dots = trace(scores_figure(scores), "merged")
     assert dots["x"] == [70.0, 90.0, 80.0]
-    assert dots["y"][0] > dots["y"][1] > dots["y"][2]
-    assert dots["y"][1] - dots["y"][2] > dots["y"][0] - dots["y"][1]
+    assert dots["y"] == [3.0, 1.0, -0.4]
+    inside = replace(scores, rows=tuple(replace(r, held_in=True) for r in scores.rows))
+    assert trace(scores_figure(inside), "merged")["y"] == [2.0, 1.0, -0.4]
     assert dots["customdata"] == ["mirror", "rotate", "mean"]
     assert dots["marker"]["color"] == "var(--me-ink)"
 
@@ -75,7 +78,7 @@ def test_whiskers_span_the_interval_and_break_between_rows(scores: ScoresView) -
     whiskers = trace(scores_figure(scores), "95 % interval")
     assert whiskers["mode"] == "lines"
     assert whiskers["x"] == [68.0, 72.0, None, 88.0, 92.0, None, 78.0, 82.0, None]
-    assert whiskers["y"][:3] == [2.0, 2.0, None]
+    assert whiskers["y"][:3] == [3.0, 3.0, None]
 
 
 def test_pinned_run_is_a_hollow_ring_joined_to_the_dot(scores: ScoresView) -> None:
@@ -121,12 +124,56 @@ def test_scores_axis_is_fixed_until_a_merge_outgrows_it(scores: ScoresView) -> N
     assert scores_figure(grown)["layout"]["xaxis"]["range"] == [0, 142]
 
 
-def test_labels_name_letters_and_tasks_that_were_not_merged(scores: ScoresView) -> None:
+def test_labels_name_letters_and_tasks(scores: ScoresView) -> None:
     figure = scores_figure(scores)
-    assert figure["layout"]["yaxis"]["ticktext"] == ["B  Mirror", "A  Rotate (not merged)", "Mean"]
+    assert figure["layout"]["yaxis"]["ticktext"] == ["B  Mirror", "A  Rotate", "Mean"]
     assert figure["narrow"]["yaxis"]["showticklabels"] is False
     above = [n["text"] for n in figure["narrow"]["annotations"] if n.get("yshift")]
-    assert above == ["B  Mirror", "A  Rotate (not merged)", "Mean"]
+    assert above == ["B  Mirror", "A  Rotate", "Mean"]
+
+
+def notes(figure: dict[str, Any]) -> dict[str, float]:
+    return {n["text"]: n["y"] for n in figure["layout"]["annotations"] if not n.get("xshift")}
+
+
+def rules(figure: dict[str, Any]) -> list[float]:
+    return [s["y0"] for s in figure["layout"]["shapes"] if s.get("xref") == "paper"]
+
+
+def test_tasks_without_their_expert_stand_under_a_rule_and_a_heading(scores: ScoresView) -> None:
+    figure = scores_figure(scores)
+    heading = notes(figure)["held out: expert not merged"]
+    assert 1 < heading < rules(figure)[1] < 3
+    assert figure["table"]["rows"][1][0] == "A  Rotate (expert not merged)"
+    mixed = replace(scores, rows=scores.rows[::-1])
+    assert trace(scores_figure(mixed), "merged")["customdata"] == ["mirror", "rotate", "mean"]
+    inside = replace(scores, rows=tuple(replace(r, held_in=True) for r in scores.rows))
+    assert "held out: expert not merged" not in notes(scores_figure(inside))
+    assert len(rules(scores_figure(inside))) == 1
+
+
+def test_the_worst_task_is_named_beside_the_mean(scores: ScoresView) -> None:
+    assert -1.4 < notes(scores_figure(scores))["worst: B  Mirror, 70 %"] < -0.4
+    accuracy = scores_figure(replace(scores, units="accuracy"))
+    assert "worst: B  Mirror, 67 %" in notes(accuracy)
+    alone = scores_figure(replace(scores, rows=scores.rows[:1]))
+    assert not any(text.startswith("worst") for text in notes(alone))
+
+
+def test_plain_accuracy_has_its_expert_as_a_tick_of_each_row(scores: ScoresView) -> None:
+    figure = scores_figure(replace(scores, units="accuracy"))
+    assert trace(figure, "merged")["x"] == [67.2, 86.4, 76.8]
+    assert trace(figure, "own expert")["x"] == [96.0] * 3
+    assert trace(figure, "base")["x"] == [48.0] * 3
+    assert trace(figure, "pinned: Run 1")["x"] == [76.8, 81.6, 79.2]
+    assert trace(figure, "95 % interval")["x"][:2] == [66.2, 68.2]
+    assert figure["layout"]["xaxis"]["range"] == [0, 102.0]
+    assert figure["layout"]["xaxis"]["title"]["text"] == "accuracy"
+    assert "own expert" not in notes(figure)
+    assert figure["table"]["rows"][0] == [
+        "B  Mirror", "96.0", "48.0", "67.2", "66.2 to 68.2", "76.8", "−9.6",
+    ]  # fmt: skip
+    assert len(figure["table"]["columns"]) == 7
 
 
 def test_score_table_holds_every_number(scores: ScoresView) -> None:

@@ -84,6 +84,14 @@ def test_scores_are_shares_of_the_own_expert_worst_first() -> None:
         assert row.merged.low <= row.merged.value <= row.merged.high
 
 
+def test_plain_accuracies_of_base_and_pinned_run() -> None:
+    first = view(record("linear", 80, 50)).rows[0]
+    assert (first.task, first.base_raw.value, first.pinned_raw.value) == ("t2", 0.5, 0.5)
+    assert view(None).rows[0].pinned_raw is None and view(None).mean.pinned_raw is None
+    assert view(record("linear", 80, 50)).mean.base_raw.value == pytest.approx(0.55)
+    assert view(None).units == "share"
+
+
 @pytest.mark.parametrize(
     ("method", "reasons", "note"),
     [

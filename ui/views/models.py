@@ -17,7 +17,8 @@ SHAPES = ("circle", "triangle-up", "square", "diamond", "cross")
 class ScoreRow:
     """One task of the dot plot. Scores are shares of the own expert (1 = as good as it).
 
-    ``raw`` holds the plain accuracy of the merged model, ``own`` that of the task's expert.
+    ``raw`` holds the plain accuracy of the merged model, ``own`` that of the task's expert,
+    ``base_raw`` and ``pinned_raw`` those of the base and the pinned run.
     """
 
     task: str
@@ -29,17 +30,23 @@ class ScoreRow:
     merged: Estimate | None
     pinned: Estimate | None
     raw: Estimate | None
+    base_raw: Estimate | None = None
+    pinned_raw: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoresView:
-    """The dot plot: rows sorted by loss, then the mean over all tasks."""
+    """The dot plot: rows sorted by loss, then the mean over all tasks.
+
+    ``units`` are "share" (of the own expert) or "accuracy" (as it is).
+    """
 
     rows: tuple[ScoreRow, ...]
     mean: ScoreRow
     sentence: str
     stale: bool = False
     pinned_name: str = ""
+    units: str = "share"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

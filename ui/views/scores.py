@@ -17,6 +17,7 @@ def scores_view(
     letters: Mapping[str, tuple[str, str]],
     tasks_of: Mapping[str, str],
     pinned_name: str = "",
+    units: str = "share",
 ) -> ScoresView:
     """Arrange scores per task, worst first, with base, own expert and the pinned run.
 
@@ -28,6 +29,7 @@ def scores_view(
         letters: Letter and shape by expert id.
         tasks_of: Task by expert id.
         pinned_name: Name of the pinned run.
+        units: "share" of the own expert, or plain "accuracy".
     """
     ghost = pinned if pinned is not None and pinned.key != record.key else None
     merged, mean_merged = normalised(record.correct, references.own)
@@ -38,16 +40,20 @@ def scores_view(
 
     def row(task: str, merged: Estimate) -> ScoreRow:
         own, raw = _accuracy(references.own[task]), _accuracy(record.correct[task])
+        pinned_raw = _accuracy(ghost.correct[task]) if ghost else None
         return ScoreRow(
             task, names[task], letter_of.get(task, ""), task in held_in, own, base[task], merged,
-            ghosts.get(task), raw,
+            ghosts.get(task), raw, _accuracy(references.base[task]), pinned_raw,
         )  # fmt: skip
 
     rows = sorted(
         (row(task, score) for task, score in merged.items()), key=lambda r: r.merged.value
     )
-    own, raw = _mean(rows, "own"), _mean(rows, "raw")
-    mean = ScoreRow("mean", "Mean", "", True, own, base_mean, mean_merged, ghost_mean, raw)
+    own, raw, base_raw = (_mean(rows, field) for field in ("own", "raw", "base_raw"))
+    mean = ScoreRow(
+        "mean", "Mean", "", True, own, base_mean, mean_merged, ghost_mean, raw, base_raw,
+        _mean(rows, "pinned_raw") if ghost else None,
+    )  # fmt: skip
     gap = compare(record.correct, ghost.correct, references.own).mean[1] if ghost else None
     sentence = verdict(
         record.recipe,
@@ -59,7 +65,9 @@ def scores_view(
         common_note(record),
         all(r.held_in for r in rows),
     )
-    return ScoresView(tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "")
+    return ScoresView(
+        tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "", units=units
+    )
 
 
 def common_note(record: RunRecord) -> str:
