@@ -15,14 +15,12 @@ let moveAfter = 0;
 
 const tableOf = (value) => value.table;
 
-// A value without data only moves marks on the figure of the same revision.
+// A value without data only moves marks, on the figure of the same revision.
 function current() {
   const value = valueNow();
-  if (!value || value.data) {
-    full = value;
-    return value;
-  }
-  return full?.revision === value.revision ? { ...full, ...value } : full;
+  if (!value || value.data) full = value;
+  else if (full?.revision === value.revision) full = { ...full, ...value };
+  return full;
 }
 
 function readyText(text, key, styles) {
