@@ -128,8 +128,9 @@ function draw() {
 function drawSoon() {
   if (props.value === shown) return;
   shown = props.value;
+  current(); // at once: the next value may come before this one is drawn
   const now = performance.now();
-  const moves = !valueNow()?.data;
+  const moves = full?.revision !== undefined && drawn?.revision === full.revision;
   const latest = moves ? MOVE_AT_LATEST : DRAW_AT_LATEST;
   waitingSince ||= now;
   const until = moves && inView ? moveAfter : Math.min(now + PAUSE, waitingSince + latest);
