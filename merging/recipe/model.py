@@ -4,6 +4,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -132,8 +133,7 @@ class Recipe:
 
     def key(self) -> str:
         """Return the canonical hash, 16 hexadecimal digits: equal results have equal keys."""
-        text = json.dumps(self.canonical(), sort_keys=True, allow_nan=False)
-        return sha256(text.encode()).hexdigest()[:16]
+        return _key(self)
 
     def patched(
         self,
@@ -153,6 +153,12 @@ class Recipe:
         )
         merged = tuple({**dict(self.params), **(params or {})}.items())
         return replace(self, **{"experts": experts, "params": merged, **fields})
+
+
+@lru_cache(maxsize=4096)
+def _key(recipe: Recipe) -> str:
+    text = json.dumps(recipe.canonical(), sort_keys=True, allow_nan=False)
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def make_recipe(
