@@ -23,23 +23,28 @@ FLAGS = [
     "--disable-sync",
 ]
 
-# Moves a slider and resolves with the milliseconds until the heatmap shows the answer.
-MOVE = """async ([selector, value]) => {
-  const canvas = document.querySelector('#heatmap canvas');
+# Moves a slider and resolves with the milliseconds until each of some charts shows the answer.
+MOVE = """async ([selector, value, charts]) => {
+  const nodes = charts.map((chart) => document.querySelector(chart));
+  const before = nodes.map((node) => node.dataset.stamp);
   const slider = document.querySelector(selector + ' input[type=range]');
   const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;
   return await new Promise((resolve, reject) => {
     const begin = performance.now();
     const seen = new MutationObserver(() => {
+      if (nodes.some((node, i) => node.dataset.stamp === before[i])) return;
       seen.disconnect();
       requestAnimationFrame(() => resolve(performance.now() - begin));
     });
-    seen.observe(canvas, { attributeFilter: ['data-stamp'] });
+    nodes.forEach((node) => seen.observe(node, { attributeFilter: ['data-stamp'] }));
     set.call(slider, String(value));
     slider.dispatchEvent(new Event('input', { bubbles: true }));
     setTimeout(() => reject(new Error('no answer to ' + value)), 5000);
   });
 }"""
+HEATMAP = ("#heatmap canvas",)
+LIVE = (*HEATMAP, "#magnitudes .me-plot", "#who-won .me-plot")
+OPENED = ("#cell .me-plot", "#curves .me-plot", "#twelve .me-weights")
 
 
 # Notes when the heatmap is first drawn, in milliseconds since navigation.
@@ -66,14 +71,14 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """Run ``python app.py`` on a free port until the end of the block."""
+def serving(program: tuple[str, ...] = ("app.py",)) -> Iterator[Server]:
+    """Run ``python app.py``, or another program, on a free port until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
+        [sys.executable, *program, "--port", str(port)],
         stdout=subprocess.DEVNULL,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )
@@ -128,9 +133,11 @@ def visit(browser: Browser, url: str, **options: object) -> tuple[Page, float, l
     return page, seconds, errors
 
 
-def drag(page: Page, selector: str, values: list[float]) -> list[float]:
-    """Move a slider through values, waiting for each answer; return the seconds each took."""
-    return [page.evaluate(MOVE, [selector, value]) / 1e3 for value in values]
+def drag(
+    page: Page, selector: str, values: list[float], charts: tuple[str, ...] = HEATMAP
+) -> list[float]:
+    """Move a slider through values, waiting for the answer of all charts; return the seconds."""
+    return [page.evaluate(MOVE, [selector, value, list(charts)]) / 1e3 for value in values]
 
 
 def choose(page: Page, method: str, panel: str) -> None:

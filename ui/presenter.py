@@ -12,7 +12,7 @@ from merging.methods.context import Settings
 from merging.methods.registry import method
 from merging.methods.spec import Source
 from merging.recipe import Recipe
-from merging.sets import ModelSet, references
+from merging.sets import ModelSet
 from ui.charts.scores import scores_figure
 from ui.components.linkbar import linkbar_value
 from ui.components.runlist import runlist_value
@@ -149,7 +149,7 @@ class Presenter:
     def _compared(self, runs: tuple[ListedRun, ...]) -> CompareView:
         sets = {run.record.recipe.set or "" for run in runs}
         tasks = {t["id"]: t["label"] for s in sets for t in self._services.sets[s].card["tasks"]}
-        return compare_view(runs, {s: references(s) for s in sets}, tasks)
+        return compare_view(runs, {s: self._services.references(s) for s in sets}, tasks)
 
     def _view(self, scene: Scene) -> ScoresView:
         pinned = scene.pinned_record
@@ -163,7 +163,7 @@ class Presenter:
         return scores_view(
             record,
             pinned,
-            references(opened.id),
+            self._services.references(opened.id),
             {t["id"]: t["label"] for t in opened.card["tasks"]},
             letters(tuple(opened.experts)),
             {e: opened.task_of(e) for e in opened.experts},

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe
-from merging.sets import ModelSet, sketch
+from merging.sets import ModelSet
 from merging.sketch import Preview, Sketch
 from ui.link import Start
 from ui.runbook import RunList
@@ -38,7 +38,7 @@ class Scene:
     @property
     def sketch(self) -> Sketch:
         """The sketch of the set."""
-        return sketch(self.opened.id)
+        return self.services.sketch(self.opened.id)
 
     @cached_property
     def pinned(self) -> Recipe | None:

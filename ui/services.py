@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from merging import sets as bundled
 from merging.engine import one_thread
 from merging.engine.cache import Intermediates
 from merging.engine.output import write_model
@@ -23,17 +24,8 @@ from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods import registry
 from merging.recipe import Recipe
-from merging.sets import (
-    ModelSet,
-    missing,
-    open_set,
-    references,
-    set_names,
-    shipped_runs,
-    sketch,
-    tasks,
-)
-from merging.sketch import Preview, preview
+from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
+from merging.sketch import Preview, Sketch, preview
 from ui.runbook import RunBook
 
 log = logging.getLogger(__name__)
@@ -76,7 +68,7 @@ class Services:
         for name in set_names():
             self.sets[name] = open_set(name)
             self.shipped |= {record.key: record for record in shipped_runs(name)}
-            held = sketch(name)
+            held = self.sketch(name)
             for row in range(len(held.experts)):
                 held.ordered(row)
         self.preview(self.first().recipe)
@@ -85,6 +77,14 @@ class Services:
     def first(self, name: str | None = None) -> RunRecord:
         """Return the first experiment of a set, by default of the first one."""
         return shipped_runs(name or next(iter(self.sets)))[0]
+
+    def sketch(self, name: str) -> Sketch:
+        """Return the sketch of a set."""
+        return bundled.sketch(name)
+
+    def references(self, name: str) -> References:
+        """Return what base and own experts of a set answered."""
+        return bundled.references(name)
 
     def preview(self, recipe: Recipe, pinned: Recipe | None = None) -> Preview:
         """Return what a recipe does to the weights.
@@ -101,7 +101,7 @@ class Services:
         known = self.previews.get(key)
         if known is None:
             one_thread()
-            known = preview(sketch(recipe.set or ""), recipe, pinned)
+            known = preview(self.sketch(recipe.set or ""), recipe, pinned)
             self.previews.put(key, known)
         answer: Preview = known
         return answer
@@ -118,7 +118,7 @@ class Services:
             MergeError: The page cannot merge the recipe.
         """
         self.check(recipe)
-        own = references(recipe.set or "").own
+        own = self.references(recipe.set or "").own
         return {task: len(bits) for task, bits in own.items()}
 
     def missing(self, set_name: str) -> dict[str, str]:
