@@ -36,7 +36,7 @@ def test_where_dialects_part_and_why() -> None:
     view = dialects_view(TIES, "paper", read)
     assert view.sentence == (
         "mergekit ends 12 % of the merged change away from the paper (trim over tensor instead of "
-        "model, rescale yes instead of no). peft reads these settings as the paper does. "
+        "model and rescale yes instead of no). peft reads these settings as the paper does. "
         "Distances are estimated from a sample."
     )
     assert [row[0] for row in view.rows] == ["paper (yours)", "mergekit", "peft"]
@@ -50,10 +50,19 @@ def test_distances_that_only_merging_tells() -> None:
     read = [Read("mergekit", None, OTHERWISE, signs=None), Read("peft", None, signs=None)]
     view = dialects_view(TIES, "paper", read)
     assert view.sentence == (
-        "How far mergekit ends away, only merging tells (trim over tensor instead of model, "
-        "rescale yes instead of no). peft reads these settings as the paper does."
+        "How far mergekit ends away, only merging tells (trim over tensor instead of model "
+        "and rescale yes instead of no). peft reads these settings as the paper does."
     )
     assert view.rows[0][2:5] == ("", "", "20.0")
+
+
+def test_of_many_differences_two_are_named() -> None:
+    many = tuple(Option(name, 1, 2) for name in ("d", "e", "f", "g"))
+    text = dialects_view(TIES, "paper", [Read("peft", 0.5, many)]).sentence
+    assert text.startswith(
+        "peft ends 50 % of the merged change away from the paper (d 2 instead of 1, e 2 instead "
+        "of 1 and two more differences)."
+    )
 
 
 def test_who_refuses_and_who_changes_something_where_nothing_changes() -> None:

@@ -132,7 +132,7 @@ def test_a_weight_goes_through_trim_elect_and_merge() -> None:
     row = value["rows"][0]
     assert (row["name"], row["place"], row["base"]) == ("up.weight", "[4, 17]", "−0.0525")
     assert row["changes"] == [
-        {"text": "+0.00400", "sign": 1, "length": 0.5, "kept": True, "made": "0.00800"},
+        {"text": "+0.00400", "sign": 1, "length": 0.5, "kept": True, "made": "+0.00800"},
         {"text": "−0.00800", "sign": -1, "length": 1.0, "kept": True, "made": ""},
         {"text": "+1.20e−05", "sign": 1, "length": 0.002, "kept": False, "made": ""},
     ]
@@ -155,7 +155,7 @@ def test_no_change_is_not_struck_out() -> None:
 def test_the_file_of_the_weights_holds_every_step() -> None:
     table = twelve_table(cell_view(opened(), NAMES, ORDER))["table"]
     line = dict(zip(table["columns"], table["rows"][0], strict=True))
-    assert (line["A change"], line["A after trimming"]) == ("+0.00400", "0.00800")
+    assert (line["A change"], line["A after trimming"]) == ("+0.00400", "+0.00800")
     assert (line["C kept"], line["C after trimming"]) == ("no", "0")
     assert (line["Elected sign"], line["Merged change"]) == ("−", "−0.00200")
 

@@ -25,6 +25,14 @@ def test_the_sentence_names_who_wins_most_where_another_does_and_where_nobody_ca
     )
 
 
+def test_experts_stand_in_the_order_of_the_set() -> None:
+    found = Winners(("three", "one"), shares([[0.3, 0.7]]), None)
+    view = winners_view(found, ("L0",), NAMES, ORDER)
+    assert [mark.letter for mark in view.experts] == ["A", "C"]
+    assert [won.value for won in view.rows[0].won] == [0.7, 0.3]
+    assert view.sentence == ("A First wins most of what is contested in the one layer that counts.")
+
+
 def test_a_lead_within_the_intervals_is_none() -> None:
     assert [leader(row) for row in won().rows] == [0, 2, 0, None]
     assert [leader(row) for row in won(half=0.2).rows] == [None] * 4

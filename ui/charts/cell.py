@@ -176,14 +176,18 @@ def _weight(traced: TracedWeight, view: CellView) -> dict[str, Any]:
 def _arrow(change: float, largest: float) -> dict[str, Any]:
     sign = (change > 0) - (change < 0)
     length = round(abs(change) / largest, 3) if largest else 0.0
+    return {"text": _signed(change), "sign": sign, "length": length}
+
+
+def _signed(change: float) -> str:
     text = significant(change)
-    return {"text": f"+{text}" if sign > 0 else text, "sign": sign, "length": length}
+    return f"+{text}" if change > 0 else text
 
 
 def _made(delta: float, kept: bool, made: float) -> str:
     """What a kept change became, where that is another number."""
-    text = significant(made)
-    return text if kept and text != significant(delta) else ""
+    text = _signed(made)
+    return text if kept and text != _signed(delta) else ""
 
 
 def _agreeing(traced: TracedWeight, experts: tuple[ExpertMark, ...]) -> str:

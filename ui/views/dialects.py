@@ -9,13 +9,14 @@ from merging.analysis import Figure
 from merging.dialects import Option
 from merging.methods.spec import MethodSpec
 from ui.views.experts import listed
-from ui.views.sentences import number, percent
+from ui.views.sentences import count_word, number, percent
 
 if TYPE_CHECKING:
     from merging.sketch.answers import Reading
 
 DIALECTS = ("paper", "mergekit", "peft", "fusion_bench")
 SAME = 1e-6
+MOST_REASONS = 2
 COLUMNS = (
     "Dialect", "Fills in differently", "Distance from yours, %", "Weights that go elsewhere, %",
     "Changes kept, %", "Signs clash, %", "Length, × one expert's",
@@ -85,7 +86,10 @@ def _apart(reading: "Reading", own: str) -> str:
 
 def _why(reading: "Reading") -> str:
     words = [f"{_word(o)} {number(o.theirs)} instead of {number(o.ours)}" for o in reading.options]
-    return f" ({', '.join(words)})" if words else ""
+    more = len(words) - MOST_REASONS
+    if more > 1:
+        words = [*words[:MOST_REASONS], f"{count_word(more)} more differences"]
+    return f" ({listed(words)})" if words else ""
 
 
 def _word(option: Option) -> str:

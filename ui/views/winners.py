@@ -40,7 +40,7 @@ def winners_view(
     order: tuple[str, ...],
     pinned: str = "",
 ) -> WinnersView:
-    """Arrange who wins by layer.
+    """Arrange who wins by layer, experts in the order of the set.
 
     Args:
         found: One group for each of ``rows``; None where only a merge can tell.
@@ -51,8 +51,9 @@ def winners_view(
     """
     if found is None:
         return WinnersView((), (), "Whose sign prevails, only merging tells with this method.")
-    experts = expert_marks(found.experts, names, order)
-    made = tuple(_row(found, place, row) for place, row in enumerate(rows))
+    places = sorted(range(len(found.experts)), key=lambda i: order.index(found.experts[i]))
+    experts = expert_marks((found.experts[i] for i in places), names, order)
+    made = tuple(_row(found, group, row, places) for group, row in enumerate(rows))
     counted = pinned if found.flips is not None else ""
     sentence = winners_sentence(made, experts)
     if counted:
@@ -60,10 +61,10 @@ def winners_view(
     return WinnersView(made, experts, sentence, counted)
 
 
-def _row(found: Winners, place: int, row: str) -> WinnerRow:
-    won = [figure_at(found.won, place, expert) for expert in range(len(found.experts))]
+def _row(found: Winners, group: int, row: str, places: Sequence[int]) -> WinnerRow:
+    won = [figure_at(found.won, group, place) for place in places]
     told = tuple(figure for figure in won if figure is not None)
-    flips = None if found.flips is None else figure_at(found.flips, place)
+    flips = None if found.flips is None else figure_at(found.flips, group)
     return WinnerRow(row, told if len(told) == len(won) else None, flips)
 
 
