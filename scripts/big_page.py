@@ -1,7 +1,7 @@
 """The page on a made-up sketch of a 135 M Llama and four experts, to be timed.
 
-``python -m scripts.big_page --port N`` serves it like ``python app.py``. There are no weights behind
-it, so merging fails there.
+``python -m scripts.big_page --port N`` serves it like ``python app.py``. There are no
+weights behind it, so merging fails there.
 """
 
 import argparse
