@@ -59,18 +59,7 @@ class Controls:
         count = len(self.on)
         set_name, seed = values[:2]
         on, weights = values[2 : 2 + count], values[2 + count : 2 + 2 * count]
-        panel = read_panel(values[-1])
-        experts = tuple(sets[set_name].experts) if set_name in sets else ()
-        return ControlValues(
-            set=str(set_name),
-            on=frozenset(e for e, flag in zip(experts, on, strict=False) if flag),
-            weights=dict(zip(experts, weights, strict=False)),
-            method=panel.method,
-            methods=panel.methods,
-            order=panel.order,
-            before=panel.before & set(experts),
-            seed=int(seed) if isinstance(seed, float) and seed.is_integer() else seed,
-        )
+        return controls_of(sets, set_name, seed, on, weights, values[-1])
 
     def write(
         self, values: ControlValues, opened: ModelSet, missing: Mapping[str, str]
@@ -103,6 +92,40 @@ class Controls:
                     visible=spec.weighted,
                 )
         return updates
+
+
+def controls_of(
+    sets: Mapping[str, ModelSet],
+    name: object,
+    seed: Any,
+    on: Sequence[Any],
+    weights: Sequence[Any],
+    panel: object,
+) -> ControlValues:
+    """Turn what controls hold into one frozen value; recipes refuse wrong values in words.
+
+    Args:
+        sets: All sets by name.
+        name: Of the chosen set.
+        seed: A number.
+        on, weights: One for each row of an expert.
+        panel: Text of the method's panel.
+
+    Raises:
+        RecipeError: The panel is not ours.
+    """
+    held = read_panel(panel)
+    experts = tuple(sets[str(name)].experts) if name in sets else ()
+    return ControlValues(
+        set=str(name),
+        on=frozenset(e for e, flag in zip(experts, on, strict=False) if flag),
+        weights=dict(zip(experts, weights, strict=False)),
+        method=held.method,
+        methods=held.methods,
+        order=held.order,
+        before=held.before & set(experts),
+        seed=int(seed) if isinstance(seed, float) and seed.is_integer() else seed,
+    )
 
 
 def expert_rows(

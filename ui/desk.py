@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from merging.methods.registry import method
 from ui.page import Page
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
-from ui.scene import Scene, starts
+from ui.scene import Scene, starts, token_of
 from ui.services import Services
 from ui.settings import ControlValues, fitted, preset
 from ui.state import PARTS, SIDES, UNITS, AppState
@@ -25,7 +24,6 @@ from ui.views.panel import panel_value
 
 log = logging.getLogger(__name__)
 
-OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
 APOLOGY = "Something broke on our side. Nothing was lost; the log has the details."
 MOST_SEED = 10_000
 LONGEST_WORD = 40
@@ -67,10 +65,6 @@ class Desk:
         self.page, self.services, self.show = page, services, presenter
         self._clock = clock
 
-    def tick(self, state: AppState, owner: Any, *values: Any) -> Updates:
-        """A slider moved: show what the new recipe does to the weights."""
-        return self.change(state, owner, state.patch(self.read(values), self._clock()))
-
     def switch(self, state: AppState, owner: Any, *values: Any) -> Updates:
         """An expert was switched on or off: other curves, and other values of its own."""
         read = replace(self.read(values), before=frozenset())
@@ -106,15 +100,16 @@ class Desk:
         updates = self.change(state, owner, state.patch(read))
         return updates | {self.page.controls.seed: read.seed}
 
-    def act(self, event: gr.EventData, state: AppState, owner: Any) -> Updates:
+    def act(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
         """A button of the bar was pressed, or the sliders came to rest."""
-        action = sent(event, "action")
+        action, before = sent(event, "action"), state
+        state = state.patch(self.read(values))
         if action == "settled":
-            return self.change(state, owner, state, settled=True)
+            return self.change(before, owner, state, settled=True)
         if action == "pin":
             recipe = state.recipe()
             same = state.pinned is not None and state.pinned.key() == recipe.key()
-            return self.change(state, owner, state.pin(None if same else recipe), settled=True)
+            return self.change(before, owner, state.pin(None if same else recipe), settled=True)
         if action == "reset":
             start = starts(self.services)[state.values.set].values
             after = state.patch(replace(start, seed=state.values.seed))
@@ -125,7 +120,7 @@ class Desk:
             after = state.undo() if action == "undo" else state.redo()
         else:
             raise MergeError("The page asked for something unknown. Reload the page.")
-        return self.change(state, owner, after, settled=True) | self.write(after.values)
+        return self.change(before, owner, after, settled=True) | self.write(after.values)
 
     def look(self, event: gr.EventData, state: AppState, owner: Any) -> Updates:
         """Something else is looked at: another part of the heatmap, a cell, other tensors."""
@@ -164,8 +159,9 @@ class Desk:
         """
         recipe = state.recipe()
         self.services.check(recipe)
-        listed = self.services.runs.get(token_of(owner), self.services.first())
-        return Scene(self.services, state, recipe, listed)
+        token = token_of(owner)
+        listed = self.services.runs.get(token, self.services.first())
+        return Scene(self.services, state, recipe, listed, token)
 
     def change(
         self, before: AppState, owner: Any, after: AppState, settled: bool = False
@@ -188,13 +184,6 @@ class Desk:
 def sent(event: gr.EventData, name: str) -> object:
     """Return one entry of what a component sent with its event, or None."""
     return event._data.get(name) if isinstance(event._data, dict) else None
-
-
-def token_of(owner: Any) -> str:
-    """Return the visitor's token, or a new one when what came is not one of ours."""
-    if isinstance(owner, str) and OWNER.fullmatch(owner):
-        return owner
-    return secrets.token_urlsafe(24)
 
 
 def _cell(layer: object, module: object) -> str:

@@ -8,11 +8,8 @@ from ui.desk import Desk, told
 from ui.page import Page
 from ui.panels import PANELS
 from ui.runs_desk import RunsDesk
+from ui.ticks import LAST_PICTURE
 
-LAST_PICTURE = (
-    '<p class="me-note">With these settings there is nothing to show. '
-    "The charts below are of the last settings that could be merged.</p>"
-)
 FETCH = "(file) => { if (file) document.querySelector('#file-link').click(); }"
 
 
@@ -55,10 +52,8 @@ def _everything(page: Page) -> list[Any]:
 def _wire_settings(page: Page, desk: Desk) -> None:
     controls = page.controls
     inputs = [page.state, page.owner, *controls.inputs()]
-    moved = [c.input for c in (*controls.weights, controls.panel, controls.seed)]
     all_of_it = controls.outputs()
     for triggers, handler, extra in (
-        (moved, desk.tick, []),
         ([c.input for c in controls.on], desk.switch, [controls.panel]),
         ([controls.set.input], desk.choose_set, all_of_it),
         ([controls.chooser.select], desk.choose_method, all_of_it),
@@ -80,7 +75,7 @@ def _wire_looks(page: Page, desk: Desk) -> None:
     gr.on(
         [page.link.select],
         told(page.notice, desk.act, clear=False),
-        inputs,
+        [*inputs, *page.controls.inputs()],
         [*_panels(page), *page.controls.outputs()],
         trigger_mode="multiple",
         **_live(page),

@@ -14,6 +14,7 @@ from ui.components.method_chooser import MethodChooser
 from ui.components.notice import Notice
 from ui.components.param_panel import ParamPanel
 from ui.components.plot_host import PlotHost
+from ui.components.prose import Prose
 from ui.components.runlist import RunList
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
@@ -26,6 +27,7 @@ from ui.scene import Scene, starts
 from ui.sections import results_column
 from ui.services import Services
 from ui.settings import ControlValues
+from ui.ticks import ticker
 from ui.views.chooser import chooser_value
 from ui.views.magnitudes import expert_names
 from ui.views.panel import panel_value
@@ -49,10 +51,10 @@ class Page:
     timer: gr.Timer
     notice: Notice
     link: LinkBar
-    formula: gr.HTML
-    effect: gr.HTML
-    live: gr.HTML
-    verdict: gr.HTML
+    formula: Prose
+    effect: Prose
+    live: Prose
+    verdict: Prose
     scores: PlotHost
     units: gr.Radio
     heatmap: ConflictHeatmap
@@ -117,7 +119,7 @@ def _recipe_column(
     chooser = MethodChooser(
         chooser_value(values.method, services.missing(opened.id)), elem_id="method"
     )
-    formula = gr.HTML(shown["formula"], elem_classes="me-formula", elem_id="formula")
+    formula = Prose(shown["formula"], "formula", elem_classes="me-formula", elem_id="formula")
     _how_hard(f"{values.method}-scale")
     panel = ParamPanel(panel_value(values, expert_names(opened.card)), elem_id="panel")
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
@@ -130,17 +132,18 @@ def _recipe_column(
         "controls": Controls(set_choice, rows, on, weights, chooser, panel, seed, seed_panel),
         "formula": formula,
         "draw": draw,
-        **_actions(presenter, shown),
+        **_actions(services, presenter, shown),
     }
 
 
-def _actions(presenter: Presenter, shown: Values) -> dict[str, Any]:
+def _actions(services: Services, presenter: Presenter, shown: Values) -> dict[str, Any]:
+    tick = ticker(services, presenter, starts(services))
     with gr.Column(elem_classes="me-actions"):
-        live = gr.HTML(shown["live"], elem_id="live")
+        live = Prose(shown["live"], "live", elem_id="live")
         with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
-        link = LinkBar(shown["link"], elem_id="link")
+        link = LinkBar(shown["link"], "link", elem_id="link", server_functions=[tick])
         job = JobLine(presenter.job(None), elem_id="job")
     with gr.Row(elem_classes="me-files"):
         open_recipe = gr.UploadButton(

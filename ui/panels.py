@@ -63,7 +63,16 @@ def _listed(scene: Scene) -> Hashable:
 def _linked(scene: Scene) -> Hashable:
     state = scene.state
     pinned = state.pinned and state.pinned.key()
-    return state.recipe(), pinned, state.view, state.hide, bool(state.past), bool(state.future)
+    shown = scene.record.key, scene.owner
+    return (
+        shown,
+        state.recipe(),
+        pinned,
+        state.view,
+        state.hide,
+        bool(state.past),
+        bool(state.future),
+    )
 
 
 def _opened(scene: Scene) -> Hashable:

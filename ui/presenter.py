@@ -113,6 +113,11 @@ class Presenter:
             pinned="" if state.pinned is None else settings_line(state.pinned),
             same=scene.same,
             hide=state.hide,
+            asks={
+                "scored": scene.record.key,
+                "owner": scene.owner,
+                "rows": list(self._services.rows),
+            },
         )
 
     def runs(self, scene: Scene) -> dict[str, Any]:

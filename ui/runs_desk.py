@@ -10,12 +10,12 @@ from merging.errors import MergeError, RecipeError
 from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
 from merging.recipe import Recipe, parse_recipe, write_recipe
-from ui.desk import OWNER, Desk, Updates, sent, token_of
+from ui.desk import Desk, Updates, sent
 from ui.link import decode
 from ui.panels import values as panel_values
 from ui.runbook import RunList, check_name, now
 from ui.saved import read_runs, write_runs
-from ui.scene import starts
+from ui.scene import starts, token_of
 from ui.state import AppState
 from ui.views.compare import MOST
 
@@ -197,11 +197,6 @@ class RunsDesk:
     def _busy(self, token: str) -> bool:
         snapshot = self._services.jobs.latest(token)
         return snapshot is not None and not snapshot.final
-
-
-def known_owner(owner: Any) -> bool:
-    """Return whether what came is a visitor's token."""
-    return isinstance(owner, str) and OWNER.fullmatch(owner) is not None
 
 
 def _words(sent: object) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """One moment of a page with all that its pictures are made from. No Gradio."""
 
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +15,8 @@ from ui.runbook import RunList
 from ui.services import Services
 from ui.state import AppState
 
+OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -23,12 +27,14 @@ class Scene:
         state: Its controls hold a valid recipe.
         recipe: Of the controls.
         listed: The visitor's runs.
+        owner: The visitor's token, or "".
     """
 
     services: Services
     state: AppState
     recipe: Recipe
     listed: RunList
+    owner: str = ""
 
     @property
     def opened(self) -> ModelSet:
@@ -101,6 +107,13 @@ class Scene:
         """Return the name of a run in the visitor's list, or ""."""
         listed = self.listed.find(key)
         return "" if listed is None else listed.name
+
+
+def token_of(owner: object) -> str:
+    """Return the visitor's token, or a new one when what came is not one of ours."""
+    if isinstance(owner, str) and OWNER.fullmatch(owner):
+        return owner
+    return secrets.token_urlsafe(24)
 
 
 def starts(services: Services) -> Mapping[str, Start]:

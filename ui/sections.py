@@ -9,6 +9,7 @@ import gradio as gr
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.kinds import KindChooser
 from ui.components.plot_host import PlotHost
+from ui.components.prose import Prose
 from ui.components.runlist import RunList
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
@@ -40,11 +41,11 @@ def _section(name: str, question: str) -> Iterator[None]:
 
 def _scores(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("scores", "Did it keep the skills?"):
-        verdict = gr.HTML(shown["verdict"], elem_classes="me-verdict", elem_id="verdict")
+        verdict = Prose(shown["verdict"], "verdict", elem_classes="me-verdict", elem_id="verdict")
         units = gr.Radio(
             UNITS, value="share", label="Scores as", elem_id="units", elem_classes="me-choice"
         )
-        scores = PlotHost(shown["scores"], elem_id="scores")
+        scores = PlotHost(shown["scores"], "scores", elem_id="scores")
         with gr.Row(elem_classes="me-files"):
             save_model = gr.Button("Download the scored model", size="sm", elem_id="save-model")
             file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
@@ -56,12 +57,12 @@ def _scores(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("conflict", "Where do they disagree?"):
-        effect = gr.HTML(shown["effect"], elem_classes="me-verdict", elem_id="effect")
-        heatmap = ConflictHeatmap(shown["heatmap"], elem_id="heatmap")
+        effect = Prose(shown["effect"], "effect", elem_classes="me-verdict", elem_id="effect")
+        heatmap = ConflictHeatmap(shown["heatmap"], "heatmap", elem_id="heatmap")
         with gr.Column(elem_classes="me-cell", elem_id="opened"):
-            cell = PlotHost(shown["cell"], elem_id="cell")
-            twelve = TwelveWeights(shown["twelve"], elem_id="twelve")
-            curves = PlotHost(shown["curves"], elem_id="curves")
+            cell = PlotHost(shown["cell"], "cell", elem_id="cell")
+            twelve = TwelveWeights(shown["twelve"], "twelve", elem_id="twelve")
+            curves = PlotHost(shown["curves"], "curves", elem_id="curves")
     return {
         "effect": effect, "heatmap": heatmap, "cell": cell, "twelve": twelve, "curves": curves,
     }  # fmt: skip
@@ -69,36 +70,36 @@ def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _sizes(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("sizes", "How big are the changes?"):
-        magnitudes = PlotHost(shown["magnitudes"], elem_id="magnitudes")
+        magnitudes = PlotHost(shown["magnitudes"], "magnitudes", elem_id="magnitudes")
         gr.HTML("<h3>Beside the weights that they change</h3>")
-        relative = PlotHost(shown["relative"], elem_id="relative")
+        relative = PlotHost(shown["relative"], "relative", elem_id="relative")
     return {"magnitudes": magnitudes, "relative": relative}
 
 
 def _agreement(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("agreement", "Who agrees with whom?"):
-        who_agrees = PlotHost(shown["who_agrees"], elem_id="who-agrees")
+        who_agrees = PlotHost(shown["who_agrees"], "who_agrees", elem_id="who-agrees")
         gr.HTML("<h3>How many directions they use, and share</h3>")
-        kind = KindChooser(shown["kind"], elem_id="kind")
-        ranks = PlotHost(shown["ranks"], elem_id="ranks")
-        overlap = PlotHost(shown["overlap"], elem_id="overlap")
+        kind = KindChooser(shown["kind"], "kind", elem_id="kind")
+        ranks = PlotHost(shown["ranks"], "ranks", elem_id="ranks")
+        overlap = PlotHost(shown["overlap"], "overlap", elem_id="overlap")
     return {"who_agrees": who_agrees, "kind": kind, "ranks": ranks, "overlap": overlap}
 
 
 def _winners(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("winners", "Who won?"):
-        who_won = PlotHost(shown["who_won"], elem_id="who-won")
-        still = StillNotes(shown["still"], elem_id="still")
+        who_won = PlotHost(shown["who_won"], "who_won", elem_id="who-won")
+        still = StillNotes(shown["still"], "still", elem_id="still")
     return {"who_won": who_won, "still": still}
 
 
 def _dialects(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("dialects", "How do other tools read these settings?"):
-        dialects = PlainTable(shown["dialects"], elem_id="dialects")
+        dialects = PlainTable(shown["dialects"], "dialects", elem_id="dialects")
     return {"dialects": dialects}
 
 
 def _runs(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("runs", "Your runs"):
-        runs = RunList(shown["runs"], elem_id="runs")
+        runs = RunList(shown["runs"], "runs", elem_id="runs")
     return {"runs": runs}

@@ -18,11 +18,17 @@ class Drawn(gr.HTML):
     TEMPLATE: ClassVar[str]
     SCRIPTS: ClassVar[tuple[str, ...]]
 
-    def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Make a component with its class's template and scripts."""
+    def __init__(self, value: dict[str, Any] | None = None, panel: str = "", **kwargs: Any) -> None:
+        """Make a component with its class's template and scripts.
+
+        Args:
+            value: What it shows first.
+            panel: Name under which answers to the page's own questions have its value, or "".
+            kwargs: Of ``gr.HTML``.
+        """
         kwargs.setdefault("html_template", self.TEMPLATE)
         kwargs.setdefault("js_on_load", script("drawn.js", *self.SCRIPTS))
-        super().__init__(value, **kwargs)
+        super().__init__(value, panel=panel, **kwargs)
 
     def postprocess(self, value: dict[str, Any] | str | None) -> str | None:
         """Return the value as JSON text."""

@@ -225,5 +225,5 @@ element.addEventListener('focusin', (event) => {
 element.addEventListener('focusout', repaint);
 onWidth('.me-heat', draw);
 onTheme(repaint);
-watch('value', follow);
+onValue(follow);
 draw();

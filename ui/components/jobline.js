@@ -21,5 +21,5 @@ function draw() {
   announce(value);
 }
 
-watch('value', draw);
+onValue(draw);
 draw();

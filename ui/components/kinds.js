@@ -23,5 +23,5 @@ function draw() {
 element.addEventListener('change', ({ target }) => {
   trigger('select', { action: 'kind', kind: target.value });
 });
-watch('value', draw);
+onValue(draw);
 draw();

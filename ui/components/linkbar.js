@@ -77,5 +77,5 @@ element.addEventListener('change', ({ target }) => {
 });
 document.addEventListener('keydown', onKey);
 part('.me-keys input').checked = localStorage.getItem(KEPT) !== 'off';
-watch('value', follow);
+onValue(follow);
 follow();

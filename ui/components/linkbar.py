@@ -1,5 +1,6 @@
 """Undo, redo, pin, swap, reset and the link; keeps the page's address right."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ui.components.drawn import Drawn
@@ -19,7 +20,14 @@ Ctrl+Shift+Z does it again. In a chart the arrow keys move and Enter opens.</p>
 
 
 def linkbar_value(
-    query: str, space: str, undo: bool, redo: bool, pinned: str, same: bool, hide: frozenset[str]
+    query: str,
+    space: str,
+    undo: bool,
+    redo: bool,
+    pinned: str,
+    same: bool,
+    hide: frozenset[str],
+    asks: Mapping[str, object],
 ) -> dict[str, Any]:
     """Return what the component shows.
 
@@ -30,6 +38,8 @@ def linkbar_value(
         pinned: The pinned recipe in words, or "".
         same: The pinned recipe is the one in the controls.
         hide: Parts of the page to leave out.
+        asks: What goes back unchanged with every question of a slider: ``scored``, ``owner``, and
+            ``rows``, the names of the experts' controls.
     """
     return {
         "query": query,
@@ -40,6 +50,7 @@ def linkbar_value(
         "pinned": pinned,
         "same": same,
         "hide": sorted(hide),
+        **asks,
     }
 
 
@@ -50,4 +61,4 @@ class LinkBar(Drawn):
     """
 
     TEMPLATE = _TEMPLATE
-    SCRIPTS = ("figure.js", "linkbar.js")
+    SCRIPTS = ("figure.js", "linkbar.js", "ticks.js")

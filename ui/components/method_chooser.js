@@ -125,5 +125,5 @@ element.addEventListener('keydown', (event) => {
   const best = bestFound();
   if (best) pick(best);
 });
-watch('value', draw);
+onValue(draw);
 draw();

@@ -21,6 +21,11 @@ element.addEventListener('click', (event) => {
   }
 });
 watch('value', draw);
+document.addEventListener('me-board', ({ detail }) => {
+  if (!element.isConnected || !Object.hasOwn(detail, 'notice')) return;
+  props.value = detail.notice;
+  draw();
+});
 draw();
 """
 

@@ -9,7 +9,12 @@ function send() {
   written = JSON.stringify(valueNow());
   props.value = written;
   heard = written;
-  trigger('input', {});
+  tellTicks();
+  document.dispatchEvent(new CustomEvent('me-moved', { detail: element }));
+}
+
+function tellTicks() {
+  window.mePanel = typeof props.value === 'string' ? props.value : JSON.stringify(valueNow());
 }
 
 function idOf(control) {
@@ -170,6 +175,7 @@ function draw() {
   if (advanced.length) host.append(details(advanced));
   drawPresets();
   followFlags();
+  tellTicks();
 }
 
 function follow() {
@@ -177,5 +183,5 @@ function follow() {
   draw();
 }
 
-watch('value', follow);
+onValue(follow);
 draw();

@@ -161,5 +161,5 @@ element.addEventListener('click', (event) => {
 new IntersectionObserver((entries) => { inView = entries.at(-1).isIntersecting; }).observe(element);
 onWidth('.me-plot', redraw);
 onTheme(redraw);
-watch('value', drawSoon);
+onValue(drawSoon);
 draw();

@@ -257,5 +257,5 @@ element.addEventListener('focusout', (event) => {
     event.target.textContent = 'Delete';
   }
 });
-watch('value', draw);
+onValue(draw);
 draw();

@@ -20,5 +20,5 @@ function draw() {
 document.addEventListener('input', ({ target }) => {
   if (element.isConnected && target.closest?.('.me-recipe')) clear();
 });
-watch('value', draw);
+onValue(draw);
 draw();

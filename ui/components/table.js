@@ -18,5 +18,5 @@ function draw() {
   scroll.replaceChildren(table);
 }
 
-watch('value', draw);
+onValue(draw);
 draw();

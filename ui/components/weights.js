@@ -110,5 +110,5 @@ function draw() {
   box.dataset.stamp = value.stamp ?? '';
 }
 
-watch('value', draw);
+onValue(draw);
 draw();
