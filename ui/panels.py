@@ -76,7 +76,8 @@ def _linked(scene: Scene) -> Hashable:
 
 
 def _opened(scene: Scene) -> Hashable:
-    return scene.recipe.key(), scene.state.view.cell
+    cell = scene.state.view.cell
+    return (scene.recipe.key(), cell) if cell else ""
 
 
 def _directions(scene: Scene) -> Hashable:

@@ -13,7 +13,7 @@ from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate
 from merging.jobs import Report
 from merging.recipe import Recipe, make_recipe, write_recipe
-from ui.desk import APOLOGY, told
+from ui.desk import APOLOGY, Desk, told
 from ui.link import decode
 from ui.page import Page
 from ui.runs_desk import RunsDesk
@@ -67,6 +67,14 @@ def state(services: Services) -> AppState:
     return replace(opened, scored=services.first().key)
 
 
+REST = Sent(action="settled")
+
+
+def settle(desk: Desk, state: AppState, values: ControlValues, page: Page) -> dict[Any, Any]:
+    """Return what is drawn when sliders have come to rest."""
+    return desk.act(REST, state, OWNER, *plain(values, page))
+
+
 class Request:
     """What Gradio tells of the page's address."""
 
@@ -81,44 +89,29 @@ def test_controls_round_trip(values: ControlValues, page: Page, services: Servic
     assert page.controls.read(plain(changed, page), services.sets) == changed
 
 
-def test_tick_answers_for_the_new_recipe(desk, page, values, state) -> None:
+def test_rest_answers_for_the_new_recipe(desk, page, values, state) -> None:
     dragged = moved(values, scale=0.5)
-    updates = desk.tick(state, OWNER, *plain(dragged, page))
+    updates = settle(desk, state, dragged, page)
     assert updates[page.heatmap]["stamp"] == to_recipe(dragged).key()
     assert "λ = 0.5" in updates[page.formula]
     assert updates[page.state].scored == to_recipe(dragged).key()
     assert updates[page.link]["query"] == "v=1&scale=0.5" and updates[page.link]["undo"]
 
 
-def test_a_tick_sends_only_what_it_moves(desk, page, values, state) -> None:
-    updates = desk.tick(state, OWNER, *plain(moved(values, scale=0.5), page))
-    assert "data" not in updates[page.magnitudes] and "patch" in updates[page.magnitudes]
-    again = desk.tick(updates[page.state], OWNER, *plain(moved(values, scale=0.5), page))
-    assert list(again) == [page.state] and again[page.state] == updates[page.state]
-
-
-def test_unscored_settings_are_marked_stale_once(desk, page, values, services, state) -> None:
-    updates = desk.tick(state, OWNER, *plain(moved(values, scale=0.51), page))
-    assert updates[page.state].scored == services.first().key
-    assert "me-stale" in updates[page.verdict]
-    again = desk.tick(updates[page.state], OWNER, *plain(moved(values, scale=0.52), page))
-    assert page.scores not in again and page.verdict not in again
-
-
 def test_leaving_the_shown_run_and_coming_back_is_told_to_the_list(
     desk, page, values, state
 ) -> None:
-    left = desk.tick(state, OWNER, *plain(moved(values, scale=0.51), page))
+    left = settle(desk, state, moved(values, scale=0.51), page)
     assert [row["current"] for row in left[page.runs]["rows"]] == [False]
-    further = desk.tick(left[page.state], OWNER, *plain(moved(values, scale=0.52), page))
+    further = settle(desk, left[page.state], moved(values, scale=0.52), page)
     assert page.runs not in further
-    back = desk.tick(left[page.state], OWNER, *plain(values, page))
+    back = settle(desk, left[page.state], values, page)
     assert [row["current"] for row in back[page.runs]["rows"]] == [True]
 
 
 def test_pinning_leaves_the_scores_as_they_stand(desk, runs, page, values, services, state) -> None:
     """The sliders have left run 1: unpinning it must not make its scores look like theirs."""
-    left = desk.tick(state, OWNER, *plain(moved(values, scale=0.51), page))
+    left = settle(desk, state, moved(values, scale=0.51), page)
     event = Sent(key=services.first().key, action="pin")
     updates = runs.touch(event, left[page.state], OWNER)
     assert updates[page.state].pinned is None
@@ -129,10 +122,10 @@ def test_pinning_leaves_the_scores_as_they_stand(desk, runs, page, values, servi
 
 def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) -> None:
     dragged = moved(values, scale=0.5)
-    after = desk.tick(state, OWNER, *plain(dragged, page))[page.state]
+    after = settle(desk, state, dragged, page)[page.state]
 
     def act(action: str, at: AppState) -> dict[Any, Any]:
-        return desk.act(Sent(action=action), at, OWNER)
+        return desk.act(Sent(action=action), at, OWNER, *plain(at.values, page))
 
     undone = act("undo", after)
     assert undone[page.state].values == state.values
@@ -152,9 +145,9 @@ def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) 
 
 
 @pytest.mark.parametrize("action", [None, "explode", 7, ["undo"]])
-def test_the_bar_knows_no_other_action(desk, state, action) -> None:
+def test_the_bar_knows_no_other_action(desk, page, state, action) -> None:
     with pytest.raises(MergeError, match="something unknown"):
-        desk.act(Sent(action=action), state, OWNER)
+        desk.act(Sent(action=action), state, OWNER, *plain(state.values, page))
 
 
 def test_what_is_looked_at_goes_into_the_link(desk, page, state) -> None:
@@ -170,7 +163,7 @@ def test_what_is_looked_at_goes_into_the_link(desk, page, state) -> None:
 
 def test_errors_become_the_notice_and_nothing_else(desk, page, values, state) -> None:
     wild = replace(values, weights={**values.weights, "digits": float("nan")})
-    updates = told(page.notice, desk.tick)(state, OWNER, *plain(wild, page))
+    updates = told(page.notice, desk.act)(REST, state, OWNER, *plain(wild, page))
     assert list(updates) == [page.notice]
     assert updates[page.notice].startswith("expert 'digits': weight is nan")
 
@@ -303,14 +296,14 @@ def test_a_method_without_its_data_says_what_is_missing(desk, page, values, stat
 )  # fmt: skip
 def test_a_panel_that_is_not_ours_is_refused_in_words(desk, page, values, state, sent) -> None:
     whole = [*plain(values, page)[:-1], sent]
-    updates = told(page.notice, desk.tick)(state, OWNER, *whole)
+    updates = told(page.notice, desk.act)(REST, state, OWNER, *whole)
     assert updates == {page.notice: "The page sent settings that cannot be read. Reload the page."}
 
 
 def test_a_panel_with_a_wrong_value_names_it(desk, page, values, state) -> None:
     wrong = {"dialect": "paper", "params": {"scale": None, "unknown": 1}, "own": {}}
     whole = [*plain(values, page)[:-1], json.dumps({**panel_value(values, {}), "values": wrong})]
-    updates = told(page.notice, desk.tick)(state, OWNER, *whole)
+    updates = told(page.notice, desk.act)(REST, state, OWNER, *whole)
     assert updates == {page.notice: "method task_arithmetic: scale is empty; it must be a number."}
 
 
@@ -370,5 +363,5 @@ def test_unknown_runs_cannot_be_shown(runs: RunsDesk, state: AppState, data: obj
 def test_set_that_does_not_exist(desk, page, values, state) -> None:
     sent = plain(values, page)
     sent[0] = "../../etc"
-    updates = told(page.notice, desk.tick)(state, OWNER, *sent)
+    updates = told(page.notice, desk.act)(REST, state, OWNER, *sent)
     assert list(updates) == [page.notice]

@@ -14,14 +14,21 @@ def listeners(demo: gr.Blocks, component: gr.components.Component, event: str) -
     return [d for d in demo.config["dependencies"] if (component._id, event) in d["targets"]]
 
 
-def test_every_slider_listens_to_input_and_never_drops_the_last(built) -> None:
+def test_sliders_ask_by_a_call_of_their_own_and_by_no_event(built) -> None:
     demo, page, *_ = built
-    moving = [*page.controls.weights, page.controls.panel, page.controls.seed]
-    assert len(moving) >= 7
-    for slider in moving:
-        found = listeners(demo, slider, "input")
-        assert [(d["trigger_mode"], d["queue"]) for d in found] == [("always_last", False)]
-        assert not listeners(demo, slider, "release") and not listeners(demo, slider, "change")
+    for slider in (*page.controls.weights, page.controls.panel, page.controls.seed):
+        assert not [e for e in ("input", "release", "change") if listeners(demo, slider, e)]
+    assert page.link.tick._is_server_fn
+
+
+def test_no_event_that_answers_a_person_waits_in_the_queue_or_drops_the_last(built) -> None:
+    demo, page, *_ = built
+    for component, event in (
+        (page.link, "select"), (page.heatmap, "select"), (page.kind, "select"),
+        (page.runs, "select"), (page.controls.chooser, "select"), (page.units, "input"),
+    ):  # fmt: skip
+        (found,) = listeners(demo, component, event)
+        assert not found["queue"] and found["trigger_mode"] in ("always_last", "multiple")
 
 
 def test_no_handler_of_the_page_is_public(built) -> None:

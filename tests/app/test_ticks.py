@@ -1,0 +1,166 @@
+"""What the page asks while a slider moves: stateless, small, and safe against anyone."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ui.link import decode
+from ui.page import Page
+from ui.presenter import Presenter
+from ui.scene import starts
+from ui.services import Services
+from ui.settings import ControlValues, to_recipe
+from ui.ticks import APOLOGY, LAST_PICTURE, ticker
+from ui.views.panel import panel_value
+
+OWNER = "t" * 24
+
+
+@pytest.fixture(scope="module")
+def ask(services: Services) -> Any:
+    tick = ticker(services, Presenter(services, starts(services)), starts(services))
+    return lambda sent: json.loads(tick(sent))
+
+
+@pytest.fixture
+def values(services: Services) -> ControlValues:
+    return decode("", starts(services))[0].values
+
+
+def sent(values: ControlValues, services: Services, query: str = "v=1", **other: Any) -> dict:
+    """Return what the page would send."""
+    whole = {
+        "query": query,
+        "scored": services.first().key,
+        "owner": OWNER,
+        "on": [e in values.on for e in services.rows],
+        "weights": [values.weights.get(e, 1.0) for e in services.rows],
+        "seed": values.seed,
+        "panel": json.dumps(panel_value(values, {})),
+    }
+    return whole | other
+
+
+def moved(values: ControlValues, **params: object) -> ControlValues:
+    return values.having(replace(values.chosen, params={**values.chosen.params, **params}))
+
+
+def test_an_answer_is_of_what_was_asked(ask, values, services) -> None:
+    dragged = moved(values, scale=0.5)
+    found = ask(sent(dragged, services))
+    assert found["notice"] == "" and "λ = 0.5" in found["formula"]
+    assert json.loads(found["heatmap"])["stamp"] == to_recipe(dragged).key()
+    assert json.loads(found["link"])["query"] == "v=1&scale=0.5"
+    assert json.loads(found["link"])["scored"] == to_recipe(dragged).key()
+
+
+def test_only_what_moves_is_sent(ask, values, services) -> None:
+    ask(sent(moved(values, scale=0.51), services))
+    found = ask(sent(moved(values, scale=0.53), services, "v=1&scale=0.51"))
+    assert set(found) == {
+        "notice", "formula", "effect", "live", "heatmap", "magnitudes", "who_won", "link",
+    }  # fmt: skip
+    sizes = json.loads(found["magnitudes"])
+    assert "data" not in sizes and "layout" not in sizes and sizes["patch"]
+    assert sum(map(len, found.values())) < 20_000
+    same = ask(sent(moved(values, scale=0.53), services, "v=1&scale=0.53"))
+    assert same == {"notice": ""}
+
+
+def test_scores_are_marked_as_of_others_once(ask, values, services) -> None:
+    left = ask(sent(moved(values, scale=0.51), services))
+    assert "me-stale" in left["verdict"] and "scores" in left
+    further = ask(sent(moved(values, scale=0.52), services, "v=1&scale=0.51"))
+    assert "verdict" not in further and "scores" not in further
+
+
+def test_a_cell_that_is_open_follows(ask, values, services) -> None:
+    ties = moved(replace(values, method="ties"), density=0.3)
+    query = "v=1&method=ties&density=0.2&cell=L1+up"
+    found = ask(sent(ties, services, query))
+    assert {"cell", "curves", "twelve"} <= set(found)
+    assert len(json.loads(found["twelve"])["rows"]) == 12
+
+
+def test_the_same_question_has_the_same_answer(ask, values, services) -> None:
+    question = sent(moved(values, scale=0.7), services)
+    first = ask(question)
+    ask(sent(moved(values, scale=0.2), services, owner="u" * 24))
+    again = ask(question)
+    assert {n: first[n] for n in ("heatmap", "effect", "link")} == {
+        n: again[n] for n in ("heatmap", "effect", "link")
+    }
+
+
+def test_gradio_may_wrap_the_question_in_a_list(ask, values, services) -> None:
+    question = sent(moved(values, scale=0.5), services)
+    assert ask([question])["heatmap"] == ask(question)["heatmap"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [None, 3, "", [], [1, 2], {}, {"query": "v=1"}, [{"query": 3}], "x" * 10_000],
+)
+def test_what_the_page_never_sends_is_refused_in_words(ask, question: object) -> None:
+    found = ask(question)
+    assert found["notice"].startswith("The page sent settings that cannot be read.")
+    assert found["effect"] == LAST_PICTURE
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weights": [None] * 5}, "weight is empty; it must be a number"),
+        ({"weights": ["1"] * 5}, "weight is '1'; it must be a number"),
+        ({"weights": [[1]] * 5}, "it must be a number"),
+        ({"on": [False] * 5}, "No expert is chosen. Pick at least one."),
+        ({"on": [1, "yes", None, {}, []]}, "No expert is chosen."),
+        ({"seed": "x", "panel": "dare"}, "cannot be read"),
+        ({"on": [True] * 99, "weights": [1] * 99}, "cannot be read"),
+        ({"on": [True] * 5, "weights": [1] * 4}, "cannot be read"),
+        ({"query": "v=1&" * 2000}, "cannot be read"),
+        ({"panel": "[" * 5000}, "cannot be read"),
+        ({"scored": None}, "cannot be read"),
+    ],
+    ids=str,
+)
+def test_wrong_values_are_named(ask, values, services, change: dict[str, Any], said: str) -> None:
+    found = ask(sent(moved(values, scale=0.5), services, **change))
+    assert said in found["notice"] and set(found) == {"notice", "effect"}
+
+
+@pytest.mark.parametrize("owner", [None, 7, "x", "<b>", {"a": 1}])
+def test_a_strange_owner_sees_nobody_elses_runs(ask, values, services, owner: object) -> None:
+    found = ask(sent(moved(values, scale=0.5), services, owner=owner))
+    assert found["notice"] == "" and json.loads(found["link"])["owner"] != owner
+
+
+@pytest.mark.parametrize(
+    "query", ["", "%", "set=none&method=none&density=7", "pin.set=../..", "&&="]
+)
+def test_a_damaged_query_is_no_obstacle(ask, values, services, query: str) -> None:
+    dragged = moved(values, scale=0.5)
+    found = ask(sent(dragged, services, query))
+    assert json.loads(found["heatmap"])["stamp"] == to_recipe(dragged).key()
+
+
+def test_a_bug_is_an_apology_with_the_traceback_in_the_log(
+    values, services, caplog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    tick = ticker(services, Presenter(services, starts(services)), starts(services))
+    monkeypatch.setattr(Services, "check", broken)
+    found = json.loads(tick(sent(values, services)))
+    assert found == {"notice": APOLOGY, "effect": LAST_PICTURE}
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+def test_the_page_has_a_name_for_every_panel_that_an_answer_may_hold(built) -> None:
+    page: Page = built[1]
+    for name in ("formula", "effect", "live", "verdict", "scores", "heatmap", "magnitudes",
+                 "who_won", "cell", "curves", "twelve", "runs", "link"):  # fmt: skip
+        assert getattr(page, name).props["panel"] == name
