@@ -14,7 +14,9 @@ from ui.components.method_chooser import MethodChooser
 from ui.components.notice import Notice
 from ui.components.param_panel import ParamPanel
 from ui.components.plot_host import PlotHost
+from ui.components.recipe_line import RecipeLine
 from ui.components.runlist import RunList
+from ui.components.section_links import SectionLinks
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
@@ -23,10 +25,11 @@ from ui.link import decode
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
 from ui.scene import Scene, starts
-from ui.sections import results_column
+from ui.sections import read_fold, results_column
 from ui.services import Services
 from ui.settings import ControlValues
 from ui.views.chooser import chooser_value
+from ui.views.glossary import RECIPE
 from ui.views.magnitudes import expert_names
 from ui.views.panel import panel_value
 
@@ -51,7 +54,7 @@ class Page:
     link: LinkBar
     formula: gr.HTML
     effect: gr.HTML
-    live: gr.HTML
+    live: RecipeLine
     verdict: gr.HTML
     scores: PlotHost
     units: gr.Radio
@@ -87,6 +90,10 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
     scene = Scene(services, state, recipe, services.runs.get("", services.first()))
     shown = panel_values(presenter, scene, None, settled=True)
     gr.HTML(_HEADER, elem_classes="me-header")
+    with gr.Row(elem_classes="me-strip"):
+        SectionLinks(elem_id="sections")
+        link = LinkBar(shown["link"], elem_id="link")
+    live = RecipeLine(shown["live"], elem_id="live")
     notice = Notice(elem_id="notice")
     hidden = {
         "state": gr.State(state),
@@ -100,14 +107,14 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
             recipe_column = _recipe_column(services, presenter, state.values, shown)
         with gr.Column(elem_classes="me-results", min_width=300, scale=1):
             results = results_column(shown)
-    return Page(notice=notice, **hidden, **recipe_column, **results)
+    return Page(notice=notice, link=link, live=live, **hidden, **recipe_column, **results)
 
 
 def _recipe_column(
     services: Services, presenter: Presenter, values: ControlValues, shown: Values
 ) -> dict[str, Any]:
     opened = services.sets[values.set]
-    gr.HTML("<h2>1 Which models?</h2>")
+    gr.HTML("<h2>1 Which models?</h2>", elem_classes="me-which")
     choices = [(s.card["label"], s.id) for s in services.sets.values()]
     set_choice = gr.Radio(
         choices, value=values.set, label="Set", info=presenter.set_line(opened), elem_id="set"
@@ -118,6 +125,7 @@ def _recipe_column(
         chooser_value(values.method, services.missing(opened.id)), elem_id="method"
     )
     formula = gr.HTML(shown["formula"], elem_classes="me-formula", elem_id="formula")
+    gr.HTML(read_fold("What the symbols mean", RECIPE), elem_classes="me-symbols")
     _how_hard(f"{values.method}-scale")
     panel = ParamPanel(panel_value(values, expert_names(opened.card)), elem_id="panel")
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
@@ -130,17 +138,15 @@ def _recipe_column(
         "controls": Controls(set_choice, rows, on, weights, chooser, panel, seed, seed_panel),
         "formula": formula,
         "draw": draw,
-        **_actions(presenter, shown),
+        **_actions(presenter),
     }
 
 
-def _actions(presenter: Presenter, shown: Values) -> dict[str, Any]:
+def _actions(presenter: Presenter) -> dict[str, Any]:
     with gr.Column(elem_classes="me-actions"):
-        live = gr.HTML(shown["live"], elem_id="live")
         with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
-        link = LinkBar(shown["link"], elem_id="link")
         job = JobLine(presenter.job(None), elem_id="job")
     with gr.Row(elem_classes="me-files"):
         open_recipe = gr.UploadButton(
@@ -149,7 +155,7 @@ def _actions(presenter: Presenter, shown: Values) -> dict[str, Any]:
         )  # fmt: skip
         save_recipe = gr.Button("Save recipe", size="sm", elem_id="save-recipe")
     return {
-        "live": live, "link": link, "go": go, "cancel": cancel, "job": job,
+        "go": go, "cancel": cancel, "job": job,
         "open_recipe": open_recipe, "save_recipe": save_recipe,
     }  # fmt: skip
 

@@ -11,10 +11,10 @@ _TEMPLATE = """<div class="me-bar" role="toolbar" aria-label="This experiment">
 <button type="button" data-action="pin" title="P">Pin this</button>
 <button type="button" data-action="swap" title="S">Swap with pinned</button>
 <button type="button" data-action="copy">Copy link</button>
-<details class="me-keys"><summary>Keys</summary>
+<details class="me-keys"><summary>Keys</summary><div class="me-pop">
 <p>P pins these settings or lets go of them, S swaps them with the pinned ones, Ctrl+Z undoes,
 Ctrl+Shift+Z does it again. In a chart the arrow keys move and Enter opens.</p>
-<label><input type="checkbox" checked> Single letters are shortcuts</label></details>
+<label><input type="checkbox" checked> Single letters are shortcuts</label></div></details>
 <p class="me-pinned" aria-live="polite"></p></div>"""
 
 
