@@ -130,7 +130,7 @@ function tableBeside(beside) {
 
 function region(table) {
   const box = make('div', '', 'region');
-  box.className = 'me-scroll';
+  box.className = 'me-region';
   box.tabIndex = 0;
   box.setAttribute('aria-label', table.caption.textContent);
   box.append(table);
