@@ -38,7 +38,7 @@ def test_sheets_that_gradio_splits_hold_no_comma_inside_a_selector(name: str) ->
 
 def test_every_symbol_of_the_first_methods_is_explained() -> None:
     words = " ".join(word for word, _ in glossary.RECIPE)
-    for symbol in ("θ", "θ₀", "τᵢ", "δ", "w", "λ", "d", "p"):
+    for symbol in ("θ", "θ₀", "τᵢ", "δ", "mᵢ", "w", "λ", "d", "p"):
         assert symbol in words.replace(",", "").split()
     assert set(glossary.SECTIONS) <= set(SECTIONS)
     terms = {word for said in glossary.SECTIONS.values() for word, _ in said}

@@ -5,6 +5,7 @@ Terms = tuple[tuple[str, str], ...]
 RECIPE: Terms = (
     ("θ, θ₀", "The weights of the merged model, and those of the base."),
     ("τᵢ, δ", "The task vector of an expert: its weights minus the base's. δ is one number of it."),
+    ("mᵢ", "A mask: 1 where a change is kept, 0 where it is thrown away."),
     ("w", "The weight of an expert: how loud it is."),
     ("λ", "Strength: how far to move from the base along the merged change. 0 is the base."),
     ("d", "Density: the share of each expert's changes that is kept, the largest first."),
