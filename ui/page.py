@@ -15,7 +15,9 @@ from ui.components.notice import Notice
 from ui.components.param_panel import ParamPanel
 from ui.components.plot_host import PlotHost
 from ui.components.prose import Prose
+from ui.components.recipe_line import RecipeLine
 from ui.components.runlist import RunList
+from ui.components.section_links import SectionLinks
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
@@ -24,11 +26,12 @@ from ui.link import decode
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
 from ui.scene import Scene, starts
-from ui.sections import results_column
+from ui.sections import read_fold, results_column
 from ui.services import Services
 from ui.settings import ControlValues
 from ui.ticks import ticker
 from ui.views.chooser import chooser_value
+from ui.views.glossary import RECIPE
 from ui.views.magnitudes import expert_names
 from ui.views.panel import panel_value
 
@@ -53,7 +56,7 @@ class Page:
     link: LinkBar
     formula: Prose
     effect: Prose
-    live: Prose
+    live: RecipeLine
     verdict: Prose
     scores: PlotHost
     units: gr.Radio
@@ -88,7 +91,12 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
     state = replace(state, scored=recipe.key())
     scene = Scene(services, state, recipe, services.runs.get("", services.first()))
     shown = panel_values(presenter, scene, None, settled=True)
+    tick = ticker(services, presenter, starts(services))
     gr.HTML(_HEADER, elem_classes="me-header")
+    with gr.Row(elem_classes="me-strip"):
+        SectionLinks(elem_id="sections")
+        link = LinkBar(shown["link"], "link", elem_id="link", server_functions=[tick])
+    live = RecipeLine(shown["live"], "live", elem_id="live")
     notice = Notice(elem_id="notice")
     hidden = {
         "state": gr.State(state),
@@ -102,14 +110,14 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
             recipe_column = _recipe_column(services, presenter, state.values, shown)
         with gr.Column(elem_classes="me-results", min_width=300, scale=1):
             results = results_column(shown)
-    return Page(notice=notice, **hidden, **recipe_column, **results)
+    return Page(notice=notice, link=link, live=live, **hidden, **recipe_column, **results)
 
 
 def _recipe_column(
     services: Services, presenter: Presenter, values: ControlValues, shown: Values
 ) -> dict[str, Any]:
     opened = services.sets[values.set]
-    gr.HTML("<h2>1 Which models?</h2>")
+    gr.HTML("<h2>1 Which models?</h2>", elem_classes="me-which")
     choices = [(s.card["label"], s.id) for s in services.sets.values()]
     set_choice = gr.Radio(
         choices, value=values.set, label="Set", info=presenter.set_line(opened), elem_id="set"
@@ -120,6 +128,7 @@ def _recipe_column(
         chooser_value(values.method, services.missing(opened.id)), elem_id="method"
     )
     formula = Prose(shown["formula"], "formula", elem_classes="me-formula", elem_id="formula")
+    gr.HTML(read_fold("What the symbols mean", RECIPE), elem_classes="me-symbols")
     _how_hard(f"{values.method}-scale")
     panel = ParamPanel(panel_value(values, expert_names(opened.card)), elem_id="panel")
     with gr.Row(visible=False, elem_classes="me-seed") as seed_panel:
@@ -132,18 +141,15 @@ def _recipe_column(
         "controls": Controls(set_choice, rows, on, weights, chooser, panel, seed, seed_panel),
         "formula": formula,
         "draw": draw,
-        **_actions(services, presenter, shown),
+        **_actions(presenter),
     }
 
 
-def _actions(services: Services, presenter: Presenter, shown: Values) -> dict[str, Any]:
-    tick = ticker(services, presenter, starts(services))
+def _actions(presenter: Presenter) -> dict[str, Any]:
     with gr.Column(elem_classes="me-actions"):
-        live = Prose(shown["live"], "live", elem_id="live")
         with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge and evaluate", variant="primary", elem_id="go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
-        link = LinkBar(shown["link"], "link", elem_id="link", server_functions=[tick])
         job = JobLine(presenter.job(None), elem_id="job")
     with gr.Row(elem_classes="me-files"):
         open_recipe = gr.UploadButton(
@@ -152,7 +158,7 @@ def _actions(services: Services, presenter: Presenter, shown: Values) -> dict[st
         )  # fmt: skip
         save_recipe = gr.Button("Save recipe", size="sm", elem_id="save-recipe")
     return {
-        "live": live, "link": link, "go": go, "cancel": cancel, "job": job,
+        "go": go, "cancel": cancel, "job": job,
         "open_recipe": open_recipe, "save_recipe": save_recipe,
     }  # fmt: skip
 

@@ -81,9 +81,9 @@ class Presenter:
         """Return what a recipe does to the weights, as HTML."""
         return f"<p>{_prose(weights_sentence(scene.recipe, scene.preview))}</p>"
 
-    def live(self, scene: Scene) -> str:
-        """Return the same in a few words, for narrow pages where the charts are far away."""
-        return f'<p class="me-live">{_prose(live_line(scene.preview))}</p>'
+    def live(self, scene: Scene) -> dict[str, str]:
+        """Return the recipe and what it does in a few words, for narrow pages."""
+        return {"recipe": settings_line(scene.recipe), "figures": live_line(scene.preview)}
 
     def verdict(self, scene: Scene) -> str:
         """Return the verdict on a run, as HTML; stale when the sliders have left it."""

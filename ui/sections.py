@@ -1,5 +1,6 @@
 """The results, section by section: a question, a verdict, a picture, its numbers."""
 
+import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,18 +9,25 @@ import gradio as gr
 
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.kinds import KindChooser
+from ui.components.no_experts import NoExperts
 from ui.components.plot_host import PlotHost
 from ui.components.prose import Prose
 from ui.components.runlist import RunList
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
+from ui.views.glossary import SECTIONS, Terms
 
+_INVITE = (
+    "<p>Open a cell (click it, or Enter on it) to see its tensor: who agrees there, twelve of its "
+    "weights on their way through the merge, and how large its changes are.</p>"
+)
 UNITS = [("Share of the own expert", "share"), ("Accuracy", "accuracy")]
 
 
 def results_column(shown: dict[str, Any]) -> dict[str, Any]:
     """Draw all sections with their first values; return their components by name."""
+    NoExperts(elem_id="no-experts")
     return {
         **_scores(shown),
         **_conflict(shown),
@@ -37,14 +45,20 @@ def _section(name: str, question: str) -> Iterator[None]:
     with gr.Column(elem_classes="me-section", elem_id=f"section-{name}"):
         gr.HTML(f"<h2>{question}</h2>")
         yield
+        if name in SECTIONS:
+            gr.HTML(read_fold("How to read this", SECTIONS[name]))
+
+
+def read_fold(title: str, terms: Terms) -> str:
+    """Return words and what they mean as a fold, as HTML."""
+    rows = (f"<dt>{html.escape(word)}</dt><dd>{html.escape(said)}</dd>" for word, said in terms)
+    return f'<details class="me-read"><summary>{title}</summary><dl>{"".join(rows)}</dl></details>'
 
 
 def _scores(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("scores", "Did it keep the skills?"):
         verdict = Prose(shown["verdict"], "verdict", elem_classes="me-verdict", elem_id="verdict")
-        units = gr.Radio(
-            UNITS, value="share", label="Scores as", elem_id="units", elem_classes="me-choice"
-        )
+        units = gr.Radio(UNITS, value="share", label="Scores as", elem_id="units")
         scores = PlotHost(shown["scores"], "scores", elem_id="scores")
         with gr.Row(elem_classes="me-files"):
             save_model = gr.Button("Download the scored model", size="sm", elem_id="save-model")
@@ -59,6 +73,7 @@ def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("conflict", "Where do they disagree?"):
         effect = Prose(shown["effect"], "effect", elem_classes="me-verdict", elem_id="effect")
         heatmap = ConflictHeatmap(shown["heatmap"], "heatmap", elem_id="heatmap")
+        gr.HTML(_INVITE, elem_classes="me-invite")
         with gr.Column(elem_classes="me-cell", elem_id="opened"):
             cell = PlotHost(shown["cell"], "cell", elem_id="cell")
             twelve = TwelveWeights(shown["twelve"], "twelve", elem_id="twelve")

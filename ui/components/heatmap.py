@@ -22,7 +22,8 @@ CHOICES = """<div class="me-heat-view">
 <label><input type="radio" name="me-heat-side" value="difference">Difference</label></fieldset>
 </div>"""
 TOOLS = """<div class="me-tools">
-<details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div></details>
+<details class="me-numbers"><summary>Numbers</summary>
+<div class="me-table" role="region" aria-label="Numbers" tabindex="0"></div></details>
 <button type="button" class="me-quiet me-copy">Copy data</button>
 <button type="button" class="me-quiet me-heat-csv">Save CSV</button>
 <button type="button" class="me-quiet me-heat-image">Save image</button></div>"""

@@ -6,7 +6,8 @@ COPIES = """<button type="button" class="me-quiet me-copy">Copy data</button>
 <button type="button" class="me-quiet me-csv">Save CSV</button>"""
 TABLE_TOOLS = f'<div class="me-tools">{COPIES}</div>'
 FIGURE_TOOLS = f"""<div class="me-tools">
-<details class="me-numbers"><summary>Numbers</summary><div class="me-table"></div></details>
+<details class="me-numbers"><summary>Numbers</summary>
+<div class="me-table" role="region" aria-label="Numbers" tabindex="0"></div></details>
 {COPIES}{{more}}</div>"""
 SAVE = '<button type="button" class="me-quiet me-save">Save image</button>'
 

@@ -128,11 +128,20 @@ function tableBeside(beside) {
   return table;
 }
 
+function region(table) {
+  const box = make('div', '', 'region');
+  box.className = 'me-region';
+  box.tabIndex = 0;
+  box.setAttribute('aria-label', table.caption.textContent);
+  box.append(table);
+  return box;
+}
+
 function compared(beside) {
   const section = make('section');
   section.className = 'me-beside';
   section.append(make('h3', 'Side by side: what differs'), make('p', beside.sentence));
-  if (beside.names.length > 1) section.append(tableBeside(beside));
+  if (beside.names.length > 1) section.append(region(tableBeside(beside)));
   return section;
 }
 
@@ -191,7 +200,7 @@ function draw() {
   const was = held();
   const { rows } = value;
   const none = 'No runs yet. Merge and evaluate, and each result stays here.';
-  const parts = [rows.length ? tableOfRuns(rows) : make('p', none), tools()];
+  const parts = [rows.length ? region(tableOfRuns(rows)) : make('p', none), tools()];
   if (value.beside) parts.push(compared(value.beside));
   host.replaceChildren(...parts);
   if (renaming) host.querySelector('input[type=text]')?.select();

@@ -1,0 +1,29 @@
+const part = (selector) => element.querySelector(selector);
+const column = () => document.querySelector('.me-recipe');
+
+function draw() {
+  const value = valueNow();
+  if (!value || !part('.me-line')) return;
+  part('.me-line-recipe').textContent = value.recipe;
+  part('.me-live').textContent = value.figures;
+}
+
+function fold(folded) {
+  column().classList.toggle('is-folded', folded);
+  part('.me-fold').setAttribute('aria-expanded', String(!folded));
+}
+
+// From further down the page the line leads back to the recipe; beside it, it folds it.
+function press() {
+  const folded = column().classList.contains('is-folded');
+  const below = part('.me-line').getBoundingClientRect().bottom;
+  const passed = !folded && column().getBoundingClientRect().top < below - 60;
+  fold(!folded && !passed);
+  if (folded || passed) column().scrollIntoView();
+}
+
+element.addEventListener('click', ({ target }) => {
+  if (target.closest('.me-fold')) press();
+});
+onValue(draw);
+draw();

@@ -1,0 +1,43 @@
+// Charts get their height after the page is there: an address with a section leads to it until the
+// visitor moves or everything has found its place.
+const PATIENCE = 4000;
+const MOVES = ['wheel', 'touchstart', 'keydown', 'pointerdown'];
+
+function asked() {
+  return location.hash.startsWith('#section-') ? document.getElementById(location.hash.slice(1)) : null;
+}
+
+function followAddress() {
+  if (!location.hash.startsWith('#section-')) return;
+  const sizes = new ResizeObserver(() => asked()?.scrollIntoView());
+  const stop = () => {
+    sizes.disconnect();
+    MOVES.forEach((name) => removeEventListener(name, stop));
+  };
+  sizes.observe(document.body);
+  MOVES.forEach((name) => addEventListener(name, stop, { passive: true }));
+  setTimeout(stop, PATIENCE);
+}
+
+function mark(name) {
+  element.querySelectorAll('a').forEach((link) => {
+    if (link.hash === `#${name}`) link.setAttribute('aria-current', 'true');
+    else link.removeAttribute('aria-current');
+  });
+}
+
+function watchSections(tries) {
+  const sections = document.querySelectorAll('.me-section');
+  if (!sections.length) {
+    if (tries) setTimeout(() => watchSections(tries - 1), 100);
+    return;
+  }
+  const seen = new IntersectionObserver((entries) => {
+    const now = entries.find((entry) => entry.isIntersecting);
+    if (now) mark(now.target.id);
+  }, { rootMargin: '-25% 0px -70% 0px' });
+  sections.forEach((section) => seen.observe(section));
+}
+
+followAddress();
+watchSections(50);
