@@ -107,6 +107,7 @@ function draw() {
   scroll.hidden = !some;
   part('.me-tools').hidden = !some;
   scroll.replaceChildren(...(some ? [tableOfWeights(value)] : []));
+  box.dataset.stamp = value.stamp ?? '';
 }
 
 watch('value', draw);
