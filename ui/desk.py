@@ -110,7 +110,9 @@ class Desk:
         """A button of the bar was pressed, or the sliders came to rest."""
         action = sent(event, "action")
         if action == "settled":
-            return self.change(state, owner, state, settled=True)
+            updates = self.change(state, owner, state, settled=True)
+            # An undo may have come and gone meanwhile: its state must stay.
+            return {part: value for part, value in updates.items() if part is not self.page.state}
         if action == "pin":
             recipe = state.recipe()
             same = state.pinned is not None and state.pinned.key() == recipe.key()
