@@ -77,7 +77,7 @@ def _wire_looks(page: Page, desk: Desk) -> None:
         told(page.notice, desk.act, clear=False),
         [*inputs, *page.controls.inputs()],
         [*_panels(page), *page.controls.outputs()],
-        trigger_mode="multiple",
+        trigger_mode="always_last",  # an undo waits for what came to rest before it
         **_live(page),
     )
     gr.on(

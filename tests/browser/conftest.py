@@ -16,6 +16,7 @@ from ui.app import build_app, launch_options
 from ui.services import Services
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+expect.set_options(timeout=15_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -77,10 +78,10 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """One browser profile with one page; any console error is kept."""
 
-    def __init__(self, browser: Browser, url: str, **options: object) -> None:
+    def __init__(self, browser: Browser, url: str, query: str = "", **options: object) -> None:
         options = {"viewport": {"width": 1440, "height": 1500}, **options}
         self.context: BrowserContext = browser.new_context(**options)
-        self.url, self.errors = url, []
+        self.url, self.errors = f"{url}?{query}" if query else url, []
         self.page = self.open()
 
     def open(self) -> Page:
@@ -101,6 +102,27 @@ def ready(page: Page) -> None:
 
 def stamp(page: Page) -> str:
     return page.locator("#heatmap canvas").get_attribute("data-stamp") or ""
+
+
+def slide(page: Page, selector: str, value: float) -> None:
+    """Set a slider and wait until the heatmap is of the new recipe."""
+    before = stamp(page)
+    page.locator(f"{selector} input[type=range]").fill(str(value))
+    expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
+
+
+def merge(page: Page, runs: int) -> None:
+    """Merge and evaluate, and wait until the list has that many runs."""
+    page.locator("#go").click()
+    expect(page.locator("#runs tbody tr[data-key]")).to_have_count(runs, timeout=30_000)
+
+
+def choose(page: Page, name: str, method: str) -> None:
+    """Choose one of the methods at hand and wait for its heatmap."""
+    before = stamp(page)
+    page.get_by_label(name, exact=True).check()
+    expect(page.locator(f"#panel-{method}")).to_be_visible()
+    expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
 
 
 def press(page: Page, selector: str, key: str, times: int = 1) -> None:
