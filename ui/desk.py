@@ -122,8 +122,9 @@ class Desk:
             raise MergeError("The page asked for something unknown. Reload the page.")
         return self.change(before, owner, after, settled=True) | self.write(after.values)
 
-    def look(self, event: gr.EventData, state: AppState, owner: Any) -> Updates:
+    def look(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
         """Something else is looked at: another part of the heatmap, a cell, other tensors."""
+        after = self.caught_up(state, values)
         allowed = {"part": PARTS, "side": SIDES}
         asked = {name: sent(event, name) for name in allowed}
         changes = {n: str(w) for n, w in asked.items() if w in allowed[n]}
@@ -131,13 +132,28 @@ class Desk:
             changes["cell"] = _cell(sent(event, "layer"), sent(event, "module"))
         if sent(event, "action") == "kind":
             changes["kind"] = str(sent(event, "kind"))[:LONGEST_WORD]
-        return self.change(state, owner, state.look(**changes))
+        return self.change(state, owner, after.look(**changes))
 
-    def choose_units(self, state: AppState, owner: Any, units: Any) -> Updates:
+    def choose_units(self, state: AppState, owner: Any, units: Any, *values: Any) -> Updates:
         """Scores are to be told in other units."""
         if units not in UNITS:
             raise MergeError("The page asked for something unknown. Reload the page.")
-        return self.change(state, owner, state.look(units=units))
+        after = self.caught_up(state, values)
+        return self.change(state, owner, after.look(units=units))
+
+    def caught_up(self, state: AppState, values: Sequence[Any]) -> AppState:
+        """Return the state as the controls are; without what they hold while that is no recipe.
+
+        While a slider moves only ticks know where it is: whatever else is touched asks here first.
+        """
+        if not values:
+            return state
+        try:
+            after = state.patch(self.read(values))
+            self.services.check(after.recipe())
+        except MergeError:
+            return state
+        return after
 
     def read(self, values: Sequence[Any]) -> ControlValues:
         """Return what the controls hold."""

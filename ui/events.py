@@ -71,11 +71,12 @@ def _wire_settings(page: Page, desk: Desk) -> None:
 
 
 def _wire_looks(page: Page, desk: Desk) -> None:
-    inputs = [page.state, page.owner]
+    held = page.controls.inputs()
+    inputs = [page.state, page.owner, *held]
     gr.on(
         [page.link.select],
         told(page.notice, desk.act, clear=False),
-        [*inputs, *page.controls.inputs()],
+        inputs,
         [*_panels(page), *page.controls.outputs()],
         trigger_mode="always_last",  # an undo waits for what came to rest before it
         **_live(page),
@@ -90,7 +91,7 @@ def _wire_looks(page: Page, desk: Desk) -> None:
     )
     page.units.input(
         told(page.notice, desk.choose_units),
-        [*inputs, page.units],
+        [page.state, page.owner, page.units, *held],
         _panels(page, settled=False),
         trigger_mode="always_last",
         **_live(page),
@@ -112,7 +113,7 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
     )
     page.runs.select(
         told(page.notice, runs.touch),
-        [page.state, page.owner],
+        inputs,
         [*everything, page.file],
         trigger_mode="multiple",
         **_live(page),
@@ -139,7 +140,7 @@ def _wire_files(page: Page, runs: RunsDesk) -> None:
     nothing = {page.file: None}
     save = page.save_recipe.click(
         told(page.notice, runs.save_recipe, nothing),
-        [page.state],
+        page.controls.inputs(),
         [page.notice, page.file],
         **_live(page),
     )

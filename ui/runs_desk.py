@@ -16,6 +16,7 @@ from ui.panels import values as panel_values
 from ui.runbook import RunList, check_name, now
 from ui.saved import read_runs, write_runs
 from ui.scene import starts, token_of
+from ui.settings import to_recipe
 from ui.state import AppState
 from ui.views.compare import MOST
 
@@ -87,13 +88,14 @@ class RunsDesk:
             updates |= self._job(snapshot)
         return updates
 
-    def touch(self, event: gr.EventData, state: AppState, owner: Any) -> Updates:
+    def touch(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
         """Something was done with the runs of the list."""
         desk, token, action = self._desk, token_of(owner), sent(event, "action")
+        before, state = state, self._desk.caught_up(state, values)
         listed = self._services.runs.get(token, self._services.first())
         if action == "compare":
             keys = _words(sent(event, "keys"))
-            return desk.change(state, token, replace(state, compared=keys[:MOST]))
+            return desk.change(before, token, replace(state, compared=keys[:MOST]))
         if action == "import":
             return self._imported(state, token, listed, sent(event, "text"))
         if action == "export":
@@ -105,7 +107,7 @@ class RunsDesk:
         if action == "pin":
             pinned = state.pinned is not None and state.pinned.key() == run.key
             after = state.pin(None if pinned else run.record.recipe)
-            return desk.change(state, token, after, settled=True)
+            return desk.change(before, token, after, settled=True)
         if action == "show":
             return self.restored(state, token, run.record.recipe)
         if action == "rename":
@@ -128,9 +130,9 @@ class RunsDesk:
         recipe = self._services.sets[recipe.set or ""].in_own_type(recipe)
         return self.restored(state, owner, recipe)
 
-    def save_recipe(self, state: AppState) -> Updates:
-        """Hand out the recipe as YAML."""
-        recipe = state.recipe()
+    def save_recipe(self, *values: Any) -> Updates:
+        """Hand out the recipe of the controls as YAML."""
+        recipe = to_recipe(self._desk.read(values))
         settings = recipe.settings()
         active = {p.name: settings.common[p.name] for p in recipe.spec.active(settings)}
         text = write_recipe(recipe.patched(params=active))

@@ -4,10 +4,16 @@ from typing import Any
 
 import gradio as gr
 
+_TEMPLATE = '<div class="me-prose"></div>'
 _SCRIPT = """
+const draw = () => { element.querySelector('.me-prose').innerHTML = props.value ?? ''; };
 document.addEventListener('me-board', ({ detail }) => {
-  if (element.isConnected && Object.hasOwn(detail, props.panel)) props.value = detail[props.panel];
+  if (!element.isConnected || !Object.hasOwn(detail, props.panel)) return;
+  props.value = detail[props.panel];
+  draw();
 });
+watch('value', draw);
+draw();
 """
 
 
@@ -16,6 +22,7 @@ class Prose(gr.HTML):
 
     def __init__(self, value: str = "", panel: str = "", **kwargs: Any) -> None:
         """Show a text that is HTML already."""
+        kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _SCRIPT)
         super().__init__(value, panel=panel, **kwargs)
 
