@@ -77,10 +77,10 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """One browser profile with one page; any console error is kept."""
 
-    def __init__(self, browser: Browser, url: str, **options: object) -> None:
+    def __init__(self, browser: Browser, url: str, query: str = "", **options: object) -> None:
         options = {"viewport": {"width": 1440, "height": 1500}, **options}
         self.context: BrowserContext = browser.new_context(**options)
-        self.url, self.errors = url, []
+        self.url, self.errors = f"{url}?{query}" if query else url, []
         self.page = self.open()
 
     def open(self) -> Page:
