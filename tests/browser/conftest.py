@@ -16,6 +16,7 @@ from ui.app import build_app, launch_options
 from ui.services import Services
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+expect.set_options(timeout=15_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
