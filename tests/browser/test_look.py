@@ -1,14 +1,20 @@
 """Widths, themes and the keyboard."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 
-@pytest.mark.parametrize("width", [1440, 820, 390])
+@pytest.mark.parametrize("width", [2560, 1440, 1100, 820, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_the_page(visit, width: int, scheme: str) -> None:
     page = visit(viewport={"width": width, "height": 1000}, color_scheme=scheme).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.querySelectorAll('.me-results details').forEach((d) => d.open = true)")
+    expect(page.locator("#scores .me-table table")).to_be_visible()
+    frame = "(({ scrollWidth: all, clientWidth: seen }) => all - seen)"
+    assert page.evaluate(f"{frame}(document.querySelector('.gradio-container'))") == 0
     box = page.locator("#heatmap canvas").bounding_box()
     assert box is not None and box["width"] > 0.6 * min(width, 900)
     assert page.evaluate("document.body.classList.contains('dark')") is (scheme == "dark")
@@ -67,3 +73,72 @@ def test_focus_is_visible(visit, place: str) -> None:
     page.keyboard.press("Shift+Tab" if place.startswith("#on") else "Tab")
     expect(page.locator(place)).to_be_focused()
     expect(page.locator(place)).to_have_css("outline-style", "solid")
+
+
+def test_lines_stay_inside_their_axes_when_the_address_changes(visit) -> None:
+    page = visit().page
+    clips = page.locator("#magnitudes .me-plot [clip-path]")
+    expect(clips.first).to_have_attribute("clip-path", re.compile(r"^url\(#clip"))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_link_leads_to_its_section(visit, width: int) -> None:
+    page = visit(viewport={"width": width, "height": 900}).page
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Winners").click()
+    heading = page.get_by_role("heading", name="Who won?")
+    expect(heading).to_be_in_viewport()
+    page.wait_for_function(
+        "document.querySelector('.me-jump [aria-current]')?.textContent === 'Winners'"
+    )
+    assert page.url.endswith("#section-winners")
+
+
+def test_an_address_with_a_section_opens_there(visit) -> None:
+    page = visit(query="v=1&method=ties#section-dialects").page
+    expect(page.locator("#section-dialects h2")).to_be_in_viewport()
+
+
+def test_on_a_phone_the_recipe_folds_into_one_line(visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844}).page
+    line = page.locator("#live .me-fold")
+    expect(line).to_contain_text("Task arithmetic · λ 1 · 5 experts")
+    line.click()
+    expect(line).to_have_attribute("aria-expanded", "false")
+    expect(page.locator("#set")).to_be_hidden()
+    expect(page.locator("#go")).to_be_in_viewport()
+    page.evaluate("scrollTo(0, 1500)")
+    line.click()
+    expect(line).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("#set")).to_be_in_viewport()
+
+
+def test_without_experts_a_button_brings_two_back(visit) -> None:
+    page = visit().page
+    for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
+        page.locator(f"#on-{name} input").uncheck()
+    expect(page.locator("#no-experts")).to_contain_text("Pick at least one expert.")
+    page.get_by_role("button", name="Use A and B").click()
+    expect(page.locator("#on-digits input")).to_be_checked()
+    expect(page.locator("#on-fashion input")).to_be_checked()
+    expect(page.locator("#no-experts")).to_be_hidden()
+    expect(page.locator("#notice .me-notice-box")).to_be_hidden()
+
+
+def test_a_link_can_leave_parts_out(visit) -> None:
+    page = visit(query="v=1&method=dare&hide=set,seed,runs,conflict").page
+    for left_out in ("#set", ".me-seed", "#section-runs", "#section-conflict"):
+        expect(page.locator(left_out)).to_be_hidden()
+    expect(page.locator(".me-jump a:visible")).to_have_text(
+        ["Skills", "Sizes", "Agreement", "Winners", "Dialects"]
+    )
+    expect(page.locator("#dare-scale")).to_be_visible()
+
+
+def test_no_room_is_kept_for_a_cell_that_is_not_open(visit) -> None:
+    page = visit().page
+    expect(page.locator("#opened")).to_be_hidden()
+    expect(page.locator(".me-invite p")).to_contain_text("Open a cell")
+    page.locator("#heatmap canvas").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#opened")).to_be_visible()
+    expect(page.locator(".me-invite p")).to_be_hidden()

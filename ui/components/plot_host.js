@@ -1,4 +1,7 @@
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
+// Without a base: plotly would name its clips by the page's address, which changes with every slider.
+const CONFIG = {
+  displayModeBar: false, responsive: false, doubleClick: false, showTips: false, _baseUrl: '',
+};
 const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 const NARROW = 480;
 const PAUSE = 100;
