@@ -2,6 +2,7 @@ const COLUMNS = ['Compare', 'Run', 'Settings', 'Kept, mean (95 %)', 'Worst task'
 const MOST_COMPARED = 4;
 let renaming = null;
 let doomed = null;
+let drawing = false; // what is taken away loses the focus, which then means nothing
 
 function make(tag, text, role) {
   const node = document.createElement(tag);
@@ -193,9 +194,18 @@ function draw() {
   const none = 'No runs yet. Merge and evaluate, and each result stays here.';
   const parts = [rows.length ? tableOfRuns(rows) : make('p', none), tools()];
   if (value.beside) parts.push(compared(value.beside));
+  const typed = host.querySelector('input[type=text]')?.value;
+  drawing = true;
   host.replaceChildren(...parts);
-  if (renaming) host.querySelector('input[type=text]')?.select();
+  drawing = false;
+  if (renaming) typeOn(host.querySelector('input[type=text]'), typed);
   else if (was) focusAgain(host, was);
+}
+
+function typeOn(field, typed) {
+  if (!field) return;
+  if (typed === undefined) field.select();
+  else Object.assign(field, { value: typed }).focus();
 }
 
 function finishRenaming(field, keep) {
@@ -250,6 +260,7 @@ element.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') finishRenaming(event.target, false);
 });
 element.addEventListener('focusout', (event) => {
+  if (drawing) return;
   if (event.target.type === 'text' && renaming === event.target.dataset.key) {
     finishRenaming(event.target, true);
   } else if (doomed && event.target.dataset.action === 'delete') {
