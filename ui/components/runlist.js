@@ -47,7 +47,10 @@ function addTick(row, run, ticked) {
   box.disabled = !run.compared && ticked >= MOST_COMPARED;
   box.dataset.key = run.key;
   box.setAttribute('aria-label', `Compare ${run.name}`);
-  addCell(row, 0, '').append(box);
+  const label = make('label');
+  label.className = 'me-tick';
+  label.append(box);
+  addCell(row, 0, '').append(label);
 }
 
 function nameField(run) {
