@@ -111,13 +111,14 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
     page.cancel.click(
         told(page.notice, runs.cancel), [page.owner], [page.notice, *_job(page)], **_live(page)
     )
-    page.runs.select(
-        told(page.notice, runs.touch),
+    touched = page.runs.select(
+        told(page.notice, runs.touch, {page.file: None}),
         inputs,
         [*everything, page.file],
         trigger_mode="multiple",
         **_live(page),
     )
+    touched.then(None, [page.file], None, js=FETCH)
 
 
 def wire_load(demo: gr.Blocks, page: Page, runs: RunsDesk) -> None:

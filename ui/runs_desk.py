@@ -69,7 +69,7 @@ class RunsDesk:
         token = token_of(owner)
         problems = self._bring_back(token, saved)
         state, unread = decode(str(request.query_params), starts(services))
-        notices = [*problems, *(f"Not all of the link could be used. {line}" for line in unread)]
+        notices = [*problems, *(["Not all of the link could be used:"] if unread else []), *unread]
         state = replace(state, scored=state.recipe().key())
         try:
             scene = desk.scene(state, token)
@@ -89,7 +89,10 @@ class RunsDesk:
         return updates
 
     def touch(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
-        """Something was done with the runs of the list."""
+        """Something was done with the runs of the list; only an export leaves a file."""
+        return {self._page.file: None, **self._touched(event, state, owner, *values)}
+
+    def _touched(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
         desk, token, action = self._desk, token_of(owner), sent(event, "action")
         before, state = state, self._desk.caught_up(state, values)
         listed = self._services.runs.get(token, self._services.first())

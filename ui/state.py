@@ -68,20 +68,21 @@ class AppState:
         """
         return to_recipe(self.values)
 
-    def patch(self, values: ControlValues, at: float = 0.0) -> "AppState":
+    def patch(self, values: ControlValues, at: float | None = None) -> "AppState":
         """Return the state after controls were moved; moves of one drag are one step of undo.
 
         Args:
             values: What the controls hold now.
-            at: When, in seconds.
+            at: When, in seconds; None where it is no drag, but always a step of its own.
         """
         if values == self.values:
             return self
         control = moved(self.values, values)
         name, before = self.touched
-        dragging = control != "" and control == name and at - before < DRAG
+        dragging = at is not None and control != "" and control == name and at - before < DRAG
+        touched = ("", 0.0) if at is None else (control, at)
         past = self.past if dragging else (*self.past, self.values)[-STEPS:]
-        return replace(self, values=values, past=past, future=(), touched=(control, at))
+        return replace(self, values=values, past=past, future=(), touched=touched)
 
     def restore(self, recipe: Recipe, experts: tuple[str, ...]) -> "AppState":
         """Return the state with a recipe in the controls, as one step of undo.
@@ -95,7 +96,7 @@ class AppState:
         """
         fresh = from_recipe(recipe, default_values(recipe.set or "", experts))
         kept = {**self.values.methods, **fresh.methods}
-        return replace(self.patch(replace(fresh, methods=kept)), touched=("", 0.0))
+        return self.patch(replace(fresh, methods=kept))
 
     def undo(self) -> "AppState":
         """Return the state one step back; the same state at the beginning."""

@@ -1,5 +1,6 @@
 """For everyone: axe-core in three states and both themes, the keyboard alone, a phone, the dark."""
 
+import re
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def test_axe_finds_nothing_in_three_states(visit, site: Site, scheme: str) -> No
     assert violations(page) == []
     choose(page, "TIES", "ties")
     page.locator("#heatmap canvas").focus()
-    press_in_heatmap(page)
+    open_by_keys(page)
     expect(page.locator("#twelve tbody tr")).to_have_count(12)
     expect(page.locator("#heatmap .me-heat-sides")).to_be_visible()
     assert violations(page) == []
@@ -40,7 +41,123 @@ def test_axe_finds_nothing_in_three_states(visit, site: Site, scheme: str) -> No
     assert violations(page) == []
 
 
-def press_in_heatmap(page: Page) -> None:
+def open_by_keys(page: Page) -> None:
     """Open a cell by the keyboard."""
     for key in ("ArrowUp", "ArrowRight", "Enter"):
         page.keyboard.press(key)
+
+
+FOCUS = """() => {
+  const node = document.activeElement;
+  const shown = node.matches('input[type=radio]') ? node.closest('label') : node;
+  const box = shown.getBoundingClientRect();
+  return {
+    name: node.getAttribute('aria-label') ?? node.textContent.trim() ?? '',
+    id: node.closest('[id]')?.id ?? '',
+    outlined: getComputedStyle(shown).outlineStyle === 'solid',
+    inSight: box.width > 0 && box.bottom > 0 && box.top < innerHeight,
+  };
+}"""
+
+
+def tab_to(page: Page, wanted: str, most: int = 60) -> None:
+    """Press Tab until something is focused; every stop on the way has to be seen."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        here = page.evaluate(FOCUS)
+        assert here["outlined"] and here["inSight"], here
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", wanted):
+            return
+    raise AssertionError(f"{wanted} is not reached by {most} tabs; last: {here}")
+
+
+def test_by_keyboard_from_the_first_tab_to_a_merged_and_pinned_run(visit) -> None:
+    page = visit(viewport={"width": 1440, "height": 900}).page
+    tab_to(page, ".me-header a")
+    tab_to(page, "#on-digits input")
+    page.keyboard.press("Space")
+    expect(page.locator("#on-digits input")).not_to_be_checked()
+    tab_to(page, "#method input[type=radio]")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#panel-ties")).to_be_visible()
+    expect(page.get_by_label("TIES", exact=True)).to_be_focused()
+    tab_to(page, "#ties-density input[type=range]")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#formula")).to_contain_text("d = 0.21")
+    tab_to(page, "#go")
+    page.keyboard.press("Enter")
+    expect(page.locator("#runs tr[data-key]")).to_have_count(2, timeout=30_000)
+    expect(page.locator("#verdict")).to_contain_text("TIES of four experts")
+    tab_to(page, "#link [data-action=pin]")
+    page.keyboard.press("Enter")
+    expect(page.locator(".me-pinned")).to_have_text("These settings are pinned.")
+    expect(page.locator("#runs tr.is-pinned")).to_contain_text("Run 2")
+    tab_to(page, "#heatmap input[type=radio]")
+    tab_to(page, "#heatmap canvas")
+    open_by_keys(page)
+    expect(page.locator("#twelve tbody tr")).to_have_count(12)
+    tab_to(page, "#twelve .me-scroll")
+    tab_to(page, "#runs button[data-action=show]", most=80)
+
+
+def test_single_letters_pin_and_swap_unless_switched_off(visit) -> None:
+    page = visit().page
+    slide(page, "#task_arithmetic-scale", 0.4)
+    page.locator("#heatmap canvas").focus()
+    page.keyboard.press("s")
+    expect(page.locator("#task_arithmetic-scale input[type=number]")).to_have_value("1")
+    page.keyboard.press("p")
+    expect(page.locator(".me-pinned")).to_have_text("These settings are pinned.")
+    page.get_by_text("Keys", exact=True).click()
+    page.get_by_label("Single letters are shortcuts").uncheck()
+    page.locator("#heatmap canvas").focus()
+    page.keyboard.press("p")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#task_arithmetic-scale input[type=number]")).to_have_value("0.4")
+    expect(page.locator(".me-pinned")).to_contain_text("Pinned: Task arithmetic · λ 1")
+
+
+SMALL = """() => [...document.querySelectorAll('button, summary, input, canvas, a, [role=button]')]
+  .filter((node) => node.checkVisibility({ visibilityProperty: true })
+    && node.type !== 'file' && !node.closest('p'))
+  .map((node) => (node.matches('[type=radio], [type=checkbox]') ? node.closest('label') ?? node : node))
+  .map((node) => [node, node.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 1 && box.height > 0 && box.height < 43.5)
+  .map(([node, box]) => `${node.closest('[id]')?.id} ${node.tagName} ${node.className} `
+    + `${node.textContent.trim().slice(0, 20)} ${box.height}`)"""
+
+
+def test_on_a_phone_everything_fits_and_can_be_touched(visit) -> None:
+    page = visit(
+        viewport={"width": 390, "height": 844}, has_touch=True, query="method=ties&cell=L0+q"
+    ).page
+    expect(page.locator("#twelve tbody tr")).to_have_count(12)
+    page.locator("#panel summary").click()
+    plots = page.locator(".me-plot:visible")
+    for plot in plots.all():
+        expect(plot).to_have_attribute("data-drawn", "yes")
+        box = plot.bounding_box()
+        assert box is not None and 200 < box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(SMALL) == []
+    box = page.locator("#heatmap canvas").bounding_box()
+    assert box is not None and box["width"] > 300
+    page.locator("#heatmap canvas").tap(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    expect(page).not_to_have_url(re.compile(r"cell=L0\+q"))
+    expect(page).to_have_url(re.compile("cell="))
+    expect(page.locator("#twelve tbody tr")).to_have_count(12)
+
+
+def test_in_the_dark_every_chart_has_dark_colours(visit) -> None:
+    page = visit(color_scheme="dark", query="method=ties&cell=L0+q").page
+    expect(page.locator("#twelve tbody tr")).to_have_count(12)
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    for plot in page.locator(".me-plot:visible").all():
+        expect(plot).to_have_attribute("data-drawn", "yes")
+        colours = plot.evaluate("(host) => [host.layout.font.color, host.layout.paper_bgcolor]")
+        assert colours[0] == "#e7ebf0"
+        assert colours[1].replace(" ", "") == "rgba(0,0,0,0)"
+    corner = page.evaluate(
+        "getComputedStyle(document.querySelector('.me-results')).backgroundColor"
+    )
+    assert corner == "rgb(26, 31, 38)"

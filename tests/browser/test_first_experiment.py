@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from merging.evaluation import normalised
 from merging.recipe import parse_recipe, write_recipe
 from merging.sets import references
-from tests.browser.conftest import Site, press, ready
+from tests.browser.conftest import Site, press
 
 LAMBDA = "#task_arithmetic-scale input[type=range]"
 
@@ -89,25 +89,6 @@ def test_merge_joins_the_list_and_is_drawn_against_the_first(visit, site: Site) 
     )
 
 
-def test_reload_in_the_middle_finds_the_job_again(visit, site: Site) -> None:
-    visitor = visit()
-    page = visitor.page
-    site.services.gate.clear()
-    page.get_by_label("TIES", exact=True).check()
-    press(page, "#ties-density input[type=range]", "ArrowRight", 2)
-    page.locator("#go").click()
-    expect(page.locator("#job")).to_contain_text("Held by the test")
-    page.reload()
-    ready(page)
-    expect(page.locator("#job")).to_contain_text("Held by the test")
-    expect(page.locator("#go")).to_be_disabled()
-    expect(page.locator("#panel-ties")).to_be_visible()
-    expect(page.locator("#formula")).to_contain_text("d = 0.22")
-    site.services.gate.set()
-    expect(page.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
-    expect(page.locator("#runs tbody tr")).to_have_count(2)
-
-
 def test_cancel_stops_a_running_merge_and_keeps_nothing(visit, site: Site) -> None:
     page = visit().page
     site.services.gate.clear()
@@ -119,23 +100,6 @@ def test_cancel_stops_a_running_merge_and_keeps_nothing(visit, site: Site) -> No
     expect(page.locator("#job .me-job")).to_have_attribute("data-state", "cancelled")
     expect(page.locator("#go")).to_be_enabled()
     expect(page.locator("#runs tbody tr")).to_have_count(1)
-
-
-def test_second_browser_waits_its_turn_and_sees_nothing(visit, site: Site) -> None:
-    first, second = visit().page, visit().page
-    site.services.gate.clear()
-    for page, steps in ((first, 4), (second, 5)):
-        page.get_by_label("TIES", exact=True).check()
-        press(page, "#ties-density input[type=range]", "ArrowRight", steps)
-    first.locator("#go").click()
-    expect(first.locator("#job")).to_contain_text("Held by the test")
-    assert second.locator("#job").inner_text().strip() == ""
-    second.locator("#go").click()
-    expect(second.locator("#job")).to_contain_text("Waiting, place 1")
-    site.services.gate.set()
-    for page in (first, second):
-        expect(page.locator("#job .me-job")).to_have_attribute("data-state", "done", timeout=30_000)
-        expect(page.locator("#runs tbody tr")).to_have_count(2)
 
 
 def test_model_and_recipe_are_downloaded_and_opened_again(visit, tmp_path: Path) -> None:

@@ -112,3 +112,13 @@ def test_a_view_of_the_pinned_recipe_ends_with_the_pin() -> None:
     assert state.view == View(part="agree", side="difference")
     assert state.pin(to_recipe(dragged(START, scale=0.3))).view.side == "difference"
     assert state.pin(None).view == View(part="agree")
+
+
+def test_what_is_no_drag_is_always_a_step_of_its_own() -> None:
+    """A recipe brought back right after a drag of the same slider can be undone, and so can it."""
+    moved = AppState(START).patch(dragged(START, scale=0.4), 1.0)
+    back = moved.restore(AppState(START).recipe(), tuple(START.weights))
+    assert back.undo().values == moved.values
+    assert back.undo().undo().values == START
+    one = AppState(START).patch(replace(START, seed=1)).patch(replace(START, seed=2))
+    assert one.undo().values.seed == 1

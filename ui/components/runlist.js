@@ -2,6 +2,7 @@ const COLUMNS = ['Compare', 'Run', 'Settings', 'Kept, mean (95 %)', 'Worst task'
 const MOST_COMPARED = 4;
 let renaming = null;
 let doomed = null;
+let drawing = false; // what is taken away loses the focus, which then means nothing
 
 function make(tag, text, role) {
   const node = document.createElement(tag);
@@ -46,7 +47,10 @@ function addTick(row, run, ticked) {
   box.disabled = !run.compared && ticked >= MOST_COMPARED;
   box.dataset.key = run.key;
   box.setAttribute('aria-label', `Compare ${run.name}`);
-  addCell(row, 0, '').append(box);
+  const label = make('label');
+  label.className = 'me-tick';
+  label.append(box);
+  addCell(row, 0, '').append(label);
 }
 
 function nameField(run) {
@@ -202,9 +206,18 @@ function draw() {
   const none = 'No runs yet. Merge and evaluate, and each result stays here.';
   const parts = [rows.length ? region(tableOfRuns(rows)) : make('p', none), tools()];
   if (value.beside) parts.push(compared(value.beside));
+  const typed = host.querySelector('input[type=text]')?.value;
+  drawing = true;
   host.replaceChildren(...parts);
-  if (renaming) host.querySelector('input[type=text]')?.select();
+  drawing = false;
+  if (renaming) typeOn(host.querySelector('input[type=text]'), typed);
   else if (was) focusAgain(host, was);
+}
+
+function typeOn(field, typed) {
+  if (!field) return;
+  if (typed === undefined) field.select();
+  else Object.assign(field, { value: typed }).focus();
 }
 
 function finishRenaming(field, keep) {
@@ -259,6 +272,7 @@ element.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') finishRenaming(event.target, false);
 });
 element.addEventListener('focusout', (event) => {
+  if (drawing) return;
   if (event.target.type === 'text' && renaming === event.target.dataset.key) {
     finishRenaming(event.target, true);
   } else if (doomed && event.target.dataset.action === 'delete') {
