@@ -103,8 +103,9 @@ class Desk:
     def act(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
         """A button of the bar was pressed, or the sliders came to rest."""
         action, before = sent(event, "action"), state
-        state = state.patch(self.read(values))
-        if action == "settled":
+        rest = action == "settled"
+        state = state.patch(self.read(values), self._clock() if rest else None)
+        if rest:
             return self.change(before, owner, state, settled=True)
         if action == "pin":
             recipe = state.recipe()
