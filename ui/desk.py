@@ -187,7 +187,8 @@ class Desk:
         scene = self.scene(after, owner)
         known = self.scene(before, owner)
         after = replace(after, scored=scene.record.key)
-        found = panel_values(self.show, scene, known, settled)
+        rest = settled or before.values != after.values
+        found = panel_values(self.show, scene, known, rest)
         return {self.page.state: after, **self.placed(found)}
 
     def placed(self, values: dict[str, Any]) -> Updates:

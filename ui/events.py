@@ -36,9 +36,8 @@ def wire(page: Page, desk: Desk, runs: RunsDesk) -> None:
     _wire_files(page, runs)
 
 
-def _panels(page: Page, settled: bool = True) -> list[Any]:
-    chosen = [getattr(page, p.name) for p in PANELS if settled or not p.settled]
-    return [page.notice, page.state, *chosen]
+def _panels(page: Page) -> list[Any]:
+    return [page.notice, page.state, *(getattr(page, panel.name) for panel in PANELS)]
 
 
 def _job(page: Page) -> list[Any]:
@@ -64,7 +63,7 @@ def _wire_settings(page: Page, desk: Desk) -> None:
             triggers,
             told(page.notice, handler, {page.effect: LAST_PICTURE}),
             inputs,
-            [*_panels(page, settled=False), *extra],
+            [*_panels(page), *extra],
             trigger_mode="always_last",
             **_live(page),
         )
@@ -85,14 +84,14 @@ def _wire_looks(page: Page, desk: Desk) -> None:
         [page.heatmap.select, page.kind.select],
         told(page.notice, desk.look),
         inputs,
-        _panels(page, settled=False),
+        _panels(page),
         trigger_mode="always_last",
         **_live(page),
     )
     page.units.input(
         told(page.notice, desk.choose_units),
         [page.state, page.owner, page.units, *held],
-        _panels(page, settled=False),
+        _panels(page),
         trigger_mode="always_last",
         **_live(page),
     )

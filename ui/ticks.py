@@ -102,6 +102,8 @@ def _answer(services: Services, presenter: Presenter, starts: Starts, sent: Sent
     before = Scene(services, state, state.recipe(), listed, owner)
     scene = Scene(services, after, recipe, listed, owner)
     found = panel_values(presenter, scene, before)
+    if "link" in found:
+        found["link"] = {**found["link"], "moving": True}
     return {**{name: _text(value) for name, value in found.items()}, "notice": ""}
 
 

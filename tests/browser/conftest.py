@@ -111,6 +111,11 @@ def slide(page: Page, selector: str, value: float) -> None:
     expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
 
 
+def rest(page: Page) -> None:
+    """Wait until the page's state knows where its sliders came to rest."""
+    expect(page.locator("#link .me-bar:not([data-moving=yes])")).to_have_count(1)
+
+
 def merge(page: Page, runs: int) -> None:
     """Merge and evaluate, and wait until the list has that many runs."""
     page.locator("#go").click()

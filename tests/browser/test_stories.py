@@ -9,7 +9,7 @@ from merging.evaluation import normalised
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe
 from merging.sets import references
-from tests.browser.conftest import Site, choose, slide, stamp
+from tests.browser.conftest import Site, choose, rest, slide, stamp
 
 SCALE = "#task_arithmetic-scale"
 SECTIONS = ("scores", "conflict", "sizes", "agreement", "winners", "dialects", "runs")
@@ -173,7 +173,9 @@ def test_undo_and_redo(visit, monkeypatch) -> None:
     for value in (0.9, 0.7, 0.4):
         slide(page, SCALE, value)
     dragged = stamp(page)
+    rest(page)
     slide(page, "#weight-digits", 0.5)
+    rest(page)
     choose(page, "TIES", "ties")
     undo.click()
     expect(page.locator("#panel-task_arithmetic")).to_be_visible()

@@ -1,10 +1,12 @@
 // Keeps the address right while sliders move, and tells the page when they have come to rest.
 const REST = 350;
+const ANSWERED = 3000;
 const FIELD = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select';
 const SINGLE = { p: 'pin', s: 'swap' };
 const KEPT = 'merge-explorer-keys';
 let rest = null;
 let settled;
+let busyUntil = 0; // the answer to a button is awaited
 let asked = location.search.length > 1; // a link that the page has not read yet stays as it is
 
 function addressOf({ space, query }) {
@@ -14,8 +16,13 @@ function addressOf({ space, query }) {
 function restSoon(value) {
   settled ??= value.query;
   clearTimeout(rest);
+  part('.me-bar').dataset.moving = value.query === settled ? '' : 'yes';
   if (value.query === settled) return;
   rest = setTimeout(() => {
+    if (performance.now() < busyUntil) {
+      restSoon(value); // what was pressed must not wait behind this
+      return;
+    }
     settled = value.query;
     trigger('select', { action: 'settled' });
   }, REST);
@@ -37,6 +44,10 @@ function follow() {
   asked = false;
   document.body.dataset.hide = value.hide.join(' ');
   drawButtons(value);
+  if (!value.moving) {
+    busyUntil = 0;
+    settled = value.query;
+  }
   restSoon(value);
 }
 
@@ -57,20 +68,25 @@ function shortcut(event) {
   return SINGLE[key] ?? null;
 }
 
+function press(action) {
+  busyUntil = performance.now() + ANSWERED;
+  trigger('select', { action });
+}
+
 function onKey(event) {
   if (!element.isConnected || event.target.closest?.(FIELD)) return;
   const action = shortcut(event);
   const button = action && part(`button[data-action=${action}]`);
   if (!button || button.disabled) return;
   event.preventDefault();
-  trigger('select', { action });
+  press(action);
 }
 
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-action]');
   if (!button) return;
   if (button.dataset.action === 'copy') copyLink(button);
-  else trigger('select', { action: button.dataset.action });
+  else press(button.dataset.action);
 });
 element.addEventListener('change', ({ target }) => {
   if (target.type === 'checkbox') localStorage.setItem(KEPT, target.checked ? 'on' : 'off');
