@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from scripts.browsing import chromium, serving, visit, wait_for
+from scripts.browsing import chromium, serving, visit
 
 HERE = Path(__file__).resolve().parents[1] / "assets" / "screenshots"
 DESK = {"width": 1440, "height": 900}
@@ -36,7 +36,6 @@ def cell_opened(page: Page) -> None:
 def cured(page: Page) -> None:
     """Score milder settings beside the pinned first experiment."""
     page.locator("#go").click()
-    wait_for(page, "done")
     page.wait_for_function("document.querySelectorAll('#runs tbody tr').length === 2")
 
 
