@@ -9,14 +9,14 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from scripts.browsing import chromium, serving, visit, wait_for
+from scripts.browsing import chromium, serving, visit
 
 HERE = Path(__file__).resolve().parents[1] / "assets" / "screenshots"
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 LARGEST = 200_000
 COLOURS = (256, 128, 64, 32)
-ABOVE = 56  # pixels of the strip that stays on top
+STRIP, LINE = 44, 72  # pixels of what stays on top, on a desk and on a phone
 
 DRAWN = """[...document.querySelectorAll('.me-figure:not([hidden]) .me-plot:not([hidden])')]
   .every((plot) => plot.dataset.drawn === 'yes')"""
@@ -30,20 +30,19 @@ def cell_opened(page: Page) -> None:
     """Bring the opened cell into view, below its row of the heatmap."""
     page.wait_for_selector("#twelve table")
     page.wait_for_selector("#cell .me-plot[data-drawn=yes]", state="attached")
-    _scroll_to(page, "#section-conflict")
+    _scroll_to(page, "#section-conflict", STRIP)
 
 
 def cured(page: Page) -> None:
     """Score milder settings beside the pinned first experiment."""
     page.locator("#go").click()
-    wait_for(page, "done")
     page.wait_for_function("document.querySelectorAll('#runs tbody tr').length === 2")
 
 
 def recipe_folded(page: Page) -> None:
     """Fold the recipe column, so that the scores are in sight."""
     page.locator("#live .me-fold").click()
-    _scroll_to(page, "#section-scores")
+    _scroll_to(page, "#section-scores", LINE)
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,11 @@ def small(picture: bytes) -> bytes:
     return file.getvalue()
 
 
-def _scroll_to(page: Page, selector: str) -> None:
+def _scroll_to(page: Page, selector: str, above: int) -> None:
     page.evaluate(
         "([selector, above]) => scrollTo(0, scrollY - above"
         " + document.querySelector(selector).getBoundingClientRect().top)",
-        [selector, ABOVE],
+        [selector, above],
     )
 
 
