@@ -120,7 +120,7 @@ def test_single_letters_pin_and_swap_unless_switched_off(visit) -> None:
 SMALL = """() => [...document.querySelectorAll('button, summary, input, canvas, a, [role=button]')]
   .filter((node) => node.checkVisibility({ visibilityProperty: true })
     && node.type !== 'file' && !node.closest('p'))
-  .map((node) => (node.matches('[type=radio], [type=checkbox]') ? node.closest('label') ?? node : node))
+  .map((node) => (node.matches('[type=radio], [type=checkbox]') && node.closest('label') || node))
   .map((node) => [node, node.getBoundingClientRect()])
   .filter(([, box]) => box.width > 1 && box.height > 0 && box.height < 43.5)
   .map(([node, box]) => `${node.closest('[id]')?.id} ${node.tagName} ${node.className} `
