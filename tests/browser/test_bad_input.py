@@ -104,7 +104,7 @@ def test_no_expert_then_one(visit) -> None:
         page.locator(f"#on-{name} input").uncheck()
     expect(page.locator("#notice")).to_contain_text("No expert is chosen. Pick at least one.")
     expect(page.locator("#effect")).to_contain_text("The charts below are of the last settings")
-    expect(page.locator("#section-conflict")).to_have_css("opacity", "0.5")
+    expect(page.locator("#heatmap .me-heat")).to_have_css("opacity", "0.5")
     page.locator("#on-digits input").check()
     expect(page.locator("#effect")).to_contain_text("With one expert there is nobody to disagree")
 

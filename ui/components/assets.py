@@ -46,7 +46,7 @@ def head_html() -> str:
     gr.set_static_paths([plotly_path()])
     source = f"gradio_api/file={plotly_path().as_posix()}"
     return (
-        f"<style>{read_asset('tokens.css')}{read_asset('hidden.css')}</style>"
+        f"<style>{read_asset('tokens.css')}</style>"
         f'<script type="module">{read_asset("typed.js")}</script>'
         f'<link rel="preload" as="script" href="{source}">'
         f'<script async id="me-plotly" src="{source}" onerror="this.dataset.failed = 1"></script>'
