@@ -131,7 +131,6 @@ def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) 
     assert undone[page.state].values == state.values
     assert undone[page.controls.panel]["values"]["params"]["scale"] == 1.0
     assert undone[page.link]["redo"] and not undone[page.link]["undo"]
-    assert page.state not in act("settled", after)  # an undo meanwhile would be taken back
     redone = act("redo", undone[page.state])
     assert redone[page.heatmap]["stamp"] == to_recipe(dragged).key()
     pinned = act("pin", after)
