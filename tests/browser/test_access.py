@@ -92,7 +92,6 @@ def test_by_keyboard_from_the_first_tab_to_a_merged_and_pinned_run(visit) -> Non
     tab_to(page, "#heatmap canvas")
     open_by_keys(page)
     expect(page.locator("#twelve tbody tr")).to_have_count(12)
-    tab_to(page, "#twelve .me-scroll")
     tab_to(page, "#runs button[data-action=pin]", most=90)
     page.keyboard.press("Enter")
     expect(page.locator(".me-pinned")).to_have_text("These settings are pinned.")
