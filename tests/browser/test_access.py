@@ -88,16 +88,15 @@ def test_by_keyboard_from_the_first_tab_to_a_merged_and_pinned_run(visit) -> Non
     page.keyboard.press("Enter")
     expect(page.locator("#runs tr[data-key]")).to_have_count(2, timeout=30_000)
     expect(page.locator("#verdict")).to_contain_text("TIES of four experts")
-    tab_to(page, "#link [data-action=pin]")
-    page.keyboard.press("Enter")
-    expect(page.locator(".me-pinned")).to_have_text("These settings are pinned.")
-    expect(page.locator("#runs tr.is-pinned")).to_contain_text("Run 2")
     tab_to(page, "#heatmap input[type=radio]")
     tab_to(page, "#heatmap canvas")
     open_by_keys(page)
     expect(page.locator("#twelve tbody tr")).to_have_count(12)
-    tab_to(page, "#twelve .me-scroll")
-    tab_to(page, "#runs button[data-action=show]", most=80)
+    tab_to(page, "#runs button[data-action=pin]", most=90)
+    page.keyboard.press("Enter")
+    expect(page.locator(".me-pinned")).to_have_text("These settings are pinned.")
+    expect(page.locator("#runs tr.is-pinned")).to_contain_text("Run 2")
+    expect(page.get_by_role("button", name="Unpin Run 2")).to_be_focused()
 
 
 def test_single_letters_pin_and_swap_unless_switched_off(visit) -> None:
@@ -120,8 +119,7 @@ def test_single_letters_pin_and_swap_unless_switched_off(visit) -> None:
 SMALL = """() => [...document.querySelectorAll('button, summary, input, canvas, a, [role=button]')]
   .filter((node) => node.checkVisibility({ visibilityProperty: true })
     && node.type !== 'file' && !node.closest('p'))
-  .map((node) => (node.matches('[type=radio], [type=checkbox]')
-    ? node.closest('label') ?? node : node))
+  .map((node) => (node.matches('[type=radio], [type=checkbox]') && node.closest('label') || node))
   .map((node) => [node, node.getBoundingClientRect()])
   .filter(([, box]) => box.width > 1 && box.height > 0 && box.height < 43.5)
   .map(([node, box]) => `${node.closest('[id]')?.id} ${node.tagName} ${node.className} `
