@@ -30,9 +30,9 @@ class Tick:
         """Return the same request of another visitor, at another density."""
         body = json.loads(json.dumps(self.body))
         body["session_hash"] = session
-        panel = json.loads(body["data"][-1])
+        panel = json.loads(body["data"]["panel"])
         panel["values"]["params"]["density"] = density
-        body["data"][-1] = json.dumps(panel)
+        body["data"] |= {"panel": json.dumps(panel), "owner": session * 3}
         return json.dumps(body).encode()
 
 
@@ -74,7 +74,7 @@ class Crowd:
 def caught(page: Page) -> Tick:
     """Return what the page sends when the density of TIES moves."""
     found: list[Request] = []
-    page.on("request", lambda r: found.append(r) if r.url.endswith("/run/predict") else None)
+    page.on("request", lambda r: found.append(r) if "component_server" in r.url else None)
     drag(page, "#ties-density", [0.21])
     body = json.loads(found[0].post_data or "{}")
     return Tick(found[0].url, body)
