@@ -104,7 +104,8 @@ class Desk:
         """A button of the bar was pressed, or the sliders came to rest."""
         action, before = sent(event, "action"), state
         rest = action == "settled"
-        state = state.patch(self.read(values), self._clock() if rest else None)
+        if rest or sent(event, "moving"):
+            state = state.patch(self.read(values), self._clock() if rest else None)
         if rest:
             return self.change(before, owner, state, settled=True)
         if action == "pin":

@@ -146,7 +146,7 @@ def _wire_files(page: Page, runs: RunsDesk) -> None:
     )
     model = page.save_model.click(
         told(page.notice, runs.save_model, nothing),
-        [page.state, page.owner],
+        [page.state, page.owner, *page.controls.inputs()],
         [page.notice, page.file],
         concurrency_limit=2,
         **_quiet(page),

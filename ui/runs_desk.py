@@ -142,9 +142,9 @@ class RunsDesk:
         path = self._services.text_file(f"recipe-{recipe.key()}.yaml", text)
         return {self._page.file: gr.DownloadButton(value=str(path))}
 
-    def save_model(self, state: AppState, owner: Any) -> Updates:
+    def save_model(self, state: AppState, owner: Any, *values: Any) -> Updates:
         """Hand out the merged model of the scored run."""
-        record = self._desk.scene(state, owner).record
+        record = self._desk.scene(self._desk.caught_up(state, values), owner).record
         path = self._services.model_file(record.recipe)
         return {self._page.file: gr.DownloadButton(value=str(path))}
 

@@ -75,7 +75,7 @@ class AppState:
             values: What the controls hold now.
             at: When, in seconds; None where it is no drag, but always a step of its own.
         """
-        if values == self.values:
+        if _told(values) == _told(self.values):
             return self
         control = moved(self.values, values)
         name, before = self.touched
@@ -136,6 +136,20 @@ class AppState:
     def look(self, **changes: str) -> "AppState":
         """Return the state with something else looked at."""
         return replace(self, view=replace(self.view, **changes))
+
+
+def _told(values: ControlValues) -> tuple[object, ...]:
+    """What controls say; a page may hold the presets of a method that nobody touched, or not."""
+    weights = tuple(values.weights.items())
+    return (
+        values.set,
+        values.on,
+        weights,
+        values.method,
+        values.chosen,
+        values.sequence,
+        values.seed,
+    )
 
 
 def moved(before: ControlValues, after: ControlValues) -> str:

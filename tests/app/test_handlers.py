@@ -125,7 +125,7 @@ def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) 
     after = settle(desk, state, dragged, page)[page.state]
 
     def act(action: str, at: AppState) -> dict[Any, Any]:
-        return desk.act(Sent(action=action), at, OWNER, *plain(at.values, page))
+        return desk.act(Sent(action=action, moving=True), at, OWNER, *plain(at.values, page))
 
     undone = act("undo", after)
     assert undone[page.state].values == state.values

@@ -62,7 +62,7 @@ function saveCsv() {
   link.href = URL.createObjectURL(new Blob([csvOf(tableOf(valueNow()))], { type: 'text/csv' }));
   link.download = `${valueNow().name ?? 'merge-explorer'}.csv`;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href));
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function onWidth(target, redraw) {

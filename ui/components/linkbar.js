@@ -70,7 +70,7 @@ function shortcut(event) {
 
 function press(action) {
   busyUntil = performance.now() + ANSWERED;
-  trigger('select', { action });
+  trigger('select', { action, moving: Boolean(valueNow()?.moving) });
 }
 
 function onKey(event) {
