@@ -84,7 +84,7 @@ def test_fail_and_cure(visit, site: Site) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.2, middle, steps=6)
     page.mouse.up()
     slide(page, SCALE, 0.3)
-    expect(page.locator("#verdict")).to_contain_text("at λ = 0.3")
+    expect(page.locator("#verdict")).to_contain_text(re.compile(r"at λ = 0\.3 "))
     assert f"keeps {kept(cure)}" in said(page, "#verdict")
     gap = float(kept(cure)[:-2]) - float(kept(ruin)[:-2])
     found = re.search(r"Against Run 1: \+([\d.]+) points", said(page, "#verdict"))

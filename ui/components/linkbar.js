@@ -92,11 +92,15 @@ element.addEventListener('change', ({ target }) => {
   if (target.type === 'checkbox') localStorage.setItem(KEPT, target.checked ? 'on' : 'off');
 });
 document.addEventListener('keydown', onKey);
-// A method, a set or an expert was chosen: sliders come to rest with the answer to that.
+// A method, a set or an expert was chosen, a cell was opened or closed: sliders come to rest with
+// the answer to that.
 document.addEventListener('change', ({ target }) => {
   const chosen = target.closest?.('.me-recipe') && target.matches('[type=radio], [type=checkbox]');
   if (element.isConnected && chosen) busyUntil = performance.now() + ANSWERED;
 }, true);
+['click', 'keydown'].forEach((name) => document.addEventListener(name, ({ target }) => {
+  if (element.isConnected && target.closest?.('#heatmap')) busyUntil = performance.now() + 1000;
+}, true));
 part('.me-keys input').checked = localStorage.getItem(KEPT) !== 'off';
 onValue(follow);
 follow();
