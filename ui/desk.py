@@ -1,6 +1,7 @@
 """The handlers behind the controls: parse what came, change the state, return what to show."""
 
 import functools
+import json
 import logging
 import secrets
 import time
@@ -19,17 +20,19 @@ from ui.scene import Scene, starts, token_of
 from ui.services import Services
 from ui.settings import ControlValues, fitted, preset
 from ui.state import PARTS, SIDES, UNITS, AppState
+from ui.ticks import APOLOGY
 from ui.views.magnitudes import expert_names
 from ui.views.panel import panel_value
 
 log = logging.getLogger(__name__)
 
-APOLOGY = "Something broke on our side. Nothing was lost; the log has the details."
 MOST_SEED = 10_000
 LONGEST_WORD = 40
+LONGEST_LINK = 20_000
 
 Updates = dict[Any, Any]
 Handler = Callable[..., Updates]
+Shown = tuple[AppState, ...]
 
 
 def told(
@@ -65,68 +68,77 @@ class Desk:
         self.page, self.services, self.show = page, services, presenter
         self._clock = clock
 
-    def switch(self, state: AppState, owner: Any, *values: Any) -> Updates:
+    def switch(self, state: AppState, owner: Any, link: Any, *values: Any) -> Updates:
         """An expert was switched on or off: other curves, and other values of its own."""
-        read = replace(self.read(values), before=frozenset())
-        updates = self.change(state, owner, state.patch(read))
-        return updates | {self.page.controls.panel: self._panel(read)}
+        shown = self.caught_up(state, link, values)
+        held = replace(shown[-1].values, on=self.read(values).on, before=frozenset())
+        updates = self.change(shown, owner, shown[-1].patch(held))
+        return updates | {self.page.controls.panel: self._panel(held)}
 
-    def choose_set(self, state: AppState, owner: Any, *values: Any) -> Updates:
+    def choose_set(self, state: AppState, owner: Any, link: Any, *values: Any) -> Updates:
         """Another set was chosen; the settings stay."""
-        read = fitted(self.read(values))
-        return self.change(state, owner, state.patch(read)) | self.write(read)
+        shown = self.caught_up(state, link, values)
+        held = fitted(self.read(values))
+        return self.change(shown, owner, shown[-1].patch(held)) | self.write(held)
 
     def choose_method(
-        self, event: gr.EventData, state: AppState, owner: Any, *values: Any
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Another method was chosen: show its controls only."""
         spec = method(str(sent(event, "method")))
-        read = fitted(replace(self.read(values), method=spec.id))
-        said = {self.page.notice: self.show.fitted(read)} if read.before else {}
-        return self.change(state, owner, state.patch(read)) | self.write(read) | said
+        shown = self.caught_up(state, link, values)
+        held = fitted(replace(shown[-1].values, method=spec.id))
+        said = {self.page.notice: self.show.fitted(held)} if held.before else {}
+        return self.change(shown, owner, shown[-1].patch(held)) | self.write(held) | said
 
     def choose_dialect(
-        self, event: gr.EventData, state: AppState, owner: Any, *values: Any
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """A preset was chosen: its values go into the method's controls."""
-        read = self.read(values)
-        read = read.having(preset(method(read.method), str(sent(event, "dialect"))))
-        updates = self.change(state, owner, state.patch(read))
-        return updates | {self.page.controls.panel: self._panel(read)}
+        shown = self.caught_up(state, link, values)
+        held = shown[-1].values
+        held = held.having(preset(method(held.method), str(sent(event, "dialect"))))
+        updates = self.change(shown, owner, shown[-1].patch(held))
+        return updates | {self.page.controls.panel: self._panel(held)}
 
-    def new_draw(self, state: AppState, owner: Any, *values: Any) -> Updates:
+    def new_draw(self, state: AppState, owner: Any, link: Any, *values: Any) -> Updates:
         """Take another seed."""
-        read = replace(self.read(values), seed=secrets.randbelow(MOST_SEED))
-        updates = self.change(state, owner, state.patch(read))
-        return updates | {self.page.controls.seed: read.seed}
+        shown = self.caught_up(state, link, values)
+        held = replace(shown[-1].values, seed=secrets.randbelow(MOST_SEED))
+        updates = self.change(shown, owner, shown[-1].patch(held))
+        return updates | {self.page.controls.seed: held.seed}
 
-    def act(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
+    def act(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
         """A button of the bar was pressed, or the sliders came to rest."""
-        action, before = sent(event, "action"), state
+        action = sent(event, "action")
         rest = action == "settled"
-        if rest or sent(event, "moving"):
-            state = state.patch(self.read(values), self._clock() if rest else None)
+        shown = self.caught_up(state, link, values, self._clock() if rest else None)
+        now = shown[-1]
         if rest:
-            return self.change(before, owner, state, settled=True)
+            return self.change(shown, owner, now, settled=True)
         if action == "pin":
-            recipe = state.recipe()
-            same = state.pinned is not None and state.pinned.key() == recipe.key()
-            return self.change(before, owner, state.pin(None if same else recipe), settled=True)
+            recipe = now.recipe()
+            same = now.pinned is not None and now.pinned.key() == recipe.key()
+            return self.change(shown, owner, now.pin(None if same else recipe), settled=True)
         if action == "reset":
-            start = starts(self.services)[state.values.set].values
-            after = state.patch(replace(start, seed=state.values.seed))
+            start = starts(self.services)[now.values.set].values
+            after = now.patch(replace(start, seed=now.values.seed))
         elif action == "swap":
-            name = state.pinned.set if state.pinned is not None else None
-            after = state.swap(tuple(self.services.sets[name].experts) if name else ())
+            name = now.pinned.set if now.pinned is not None else None
+            after = now.swap(tuple(self.services.sets[name].experts) if name else ())
         elif action in ("undo", "redo"):
-            after = state.undo() if action == "undo" else state.redo()
+            after = now.undo() if action == "undo" else now.redo()
         else:
             raise MergeError("The page asked for something unknown. Reload the page.")
-        return self.change(before, owner, after, settled=True) | self.write(after.values)
+        return self.change(shown, owner, after, settled=True) | self.write(after.values)
 
-    def look(self, event: gr.EventData, state: AppState, owner: Any, *values: Any) -> Updates:
+    def look(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
         """Something else is looked at: another part of the heatmap, a cell, other tensors."""
-        after = self.caught_up(state, values)
+        shown = self.caught_up(state, link, values)
         allowed = {"part": PARTS, "side": SIDES}
         asked = {name: sent(event, name) for name in allowed}
         changes = {n: str(w) for n, w in asked.items() if w in allowed[n]}
@@ -134,28 +146,43 @@ class Desk:
             changes["cell"] = _cell(sent(event, "layer"), sent(event, "module"))
         if sent(event, "action") == "kind":
             changes["kind"] = str(sent(event, "kind"))[:LONGEST_WORD]
-        return self.change(state, owner, after.look(**changes))
+        return self.change(shown, owner, shown[-1].look(**changes))
 
-    def choose_units(self, state: AppState, owner: Any, units: Any, *values: Any) -> Updates:
+    def choose_units(
+        self, state: AppState, owner: Any, link: Any, units: Any, *values: Any
+    ) -> Updates:
         """Scores are to be told in other units."""
         if units not in UNITS:
             raise MergeError("The page asked for something unknown. Reload the page.")
-        after = self.caught_up(state, values)
-        return self.change(state, owner, after.look(units=units))
+        shown = self.caught_up(state, link, values)
+        return self.change(shown, owner, shown[-1].look(units=units))
 
-    def caught_up(self, state: AppState, values: Sequence[Any]) -> AppState:
-        """Return the state as the controls are; without what they hold while that is no recipe.
+    def caught_up(
+        self, state: AppState, link: Any, values: Sequence[Any], at: float | None = None
+    ) -> Shown:
+        """Return what the page may show: the state, and what sliders made of it since.
 
-        While a slider moves only ticks know where it is: whatever else is touched asks here first.
+        While a slider moves only ticks know where it is, so whatever else is touched asks here
+        first. What the page says of an earlier step is left alone: another event told it since.
+
+        Args:
+            state: Of the visitor.
+            link: Value of the page's bar when the event was sent, with its step.
+            values: What the controls held then.
+            at: As for ``AppState.patch``.
         """
-        if not values:
-            return state
+        if self.behind(state, link) or not _told(link).get("moving"):
+            return (state,)
         try:
-            after = state.patch(self.read(values))
+            after = state.patch(self.read(values), at)
             self.services.check(after.recipe())
         except MergeError:
-            return state
-        return after
+            return (state,)
+        return (state,) if after is state else (state, after)
+
+    def behind(self, state: AppState, link: Any) -> bool:
+        """Whether the page had not heard of the last change when it sent its controls."""
+        return _told(link).get("step") != state.step
 
     def read(self, values: Sequence[Any]) -> ControlValues:
         """Return what the controls hold."""
@@ -181,15 +208,31 @@ class Desk:
         listed = self.services.runs.get(token, self.services.first())
         return Scene(self.services, state, recipe, listed, token)
 
-    def change(
-        self, before: AppState, owner: Any, after: AppState, settled: bool = False
+    def scenes(self, shown: Shown, owner: Any) -> list[Scene]:
+        """Return states with their answers."""
+        return [self.scene(state, owner) for state in shown]
+
+    def change(self, shown: Shown, owner: Any, after: AppState, settled: bool = False) -> Updates:
+        """Return the new state and all that has to be drawn again.
+
+        Args:
+            shown: As ``caught_up`` tells.
+            owner: The visitor's token.
+            after: The new state.
+            settled: Whether also what waits for the sliders to rest is drawn.
+        """
+        return self.redrawn(self.scenes(shown, owner), owner, after, settled)
+
+    def redrawn(
+        self, shown: Sequence[Scene], owner: Any, after: AppState, settled: bool = False
     ) -> Updates:
-        """Return the new state and all that has to be drawn again."""
+        """Return the new state and what has to be drawn again of what the page may show."""
+        changed = any(after != one.state for one in shown)
+        after = replace(after, step=shown[0].state.step + changed)
         scene = self.scene(after, owner)
-        known = self.scene(before, owner)
         after = replace(after, scored=scene.record.key)
-        rest = settled or before.values != after.values
-        found = panel_values(self.show, scene, known, rest)
+        rest = settled or any(after.values != one.state.values for one in shown)
+        found = panel_values(self.show, scene, shown, rest)
         return {self.page.state: after, **self.placed(found)}
 
     def placed(self, values: dict[str, Any]) -> Updates:
@@ -203,6 +246,15 @@ class Desk:
 def sent(event: gr.EventData, name: str) -> object:
     """Return one entry of what a component sent with its event, or None."""
     return event._data.get(name) if isinstance(event._data, dict) else None
+
+
+def _told(link: Any) -> dict[str, Any]:
+    """Return what the page's bar held; nothing where it cannot be read."""
+    try:
+        told = json.loads(link) if isinstance(link, str) and len(link) < LONGEST_LINK else {}
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _cell(layer: object, module: object) -> str:

@@ -8,6 +8,7 @@ from ui.desk import Desk, told
 from ui.page import Page
 from ui.panels import PANELS
 from ui.runs_desk import RunsDesk
+from ui.session import as_of_now, in_turn
 from ui.ticks import LAST_PICTURE
 
 FETCH = "(file) => { if (file) document.querySelector('#file-link').click(); }"
@@ -37,7 +38,7 @@ def wire(page: Page, desk: Desk, runs: RunsDesk) -> None:
 
 
 def _panels(page: Page) -> list[Any]:
-    return [page.notice, page.state, *(getattr(page, panel.name) for panel in PANELS)]
+    return [page.notice, *(getattr(page, panel.name) for panel in PANELS)]
 
 
 def _job(page: Page) -> list[Any]:
@@ -50,7 +51,7 @@ def _everything(page: Page) -> list[Any]:
 
 def _wire_settings(page: Page, desk: Desk) -> None:
     controls = page.controls
-    inputs = [page.state, page.owner, *controls.inputs()]
+    inputs = [page.state, page.owner, page.link, *controls.inputs()]
     all_of_it = controls.outputs()
     for triggers, handler, extra in (
         ([c.input for c in controls.on], desk.switch, [controls.panel]),
@@ -61,7 +62,7 @@ def _wire_settings(page: Page, desk: Desk) -> None:
     ):
         gr.on(
             triggers,
-            told(page.notice, handler, {page.effect: LAST_PICTURE}),
+            told(page.notice, in_turn(page.state, handler), {page.effect: LAST_PICTURE}),
             inputs,
             [*_panels(page), *extra],
             trigger_mode="always_last",
@@ -71,26 +72,26 @@ def _wire_settings(page: Page, desk: Desk) -> None:
 
 def _wire_looks(page: Page, desk: Desk) -> None:
     held = page.controls.inputs()
-    inputs = [page.state, page.owner, *held]
+    inputs = [page.state, page.owner, page.link, *held]
     gr.on(
         [page.link.select],
-        told(page.notice, desk.act, clear=False),
+        told(page.notice, in_turn(page.state, desk.act), clear=False),
         inputs,
         [*_panels(page), *page.controls.outputs()],
-        trigger_mode="always_last",  # an undo waits for what came to rest before it
+        trigger_mode="multiple",
         **_live(page),
     )
     gr.on(
         [page.heatmap.select, page.kind.select],
-        told(page.notice, desk.look),
+        told(page.notice, in_turn(page.state, desk.look)),
         inputs,
         _panels(page),
         trigger_mode="always_last",
         **_live(page),
     )
     page.units.input(
-        told(page.notice, desk.choose_units),
-        [page.state, page.owner, page.units, *held],
+        told(page.notice, in_turn(page.state, desk.choose_units)),
+        [page.state, page.owner, page.link, page.units, *held],
         _panels(page),
         trigger_mode="always_last",
         **_live(page),
@@ -99,11 +100,13 @@ def _wire_looks(page: Page, desk: Desk) -> None:
 
 def _wire_jobs(page: Page, runs: RunsDesk) -> None:
     everything = _everything(page)
-    inputs = [page.state, page.owner, *page.controls.inputs()]
-    page.go.click(told(page.notice, runs.start), inputs, everything, **_live(page))
+    inputs = [page.state, page.owner, page.link, *page.controls.inputs()]
+    page.go.click(
+        told(page.notice, in_turn(page.state, runs.start)), inputs, everything, **_live(page)
+    )
     page.timer.tick(
-        told(page.notice, runs.poll, clear=False),
-        [page.state, page.owner, page.seen],
+        told(page.notice, in_turn(page.state, runs.poll), clear=False),
+        [page.state, page.owner, page.seen, page.link, *page.controls.inputs()],
         everything,
         **_live(page),
     )
@@ -111,7 +114,7 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
         told(page.notice, runs.cancel), [page.owner], [page.notice, *_job(page)], **_live(page)
     )
     touched = page.runs.select(
-        told(page.notice, runs.touch, {page.file: None}),
+        told(page.notice, in_turn(page.state, runs.touch), {page.file: None}),
         inputs,
         [*everything, page.file],
         trigger_mode="multiple",
@@ -123,8 +126,8 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
 def wire_load(demo: gr.Blocks, page: Page, runs: RunsDesk) -> None:
     """Read a visitor's link, and find the runs and the job again, when the page is opened."""
     demo.load(
-        told(page.notice, runs.restore),
-        [page.owner, page.saved],
+        told(page.notice, in_turn(page.state, runs.restore)),
+        [page.state, page.owner, page.saved],
         _everything(page),
         **_live(page),
     )
@@ -132,7 +135,7 @@ def wire_load(demo: gr.Blocks, page: Page, runs: RunsDesk) -> None:
 
 def _wire_files(page: Page, runs: RunsDesk) -> None:
     page.open_recipe.upload(
-        told(page.notice, runs.open_recipe),
+        told(page.notice, in_turn(page.state, runs.open_recipe)),
         [page.state, page.owner, page.open_recipe],
         _everything(page),
         **_live(page),
@@ -145,8 +148,8 @@ def _wire_files(page: Page, runs: RunsDesk) -> None:
         **_live(page),
     )
     model = page.save_model.click(
-        told(page.notice, runs.save_model, nothing),
-        [page.state, page.owner, *page.controls.inputs()],
+        told(page.notice, as_of_now(runs.save_model), nothing),
+        [page.state, page.owner, page.link, *page.controls.inputs()],
         [page.notice, page.file],
         concurrency_limit=2,
         **_quiet(page),

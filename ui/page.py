@@ -28,6 +28,7 @@ from ui.presenter import Presenter
 from ui.scene import Scene, starts
 from ui.sections import read_fold, results_column
 from ui.services import Services
+from ui.session import Session
 from ui.settings import ControlValues
 from ui.ticks import ticker
 from ui.views.chooser import chooser_value
@@ -90,7 +91,7 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
     recipe = state.recipe()
     state = replace(state, scored=recipe.key())
     scene = Scene(services, state, recipe, services.runs.get("", services.first()))
-    shown = panel_values(presenter, scene, None, settled=True)
+    shown = panel_values(presenter, scene, settled=True)
     tick = ticker(services, presenter, starts(services))
     gr.HTML(_HEADER, elem_classes="me-header")
     with gr.Row(elem_classes="me-strip"):
@@ -99,7 +100,7 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
     live = RecipeLine(shown["live"], "live", elem_id="live")
     notice = Notice(elem_id="notice")
     hidden = {
-        "state": gr.State(state),
+        "state": gr.State(Session(state)),
         "owner": gr.BrowserState(None, storage_key=OWNER_KEY, secret=BROWSER_SECRET),
         "saved": gr.BrowserState("", storage_key=RUNS_KEY, secret=BROWSER_SECRET),
         "seen": gr.State(-1),

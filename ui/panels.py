@@ -1,6 +1,6 @@
 """Which pictures a page has, what each is made from, and when it has to be drawn again."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,14 @@ def _recipe(scene: Scene) -> Hashable:
 
 def _beside(scene: Scene) -> Hashable:
     """The recipe, and the pinned one where it can be compared."""
-    return scene.recipe.key(), scene.pinned and scene.pinned.key()
+    return scene.recipe.key(), scene.pinned and (scene.pinned.key(), pictures.pinned_name(scene))
 
 
 def _scored(scene: Scene) -> Hashable:
     """The scores on the page: whose, beside whose, how told."""
     pinned = scene.pinned_record
-    return scene.record.key, scene.stale, pinned and pinned.key, scene.state.view.units
+    runs = [(run.key, scene.name_of(run.key)) for run in (scene.record, pinned) if run is not None]
+    return *runs, scene.stale, scene.state.view.units
 
 
 def _listed(scene: Scene) -> Hashable:
@@ -63,16 +64,9 @@ def _listed(scene: Scene) -> Hashable:
 def _linked(scene: Scene) -> Hashable:
     state = scene.state
     pinned = state.pinned and state.pinned.key()
+    steps = state.step, bool(state.past), bool(state.future)
     shown = scene.record.key, scene.owner
-    return (
-        shown,
-        state.recipe(),
-        pinned,
-        state.view,
-        state.hide,
-        bool(state.past),
-        bool(state.future),
-    )
+    return shown, state.recipe(), pinned, state.view, state.hide, steps
 
 
 def _opened(scene: Scene) -> Hashable:
@@ -113,34 +107,36 @@ PANELS: tuple[Panel, ...] = (
 
 
 def values(
-    presenter: Presenter, scene: Scene, before: Scene | None = None, settled: bool = False
+    presenter: Presenter, scene: Scene, shown: Sequence[Scene] = (), settled: bool = False
 ) -> dict[str, Any]:
     """Return the values of the components that have to be drawn again.
 
     Args:
         presenter: Makes them.
         scene: What is to be shown.
-        before: What is shown; None where nothing is known of it.
+        shown: What the page may show now; nothing where that is not known.
         settled: Also those that wait until the sliders rest.
     """
     found = {}
     for panel in PANELS:
-        again = before is None or panel.settled or (settled and panel.moves)
-        if (settled or not panel.settled) and (again or panel.key(scene) != panel.key(before)):
+        key = panel.key(scene)
+        again = not shown or panel.settled or (settled and panel.moves)
+        changed = again or any(panel.key(one) != key for one in shown)
+        if changed and (settled or not panel.settled):
             value = panel.draw(presenter, scene)
-            stays = panel.moves and _stays(presenter, panel, value, scene, before)
+            stays = panel.moves and _stays(presenter, panel, value, scene, shown)
             found[panel.name] = _without(value, WHOLE) if stays and not settled else value
     return found
 
 
 def _stays(
-    presenter: Presenter, panel: Panel, value: Any, scene: Scene, before: Scene | None
+    presenter: Presenter, panel: Panel, value: Any, scene: Scene, shown: Sequence[Scene]
 ) -> bool:
     """Whether lines and axes are those of before; also notes what they are now."""
     now = (value or {}).get("revision")
-    known = presenter.revisions.get((panel.name, panel.key(before))) if before else None
+    known = [presenter.revisions.get((panel.name, panel.key(one))) for one in shown]
     presenter.revisions.put((panel.name, panel.key(scene)), now)
-    return now is not None and now == known
+    return now is not None and bool(known) and all(one == now for one in known)
 
 
 def _without(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -119,10 +119,10 @@ def still(scene: Scene) -> Value:
     rows = dict(zip(scene.order, scene.services.rows, strict=False))
     found = inert(scene.sketch, scene.recipe)
     method = scene.recipe.method
+    places = {"weight": "weight-{}", "seed": "seed"}
     names = [
-        f"weight-{rows[one.expert]}" if one.name == "weight" else f"{method}-{one.name}"
+        places.get(one.name, f"{method}-{one.name}").format(rows.get(one.expert, ""))
         for one in found
-        if one.name != "weight" or one.expert in rows
     ]
     return still_value(names)
 

@@ -117,6 +117,7 @@ class Presenter:
                 "scored": scene.record.key,
                 "owner": scene.owner,
                 "rows": list(self._services.rows),
+                "step": state.step,
             },
         )
 

@@ -48,11 +48,16 @@ class RunList:
         return next((run for run in self.runs if run.key == key), None)
 
     def with_run(self, record: RunRecord, when: str, parent: str = "") -> "RunList":
-        """Return the list with a run at its end; the oldest goes where there are too many."""
+        """Return the list with a run at its end; the oldest goes where there are too many.
+
+        Its parent is the newest run where the one that is named is not on the list.
+        """
         if self.find(record.key) is not None:
             return self
+        if self.find(parent) is None:
+            parent = self.runs[-1].key if self.runs else ""
         number = 1 + max((_number(run.name) for run in self.runs), default=0)
-        run = ListedRun(record, f"Run {number}", when, "" if parent == record.key else parent)
+        run = ListedRun(record, f"Run {number}", when, parent)
         return RunList((*self.runs, run)[-MOST_RUNS:])
 
     def renamed(self, key: str, name: str) -> "RunList":

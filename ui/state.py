@@ -48,6 +48,7 @@ class AppState:
         compared: Keys of the runs that are put side by side.
         past, future: What the controls held before, and what was undone; the nearest last.
         touched: The control that was moved last and when, in seconds; "" after anything else.
+        step: How often the state was changed: what the page says of an earlier step came too late.
     """
 
     values: ControlValues
@@ -59,6 +60,7 @@ class AppState:
     past: tuple[ControlValues, ...] = ()
     future: tuple[ControlValues, ...] = ()
     touched: tuple[str, float] = field(default=("", 0.0))
+    step: int = 0
 
     def recipe(self) -> Recipe:
         """Return the recipe that the controls describe.

@@ -14,7 +14,7 @@ from typing import Any
 
 from merging.errors import MergeError, RecipeError
 from ui.controls import controls_of
-from ui.link import Starts, decode
+from ui.link import LONGEST, Starts, decode
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
 from ui.scene import Scene, token_of
@@ -28,8 +28,8 @@ LAST_PICTURE = (
     '<p class="me-note">With these settings there is nothing to show. '
     "The charts below are of the last settings that could be merged.</p>"
 )
-LONGEST_QUERY = 4000
 MOST_ROWS = 64
+MOST_STEPS = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Sent:
     query: str
     scored: str
     owner: object
+    step: int
     on: tuple[bool, ...]
     weights: tuple[Any, ...]
     seed: Any
@@ -57,15 +58,16 @@ def read_sent(sent: object) -> Sent:
         raise _not_ours()
     query, scored, panel = (sent.get(name) for name in ("query", "scored", "panel"))
     on, weights = sent.get("on"), sent.get("weights")
-    short = isinstance(query, str) and len(query) <= LONGEST_QUERY
+    short = isinstance(query, str) and len(query) <= LONGEST
     listed = isinstance(on, list) and isinstance(weights, list) and len(on) == len(weights)
     if not (short and listed and isinstance(scored, str) and len(on) <= MOST_ROWS):
         raise _not_ours()
     if not isinstance(panel, str) or len(panel) > LONGEST_PANEL:
         raise _not_ours()
     flags = tuple(flag is True for flag in on)
-    owner, seed = sent.get("owner"), sent.get("seed")
-    return Sent(query, scored[:40], owner, flags, tuple(weights), seed, panel)
+    owner, seed, step = (sent.get(name) for name in ("owner", "seed", "step"))
+    counted = step if isinstance(step, int) and 0 <= step < MOST_STEPS else 0
+    return Sent(query, scored[:40], owner, counted, flags, tuple(weights), seed, panel)
 
 
 def ticker(services: Services, presenter: Presenter, starts: Starts) -> Callable[[Any], str]:
@@ -90,7 +92,7 @@ def ticker(services: Services, presenter: Presenter, starts: Starts) -> Callable
 
 def _answer(services: Services, presenter: Presenter, starts: Starts, sent: Sent) -> dict[str, str]:
     state, _ = decode(sent.query, starts)
-    state = replace(state, scored=sent.scored)
+    state = replace(state, scored=sent.scored, step=sent.step)
     values = controls_of(
         services.sets, state.values.set, sent.seed, sent.on, sent.weights, sent.panel
     )
@@ -101,7 +103,7 @@ def _answer(services: Services, presenter: Presenter, starts: Starts, sent: Sent
     services.check(recipe)
     before = Scene(services, state, state.recipe(), listed, owner)
     scene = Scene(services, after, recipe, listed, owner)
-    found = panel_values(presenter, scene, before)
+    found = panel_values(presenter, scene, [before])
     if "link" in found:
         found["link"] = {**found["link"], "moving": True}
     return {**{name: _text(value) for name, value in found.items()}, "notice": ""}

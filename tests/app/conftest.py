@@ -1,6 +1,8 @@
 """The page and its handlers without a browser."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import gradio as gr
@@ -9,11 +11,24 @@ import pytest
 from merging.jobs import JobRunner
 from ui.desk import Desk
 from ui.events import wire, wire_load
+from ui.link import decode
 from ui.page import Page, draw_page
 from ui.presenter import Presenter
 from ui.runs_desk import RunsDesk
 from ui.scene import starts
 from ui.services import Services
+from ui.state import AppState
+
+
+def opening(services: Services) -> AppState:
+    """Return the state of a page's first paint."""
+    opened, _ = decode("", starts(services))
+    return replace(opened, scored=services.first().key)
+
+
+def bar(state: AppState, moving: bool = True) -> str:
+    """Return what the page's bar holds, with sliders that moved since an event was answered."""
+    return json.dumps({"step": state.step, "moving": moving})
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +64,8 @@ def desk(built: tuple[gr.Blocks, Page, Desk, RunsDesk]) -> Desk:
 @pytest.fixture
 def runs(built: tuple[gr.Blocks, Page, Desk, RunsDesk]) -> RunsDesk:
     return built[3]
+
+
+@pytest.fixture
+def state(services: Services) -> AppState:
+    return opening(services)

@@ -13,11 +13,10 @@ from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate
 from merging.jobs import Report
 from merging.recipe import Recipe, make_recipe, write_recipe
+from tests.app.conftest import bar, opening
 from ui.desk import APOLOGY, Desk, told
-from ui.link import decode
 from ui.page import Page
 from ui.runs_desk import RunsDesk
-from ui.scene import starts
 from ui.services import Services
 from ui.settings import ControlValues, default_values, from_recipe, to_recipe
 from ui.state import AppState
@@ -61,18 +60,12 @@ def values(services: Services) -> ControlValues:
     return from_recipe(services.first().recipe, default_values("gentle", tuple(opened.experts)))
 
 
-@pytest.fixture
-def state(services: Services) -> AppState:
-    opened, _ = decode("", starts(services))
-    return replace(opened, scored=services.first().key)
-
-
 REST = Sent(action="settled")
 
 
 def settle(desk: Desk, state: AppState, values: ControlValues, page: Page) -> dict[Any, Any]:
     """Return what is drawn when sliders have come to rest."""
-    return desk.act(REST, state, OWNER, *plain(values, page))
+    return desk.act(REST, state, OWNER, bar(state), *plain(values, page))
 
 
 class Request:
@@ -113,7 +106,7 @@ def test_pinning_leaves_the_scores_as_they_stand(desk, runs, page, values, servi
     """The sliders have left run 1: unpinning it must not make its scores look like theirs."""
     left = settle(desk, state, moved(values, scale=0.51), page)
     event = Sent(key=services.first().key, action="pin")
-    updates = runs.touch(event, left[page.state], OWNER)
+    updates = runs.touch(event, left[page.state], OWNER, "")
     assert updates[page.state].pinned is None
     assert updates[page.state].scored == services.first().key
     assert "me-stale" in updates.get(page.verdict, left[page.verdict])
@@ -125,7 +118,7 @@ def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) 
     after = settle(desk, state, dragged, page)[page.state]
 
     def act(action: str, at: AppState) -> dict[Any, Any]:
-        return desk.act(Sent(action=action, moving=True), at, OWNER, *plain(at.values, page))
+        return desk.act(Sent(action=action), at, OWNER, bar(at), *plain(at.values, page))
 
     undone = act("undo", after)
     assert undone[page.state].values == state.values
@@ -147,23 +140,23 @@ def test_the_bar_undoes_redoes_resets_pins_and_swaps(desk, page, values, state) 
 @pytest.mark.parametrize("action", [None, "explode", 7, ["undo"]])
 def test_the_bar_knows_no_other_action(desk, page, state, action) -> None:
     with pytest.raises(MergeError, match="something unknown"):
-        desk.act(Sent(action=action), state, OWNER, *plain(state.values, page))
+        desk.act(Sent(action=action), state, OWNER, bar(state), *plain(state.values, page))
 
 
 def test_what_is_looked_at_goes_into_the_link(desk, page, state) -> None:
-    seen = desk.look(Sent(action="view", part="disjoint", side="difference"), state, OWNER)
+    seen = desk.look(Sent(action="view", part="disjoint", side="difference"), state, OWNER, "")
     assert seen[page.link]["query"] == "v=1&part=disjoint&side=difference"
-    opened = desk.look(Sent(action="cell", layer="L1", module="up"), seen[page.state], OWNER)
+    opened = desk.look(Sent(action="cell", layer="L1", module="up"), seen[page.state], OWNER, "")
     assert opened[page.state].view.cell == "L1 up"
-    closed = desk.look(Sent(action="cell", layer="", module=""), opened[page.state], OWNER)
+    closed = desk.look(Sent(action="cell", layer="", module=""), opened[page.state], OWNER, "")
     assert closed[page.state].view.cell == ""
-    strange = desk.look(Sent(action="view", part="<b>", side=None, units=3), state, OWNER)
+    strange = desk.look(Sent(action="view", part="<b>", side=None, units=3), state, OWNER, "")
     assert strange[page.state].view == state.view
 
 
-def test_errors_become_the_notice_and_nothing_else(desk, page, values, state) -> None:
+def test_errors_become_the_notice_and_nothing_else(runs, page, values, state) -> None:
     wild = replace(values, weights={**values.weights, "digits": float("nan")})
-    updates = told(page.notice, desk.act)(REST, state, OWNER, *plain(wild, page))
+    updates = told(page.notice, runs.start)(state, OWNER, bar(state), *plain(wild, page))
     assert list(updates) == [page.notice]
     assert updates[page.notice].startswith("expert 'digits': weight is nan")
 
@@ -179,22 +172,22 @@ def test_a_bug_is_an_apology_with_the_traceback_in_the_log(page, caplog) -> None
 @pytest.mark.parametrize(
     "junk", [None, "", "x" * 5, "<script>", "../../etc", 7, {"a": 1}, "é" * 30]
 )
-def test_a_strange_owner_gets_a_new_token(runs: RunsDesk, page: Page, junk: object) -> None:
-    token = runs.restore(Request(), junk, "")[page.owner]
+def test_a_strange_owner_gets_a_new_token(runs: RunsDesk, page: Page, services, junk) -> None:
+    token = runs.restore(Request(), opening(services), junk, "")[page.owner]
     assert token != junk and len(token) >= 24
 
 
-def test_runs_of_one_visitor_are_not_seen_by_another(runs, page, values, state) -> None:
-    mine = runs.start(state, OWNER, *plain(moved(values, scale=0.25), page))
+def test_runs_of_one_visitor_are_not_seen_by_another(runs, page, values, state, services) -> None:
+    mine = runs.start(state, OWNER, bar(state), *plain(moved(values, scale=0.25), page))
     assert [row["name"] for row in mine[page.runs]["rows"]] == ["Run 2", "Run 1"]
     assert mine[page.runs]["rows"][0]["changed"] == "from Run 1: λ 1 → 0.25"
-    theirs = runs.restore(Request(), OTHER, "")
-    assert [row["name"] for row in theirs[page.runs]["rows"]] == ["Run 1"]
+    theirs = runs.restore(Request(), opening(services), OTHER, "")
+    assert page.runs not in theirs  # as in the first paint
 
 
 def test_known_results_are_shown_without_a_job(runs, page, values, state) -> None:
     dragged = moved(values, scale=0.35)
-    updates = runs.start(state, "c" * 24, *plain(dragged, page))
+    updates = runs.start(state, "c" * 24, bar(state), *plain(dragged, page))
     assert updates[page.state].scored == to_recipe(dragged).key()
     assert "me-stale" not in updates[page.verdict] and page.job not in updates
 
@@ -202,10 +195,10 @@ def test_known_results_are_shown_without_a_job(runs, page, values, state) -> Non
 def test_job_from_start_to_listed_run(runs, page, values, services, state) -> None:
     dragged = replace(values, method="linear", on=frozenset({"digits", "fashion"}))
     owner = "d" * 24
-    queued = runs.start(state, owner, *plain(dragged, page))
+    queued = runs.start(state, owner, bar(state), *plain(dragged, page))
     assert queued[page.timer].active and not queued[page.go].interactive
     assert services.jobs.wait(owner, 60).status == "done"
-    updates = runs.poll(queued[page.state], owner, -1)
+    updates = runs.poll(queued[page.state], owner, -1, "")
     assert not updates[page.timer].active and updates[page.go].interactive
     assert updates[page.job]["state"] == "done"
     row = updates[page.runs]["rows"][0]
@@ -227,14 +220,14 @@ def test_two_visitors_with_one_recipe_share_one_run(
     monkeypatch.setattr("ui.services.merge_and_evaluate", slow)
     dragged = replace(values, method="linear", on=frozenset({"scripts", "fashion"}))
     sent, owners = plain(dragged, page), ["f" * 24, "g" * 24, "h" * 24]
-    runs.start(state, owners[0], *sent)
+    runs.start(state, owners[0], bar(state), *sent)
     assert started.wait(60)
-    joined = runs.start(state, owners[1], *sent)
+    joined = runs.start(state, owners[1], bar(state), *sent)
     assert joined[page.timer].active and joined[page.job]["state"] == "running"
     go.set()
     for owner in owners[:2]:
         assert services.jobs.wait(owner, 60).status == "done"
-        after = runs.poll(joined[page.state], owner, -1)
+        after = runs.poll(joined[page.state], owner, -1, "")
         assert after[page.state].scored == to_recipe(dragged).key()
     late = services.start(owners[2], to_recipe(dragged))
     assert services.jobs.wait(owners[2], 60).result == late.key
@@ -242,12 +235,12 @@ def test_two_visitors_with_one_recipe_share_one_run(
 
 
 def test_poll_without_a_job_stops_the_timer(runs: RunsDesk, page: Page, state) -> None:
-    assert not runs.poll(state, "e" * 24, -1)[page.timer].active
+    assert not runs.poll(state, "e" * 24, -1, "")[page.timer].active
 
 
 def test_preset_fills_in_its_options(desk, page, values, state) -> None:
     sent = plain(replace(values, method="ties"), page)
-    updates = desk.choose_dialect(Sent(dialect="mergekit"), state, OWNER, *sent)
+    updates = desk.choose_dialect(Sent(dialect="mergekit"), state, OWNER, bar(state), *sent)
     shown = updates[page.controls.panel]["values"]
     assert shown["dialect"] == "mergekit"
     assert shown["params"]["combine"] == "weighted_mean"
@@ -257,13 +250,13 @@ def test_preset_fills_in_its_options(desk, page, values, state) -> None:
 
 def test_chosen_method_brings_its_controls_and_takes_its_experts(desk, page, values, state) -> None:
     sent = plain(values, page)
-    updates = desk.choose_method(Sent(method="slerp"), state, OWNER, *sent)
+    updates = desk.choose_method(Sent(method="slerp"), state, OWNER, bar(state), *sent)
     controls = page.controls
     assert updates[controls.panel]["method"] == "slerp"
     assert [updates[c].value for c in controls.on] == [True, True, False, False, False]
     assert {updates[c].visible for c in controls.weights} == {False}
     assert updates[page.notice].startswith("SLERP takes 2 of the experts: A Digits and B Clothing")
-    back = desk.choose_method(Sent(method="ties"), state, OWNER, *sent)
+    back = desk.choose_method(Sent(method="ties"), state, OWNER, bar(state), *sent)
     assert page.notice not in back
     assert {back[c].visible for c in controls.weights} == {True}
 
@@ -271,13 +264,13 @@ def test_chosen_method_brings_its_controls_and_takes_its_experts(desk, page, val
 @pytest.mark.parametrize("name", ["tise", None, 7, {"a": 1}])
 def test_a_method_that_does_not_exist(desk, page, values, state, name: object) -> None:
     with pytest.raises(MergeError, match="Unknown method"):
-        desk.choose_method(Sent(method=name), state, OWNER, *plain(values, page))
+        desk.choose_method(Sent(method=name), state, OWNER, bar(state), *plain(values, page))
 
 
 def test_a_method_without_its_data_says_what_is_missing(desk, page, values, state) -> None:
     sent = plain(values, page)
     with pytest.raises(MergeError, match=r"Fisher averaging cannot run here: .*Fisher"):
-        desk.choose_method(Sent(method="fisher"), state, OWNER, *sent)
+        desk.choose_method(Sent(method="fisher"), state, OWNER, bar(state), *sent)
 
 
 @pytest.mark.parametrize(
@@ -294,16 +287,16 @@ def test_a_method_without_its_data_says_what_is_missing(desk, page, values, stat
         sent_panel(before=7),
     ],
 )  # fmt: skip
-def test_a_panel_that_is_not_ours_is_refused_in_words(desk, page, values, state, sent) -> None:
+def test_a_panel_that_is_not_ours_is_refused_in_words(runs, page, values, state, sent) -> None:
     whole = [*plain(values, page)[:-1], sent]
-    updates = told(page.notice, desk.act)(REST, state, OWNER, *whole)
+    updates = told(page.notice, runs.start)(state, OWNER, bar(state), *whole)
     assert updates == {page.notice: "The page sent settings that cannot be read. Reload the page."}
 
 
-def test_a_panel_with_a_wrong_value_names_it(desk, page, values, state) -> None:
+def test_a_panel_with_a_wrong_value_names_it(runs, page, values, state) -> None:
     wrong = {"dialect": "paper", "params": {"scale": None, "unknown": 1}, "own": {}}
     whole = [*plain(values, page)[:-1], json.dumps({**panel_value(values, {}), "values": wrong})]
-    updates = told(page.notice, desk.act)(REST, state, OWNER, *whole)
+    updates = told(page.notice, runs.start)(state, OWNER, bar(state), *whole)
     assert updates == {page.notice: "method task_arithmetic: scale is empty; it must be a number."}
 
 
@@ -357,11 +350,11 @@ def test_unknown_runs_cannot_be_shown(runs: RunsDesk, state: AppState, data: obj
             self._data = data
 
     with pytest.raises(MergeError, match="forgotten"):
-        runs.touch(Event(), state, OWNER)
+        runs.touch(Event(), state, OWNER, "")
 
 
-def test_set_that_does_not_exist(desk, page, values, state) -> None:
+def test_set_that_does_not_exist(runs, page, values, state) -> None:
     sent = plain(values, page)
     sent[0] = "../../etc"
-    updates = told(page.notice, desk.act)(REST, state, OWNER, *sent)
+    updates = told(page.notice, runs.start)(state, OWNER, bar(state), *sent)
     assert list(updates) == [page.notice]

@@ -1,16 +1,22 @@
 // Keeps the address right while sliders move, and tells the page when they have come to rest.
 const REST = 350;
-const ANSWERED = 3000;
+const DRAWN = 100;
 const FIELD = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select';
 const SINGLE = { p: 'pin', s: 'swap' };
 const KEPT = 'merge-explorer-keys';
 let rest = null;
 let settled;
-let busyUntil = 0; // the answer to a button is awaited
+let moving = false; // what is shown came from ticks
 let asked = location.search.length > 1; // a link that the page has not read yet stays as it is
 
 function addressOf({ space, query }) {
   return `${space || `${location.origin}${location.pathname}`}?${query}`;
+}
+
+// Entries such as __theme are Gradio's own, and stay.
+function ownAddress({ query }) {
+  const entries = location.search.slice(1).split('&').filter((entry) => entry.startsWith('__'));
+  return `?${[query, ...entries].join('&')}${location.hash}`;
 }
 
 function restSoon(value) {
@@ -19,10 +25,6 @@ function restSoon(value) {
   part('.me-bar').dataset.moving = value.query === settled ? '' : 'yes';
   if (value.query === settled) return;
   rest = setTimeout(() => {
-    if (performance.now() < busyUntil) {
-      restSoon(value); // what was pressed must not wait behind this
-      return;
-    }
     settled = value.query;
     trigger('select', { action: 'settled' });
   }, REST);
@@ -40,14 +42,16 @@ function drawButtons(value) {
 function follow() {
   const value = valueNow();
   if (!value || !part('.me-bar')) return;
-  if (!asked) history.replaceState(history.state, '', `?${value.query}${location.hash}`);
+  if (!asked) history.replaceState(history.state, '', ownAddress(value));
   asked = false;
   document.body.dataset.hide = value.hide.join(' ');
   drawButtons(value);
   if (!value.moving) {
-    busyUntil = 0;
+    // Controls that moved on while the answer was under way ask once more.
+    if (moving) setTimeout(() => document.dispatchEvent(new CustomEvent('me-moved')), DRAWN);
     settled = value.query;
   }
+  moving = value.moving;
   restSoon(value);
 }
 
@@ -68,39 +72,25 @@ function shortcut(event) {
   return SINGLE[key] ?? null;
 }
 
-function press(action) {
-  busyUntil = performance.now() + ANSWERED;
-  trigger('select', { action, moving: Boolean(valueNow()?.moving) });
-}
-
 function onKey(event) {
   if (!element.isConnected || event.target.closest?.(FIELD)) return;
   const action = shortcut(event);
   const button = action && part(`button[data-action=${action}]`);
   if (!button || button.disabled) return;
   event.preventDefault();
-  press(action);
+  trigger('select', { action });
 }
 
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-action]');
   if (!button) return;
   if (button.dataset.action === 'copy') copyLink(button);
-  else press(button.dataset.action);
+  else trigger('select', { action: button.dataset.action });
 });
 element.addEventListener('change', ({ target }) => {
   if (target.type === 'checkbox') localStorage.setItem(KEPT, target.checked ? 'on' : 'off');
 });
 document.addEventListener('keydown', onKey);
-// A method, a set or an expert was chosen, a cell was opened or closed: sliders come to rest with
-// the answer to that.
-document.addEventListener('change', ({ target }) => {
-  const chosen = target.closest?.('.me-recipe') && target.matches('[type=radio], [type=checkbox]');
-  if (element.isConnected && chosen) busyUntil = performance.now() + ANSWERED;
-}, true);
-['click', 'keydown'].forEach((name) => document.addEventListener(name, ({ target }) => {
-  if (element.isConnected && target.closest?.('#heatmap')) busyUntil = performance.now() + 1000;
-}, true));
 part('.me-keys input').checked = localStorage.getItem(KEPT) !== 'off';
 onValue(follow);
 follow();

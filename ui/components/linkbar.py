@@ -39,8 +39,8 @@ def linkbar_value(
         pinned: The pinned recipe in words, or "".
         same: The pinned recipe is the one in the controls.
         hide: Parts of the page to leave out.
-        asks: What goes back unchanged with every question of a slider: ``scored``, ``owner``, and
-            ``rows``, the names of the experts' controls.
+        asks: What goes back with every question of a slider: ``scored``, ``owner``, ``step`` of the
+            state, and ``rows``, the names of the experts' controls.
     """
     return {
         "query": query,

@@ -125,12 +125,18 @@ function draw() {
   host.dataset.stamp = value.stamp ?? '';
 }
 
+function drawNow() {
+  waitingSince = 0;
+  draw();
+}
+
 // Plotly is slow beside the canvas that follows the slider. Marks in view move at once, but rest
 // as long as their last move took; what nobody sees and whole figures wait until the slider pauses,
-// though not for ever.
+// though not for ever. What was hidden is awaited: it comes at once.
 function drawSoon() {
   if (props.value === shown) return;
   shown = props.value;
+  const opened = part('.me-figure')?.hidden;
   current(); // at once: the next value may come before this one is drawn
   const now = performance.now();
   const moves = full?.revision !== undefined && drawn?.revision === full.revision;
@@ -138,10 +144,8 @@ function drawSoon() {
   waitingSince ||= now;
   const until = moves && inView ? moveAfter : Math.min(now + PAUSE, waitingSince + latest);
   clearTimeout(timer);
-  timer = setTimeout(() => {
-    waitingSince = 0;
-    draw();
-  }, Math.max(0, until - now));
+  if (opened) drawNow();
+  else timer = setTimeout(drawNow, Math.max(0, until - now));
 }
 
 function redraw() {

@@ -11,11 +11,12 @@ function numberAt(id, target) {
 }
 
 function gather(target) {
-  const { query, scored, owner, rows } = valueNow();
+  const { query, scored, owner, step, rows } = valueNow();
   return {
     query,
     scored,
     owner,
+    step,
     on: rows.map((name) => document.querySelector(`#on-${name} input`)?.checked ?? false),
     weights: rows.map((name) => (
       document.getElementById(`weight-${name}`) ? numberAt(`weight-${name}`, target) : 1)),
@@ -26,13 +27,16 @@ function gather(target) {
 
 async function ask(target) {
   if (flying) {
-    next = target;
+    next = { target };
     return;
   }
   flying = true;
   try {
-    const answer = JSON.parse(await server.tick(gather(target)));
-    document.dispatchEvent(new CustomEvent('me-board', { detail: answer }));
+    const sent = gather(target);
+    const answer = JSON.parse(await server.tick(sent));
+    const late = valueNow().step !== sent.step; // a button's answer came first, and knows better
+    if (late) next ??= { target: null };
+    else document.dispatchEvent(new CustomEvent('me-board', { detail: answer }));
   } catch {
     const notice = 'The server did not answer. What you see is of earlier settings.';
     document.dispatchEvent(new CustomEvent('me-board', { detail: { notice } }));
@@ -40,7 +44,7 @@ async function ask(target) {
     flying = false;
     const waiting = next;
     next = null;
-    if (waiting) ask(waiting);
+    if (waiting) ask(waiting.target);
   }
 }
 
