@@ -195,7 +195,12 @@ class Stream:
         keep, asks = self.kept is not None, self.answers.asks_merge and chunk.whole
         drops = self.answers.asks_drop and chunk.whole
         if not (spec.trim or keep or asks or drops):
-            yield from self._blockwise(chunk)
+            yield from self._blockwise(self.sources.raw(chunk), self._read)
+            return
+        kept = None if asks else self._kept(chunk)
+        if isinstance(kept, Halves):
+            raw = Raw(chunk, self.sources.stored_base(chunk), kept.experts())
+            yield from self._blockwise(raw, self._fill)
             return
         stack, base, done = self._stack(chunk, whole=keep or asks)
         totals: Totals | None = self.answers.merge.get(chunk.step.tensor)
@@ -209,8 +214,7 @@ class Stream:
     def _stack(self, chunk: Chunk, whole: bool) -> tuple[Tensor, Tensor, bool]:
         """Return a chunk's deltas and base, and whether they are trimmed already."""
         stack, base = self.space(chunk)
-        key = Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
-        found = self.kept.get(key) if self.kept else None
+        found = self._kept(chunk)
         if isinstance(found, Packed | Halves):
             self._recall(found, chunk, stack, base)
             return stack, base, True
@@ -220,8 +224,14 @@ class Stream:
             deque(self._trim(chunk, stack, out=stack), maxlen=0)
         if self.kept is not None:
             kept = (self.sources.deltas and halves(raw, stack)) or packed(stack)
-            self.kept.put(key, kept, kept.size)
+            self.kept.put(self._key(chunk), kept, kept.size)
         return stack, base, whole
+
+    def _key(self, chunk: Chunk) -> Key:
+        return Key(self.key, "trimmed", chunk.step.tensor, chunk.start)
+
+    def _kept(self, chunk: Chunk) -> object:
+        return self.kept.get(self._key(chunk)) if self.kept else None
 
     def _recall(self, kept: Packed | Halves, chunk: Chunk, stack: Tensor, base: Tensor) -> None:
         """Fill stack and base with trimmed deltas that were kept, and with what they change."""
@@ -233,14 +243,18 @@ class Stream:
         if stored is not None:
             base.copy_(stored)
 
-    def _blockwise(self, chunk: Chunk) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
-        told, raw = self.context(chunk), self.sources.raw(chunk)
+    def _blockwise(
+        self, raw: Raw, read: Callable[[Raw, Tensor, Tensor], None]
+    ) -> Iterator[tuple[int, Tensor, Tensor, Context]]:
+        """Yield blocks that were never written as a whole chunk, but stay in the cache."""
+        chunk = raw.chunk
+        told = self.context(chunk)
         totals = self.answers.merge.get(chunk.step.tensor)
         length = self._lane(chunk).length
         for begin in range(0, chunk.size, length):
             part = raw.part(begin, min(begin + length, chunk.size))
             stack, base = self.space(part.chunk, "block")
-            self._read(part, stack, base)
+            read(part, stack, base)
             start = part.chunk.start
             yield begin, stack, base, replace(told, start=start, base=base, totals=totals)
 
