@@ -1,11 +1,13 @@
 """Merge and score every method on both families: the README's table, no number typed by hand.
 
     scripts/report [--out DIR] [--only ID ...]
+    scripts/report --recipe RECIPE.yaml --out DIR
 
 Each method runs at its presets ("as in the paper") and, where it has a strength λ, once more at
 the λ of ``GRID`` that is best on the tuning half. Shown is the reporting half; one process per
 core, one thread each, as the app computes. Without ``--out`` the figures go to
-assets/docs/scores.json and the table into the README.
+assets/docs/scores.json and the table into the README. With ``--recipe`` that one is told as a page
+of its own instead, DIR/report.html, by the app's sentences and charts.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from merging.methods.registry import METHODS, method
 from merging.methods.spec import MethodSpec
 from merging.recipe import make_recipe
 from merging.sets import ModelSet, missing, open_set, references, zoo_root
+from scripts.report_page import write_report
 from scripts.zoo.finish import best, score_references, write_json
 from scripts.zoo.table import percent_cell
 
@@ -143,7 +146,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/report", description=__doc__)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--recipe", type=Path)
     options = parser.parse_args()
+    if options.recipe:
+        print(write_report(options.recipe, options.out or Path("out/report")))
+        return 0
     scores = measure(options.only)
     print(table(scores))
     if options.out:

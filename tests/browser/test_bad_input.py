@@ -107,6 +107,9 @@ def test_no_expert_then_one(visit) -> None:
     expect(page.locator("#heatmap .me-heat")).to_have_css("opacity", "0.5")
     page.locator("#on-digits input").check()
     expect(page.locator("#effect")).to_contain_text("With one expert there is nobody to disagree")
+    expect(page.locator("#heatmap canvas")).to_be_hidden()
+    page.get_by_label("Only one survives", exact=True).check()
+    expect(page.locator("#heatmap canvas")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -103,19 +103,23 @@ def press(page: Page, name: str, caption: str) -> None:
     expect(page.locator("#bar .me-caption")).to_have_text(caption)
 
 
+def drag(page: Page) -> None:
+    """Move the slider and wait until the marks have followed."""
+    press(page, "drag", AFTER.sentence)
+    page.wait_for_function(f"JSON.stringify(({MARKS})()[0]) === '[10,10,30,10,40]'")
+
+
 def test_a_drag_moves_marks_without_drawing_the_figure_again(shown: Shown) -> None:
     page = shown.page
     assert page.evaluate(MARKS) == marks_of(BEFORE)
     page.evaluate("() => { Plotly.react = () => { throw new Error('drawn again'); }; }")
-    press(page, "drag", AFTER.sentence)
-    page.wait_for_function(f"JSON.stringify(({MARKS})()[0]) === '[10,10,30,10,40]'")
+    drag(page)
     assert page.evaluate(MARKS) == marks_of(AFTER)
 
 
 def test_moved_marks_stay_when_the_theme_changes(shown: Shown) -> None:
     page = shown.page
-    press(page, "drag", AFTER.sentence)
-    page.wait_for_function(f"JSON.stringify(({MARKS})()[0]) === '[10,10,30,10,40]'")
+    drag(page)
     colour = "document.querySelector('#bar .me-plot').data[0].marker.color"
     assert page.evaluate(colour) == "#2166ac"
     page.evaluate("document.body.classList.add('dark')")
@@ -125,8 +129,7 @@ def test_moved_marks_stay_when_the_theme_changes(shown: Shown) -> None:
 
 def test_marks_of_another_figure_are_left_alone(shown: Shown) -> None:
     page = shown.page
-    press(page, "drag", AFTER.sentence)
-    page.wait_for_function(f"JSON.stringify(({MARKS})()[0]) === '[10,10,30,10,40]'")
+    drag(page)
     press(page, "other", AFTER.sentence)
     press(page, "back", BEFORE.sentence)
     assert page.evaluate(MARKS) == marks_of(BEFORE)

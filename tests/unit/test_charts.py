@@ -1,8 +1,6 @@
 """Figures as data: where marks stand, what is hollow, and what a dragged slider changes."""
 
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pytest
 
 from merging.evaluation import Estimate
+from tests.unit.drawing import CLEAR, LITERAL_COLOUR, texts, trace
 from ui.charts.magnitudes import magnitudes_figure, thin
 from ui.charts.scores import scores_figure
 from ui.views.models import (
@@ -18,9 +17,6 @@ from ui.views.models import (
     ScoreRow,
     ScoresView,
 )
-
-LITERAL_COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b|rgba?\(|hsla?\(")
-CLEAR = "rgba(0,0,0,0)"
 
 
 def around(value: float, half: float = 0.01) -> Estimate:
@@ -47,21 +43,6 @@ def row(task: str, letter: str, merged: float | None, pinned: float | None = Non
 def scores() -> ScoresView:
     rows = (row("mirror", "B", 0.7, 0.8), replace(row("rotate", "A", 0.9, 0.85), held_in=False))
     return ScoresView(rows, row("mean", "", 0.8, 0.825), "It keeps 80 %.", pinned_name="Run 1")
-
-
-def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(t for t in figure["data"] if t["name"] == name)
-
-
-def texts(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict):
-        for value in node.values():
-            yield from texts(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from texts(value)
 
 
 def test_merged_dots_stand_at_their_share_worst_task_on_top(scores: ScoresView) -> None:

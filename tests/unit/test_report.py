@@ -1,10 +1,18 @@
 """The README's table of all methods is what was measured."""
 
 import json
+import re
+from collections.abc import Iterator
 
+import pytest
+
+from merging.errors import MergeError
 from merging.evaluation import Estimate
+from merging.jobs import JobRunner
 from merging.methods.registry import METHODS
-from scripts import report
+from merging.recipe import make_recipe, write_recipe
+from scripts import report, report_page
+from ui.services import Services
 
 WORST = {"task": "Pears", "value": 0.5}
 SHARE = {"value": 0.9, "low": 0.88, "high": 0.921}
@@ -48,3 +56,38 @@ def test_every_figure_lies_in_its_interval() -> None:
             for figures in found[family].values():
                 mean = Estimate(**figures["mean"])
                 assert 0 <= mean.low <= mean.value <= mean.high <= 1.2
+
+
+@pytest.fixture(scope="module")
+def services() -> Iterator[Services]:
+    made = Services(JobRunner())
+    yield made
+    made.close()
+
+
+def test_a_recipe_is_told_by_the_apps_sentences_and_charts(services: Services) -> None:
+    first = services.first()
+    page = report_page.report(report_page.scene_of(services, first.recipe, first))
+    told = page[page.index("<h1>") :]
+    assert re.findall("<h2>(.*?)</h2>", told) == list(report_page.QUESTIONS.values())
+    assert told.count("Plotly.newPlot(") == 7 and "var(--me-" not in told
+    assert "Task arithmetic" in told and "format: merge-explorer/1" in told
+    share = re.search(r"keeps ([\d.]+)(?:&nbsp;| )%", told)
+    estimate = report_page.Presenter(services, report_page.starts(services)).verdict(
+        report_page.scene_of(services, first.recipe, first)
+    )
+    assert share is not None and share[0] in estimate
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(report_page, "report", lambda scene: scene.recipe.key())
+    recipe = make_recipe("linear", ["digits", "fashion"], set="gentle")
+    source = tmp_path / "recipe.yaml"
+    source.write_text(write_recipe(recipe), "utf-8")
+    made = report_page.write_report(source, tmp_path / "out")
+    assert made.read_text("utf-8") == recipe.key()
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["report.html"]
+    source.write_text(write_recipe(make_recipe("fisher", ["digits"], set="gentle")), "utf-8")
+    with pytest.raises(MergeError, match="cannot run here"):
+        report_page.write_report(source, tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -71,6 +71,8 @@ function drawWords(value) {
   part('.me-heat-means').textContent = meansText(picture);
   part('.me-heat').setAttribute('aria-label', canvasLabel(picture));
   part('.me-heat-sides').hidden = !value.pinned;
+  const blank = !picture.cells.flat().some((cell) => (cell?.value ?? null) !== null);
+  ['.me-heat', '.me-heat-means', '.me-readout'].forEach((name) => { part(name).hidden = blank; });
   element.querySelectorAll('.me-choice input').forEach((input) => {
     input.checked = input.value === name || input.value === side;
   });

@@ -3,16 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from merging.analysis import Figure
 from merging.dialects import Option
 from merging.methods.spec import MethodSpec
+from merging.sketch.answers import Reading
 from ui.views.experts import listed
 from ui.views.sentences import count_word, number, percent
-
-if TYPE_CHECKING:
-    from merging.sketch.answers import Reading
 
 DIALECTS = ("paper", "mergekit", "peft", "fusion_bench")
 SAME = 1e-6
@@ -74,7 +71,7 @@ def _who(*dialects: str) -> str:
     return listed("the paper" if d == "paper" else d for d in dialects)
 
 
-def _apart(reading: "Reading", own: str) -> str:
+def _apart(reading: Reading, own: str) -> str:
     assert reading.relative is not None
     if math.isinf(reading.relative):
         return f"{_who(reading.dialect)} changes the base, yours nothing{_why(reading)}."
@@ -84,7 +81,7 @@ def _apart(reading: "Reading", own: str) -> str:
     )
 
 
-def _why(reading: "Reading") -> str:
+def _why(reading: Reading) -> str:
     words = [f"{_word(o)} {number(o.theirs)} instead of {number(o.ours)}" for o in reading.options]
     more = len(words) - MOST_REASONS
     if more > 1:
@@ -100,7 +97,7 @@ def _share(share: float) -> str:
     return percent(share, 0 if share >= 0.0995 else 1 if share >= 0.00095 else 3)
 
 
-def _row(reading: "Reading", own: str) -> tuple[str, ...]:
+def _row(reading: Reading, own: str) -> tuple[str, ...]:
     yours = reading.dialect == own
     name = f"{reading.dialect} (yours)" if yours else reading.dialect
     if reading.refused:
