@@ -55,12 +55,13 @@ def write_report(source: Path, out: Path) -> Path:
         RecipeError: The file holds no recipe of a bundled set.
     """
     recipe = parse_recipe(source.read_text("utf-8"))
-    with_services = Services(JobRunner())
+    services = Services(JobRunner())
     try:
-        with_services.check(recipe)
-        page = report(scene_of(with_services, recipe, merge_and_evaluate(recipe)))
+        services.warm()
+        services.check(recipe)
+        page = report(scene_of(services, recipe, merge_and_evaluate(recipe)))
     finally:
-        with_services.close()
+        services.close()
     out.mkdir(parents=True, exist_ok=True)
     half = out / "report.html.part"
     half.write_text(page, "utf-8")

@@ -9,7 +9,6 @@ from merging.sketch import (
     in_loops,
     inert,
     kinds,
-    open_cell,
     readings,
     relative_sizes,
     subspaces,
@@ -28,10 +27,8 @@ from ui.components.kinds import kinds_value
 from ui.components.still import still_value
 from ui.scene import Scene
 from ui.views.agreement import agreement_view
-from ui.views.cell import CellView, cell_view
 from ui.views.conflict import conflict_view
 from ui.views.dialects import dialects_view
-from ui.views.heatmap_grid import HeatmapGrid, heatmap_groups
 from ui.views.magnitudes import magnitudes_view
 from ui.views.relative import relative_view
 from ui.views.subspaces import SubspacesView, subspaces_view
@@ -44,7 +41,7 @@ Value = dict[str, Any]
 
 def heatmap(scene: Scene) -> Value:
     """Return conflict by layer and module, of the recipe and the pinned one."""
-    grid = grid_of(scene)
+    grid = scene.grid
     pinned = None
     if scene.pinned_preview is not None and not scene.same:
         pinned = conflict_table(scene.pinned_preview, grid.groups)
@@ -53,7 +50,6 @@ def heatmap(scene: Scene) -> Value:
         conflict_table(scene.preview, grid.groups),
         pinned,
         pinned_name(scene),
-        len(scene.recipe.experts),
     )
     look = scene.state.view
     return _stamped(scene, heatmap_value(view, look.part, look.side, look.cell))
@@ -129,42 +125,22 @@ def still(scene: Scene) -> Value:
 
 def cell(scene: Scene) -> Value | None:
     """Return the five parts of the opened cell; None while none is open."""
-    view = _opened(scene)
-    return None if view is None else _stamped(scene, cell_figure(view) or {})
+    return None if scene.cell is None else _stamped(scene, cell_figure(scene.cell) or {})
 
 
 def curves(scene: Scene) -> Value | None:
     """Return how large changes are in the opened cell."""
-    view = _opened(scene)
-    return None if view is None else _stamped(scene, cell_curves(view))
+    return None if scene.cell is None else _stamped(scene, cell_curves(scene.cell))
 
 
 def twelve(scene: Scene) -> Value | None:
     """Return twelve weights of the opened cell on their way through the method."""
-    view = _opened(scene)
-    return None if view is None else _stamped(scene, twelve_table(view))
-
-
-def grid_of(scene: Scene) -> HeatmapGrid:
-    """Return rows and columns of the set's heatmap."""
-    found: HeatmapGrid = scene.sketch.memo.get(
-        ("grid",), lambda: heatmap_groups(scene.sketch.buckets), 1
-    )
-    return found
+    return None if scene.cell is None else _stamped(scene, twelve_table(scene.cell))
 
 
 def pinned_name(scene: Scene) -> str:
     """Return what the pinned recipe is called: its run's name, if it has one."""
     return (scene.name_of(scene.pinned.key()) if scene.pinned else "") or PINNED
-
-
-def _opened(scene: Scene) -> CellView | None:
-    """The opened cell; the first layer of a row that several share."""
-    layer, _, module = scene.state.view.cell.partition(" ")
-    buckets = grid_of(scene).buckets(layer, module)
-    if not buckets:
-        return None
-    return cell_view(open_cell(scene.sketch, scene.recipe, buckets[0]), scene.words, scene.order)
 
 
 def _directions(scene: Scene) -> SubspacesView | None:

@@ -9,11 +9,13 @@ from functools import cached_property
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe
 from merging.sets import ModelSet
-from merging.sketch import Preview, Sketch
+from merging.sketch import Preview, Sketch, open_cell
 from ui.link import Start
 from ui.runbook import RunList
 from ui.services import Services
 from ui.state import AppState
+from ui.views.cell import CellView, cell_view
+from ui.views.heatmap_grid import HeatmapGrid, heatmap_groups
 
 OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
 
@@ -76,6 +78,23 @@ class Scene:
     def pinned_preview(self) -> Preview | None:
         """What the pinned recipe does."""
         return None if self.pinned is None else self.services.preview(self.pinned)
+
+    @property
+    def grid(self) -> HeatmapGrid:
+        """Rows and columns of the set's heatmap."""
+        found: HeatmapGrid = self.sketch.memo.get(
+            ("grid",), lambda: heatmap_groups(self.sketch.buckets), 1
+        )
+        return found
+
+    @cached_property
+    def cell(self) -> CellView | None:
+        """The opened cell, of the first layer where several share a row; None while none is."""
+        layer, _, module = self.state.view.cell.partition(" ")
+        buckets = self.grid.buckets(layer, module)
+        if not buckets:
+            return None
+        return cell_view(open_cell(self.sketch, self.recipe, buckets[0]), self.words, self.order)
 
     @cached_property
     def record(self) -> RunRecord:

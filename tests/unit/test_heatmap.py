@@ -19,11 +19,10 @@ def view(
     now: dict[Bucket, Counts],
     before: dict[Bucket, Counts] | None = None,
     sampled: bool = False,
-    experts: int = 2,
 ) -> HeatmapView:
     grid = heatmap_groups(now)
     pinned = None if before is None else table(grid.groups, before, sampled)
-    return conflict_view(grid, table(grid.groups, now, sampled), pinned, "Run 3", experts)
+    return conflict_view(grid, table(grid.groups, now, sampled), pinned, "Run 3")
 
 
 def counts(clashes: int, few: int = 10) -> dict[Bucket, Counts]:
@@ -107,10 +106,7 @@ def test_parts_are_conditional_or_of_all_weights() -> None:
 
 def test_sentences_tell_the_whole_and_the_ends() -> None:
     said = view(counts(120)).sentences
-    assert said["contested"] == {
-        "current": "Where two or more experts meet, signs clash at 36.3 % of the weights; coin "
-        "tosses would clash at 50.0 %. Most in L0 up (50.0 %), least in L1 q (10.0 %)."
-    }
+    assert said["contested"] == {"current": "Most in L0 up (50.0 %), least in L1 q (10.0 %)."}
     assert said["disjoint"]["current"] == (
         "Only one expert's change survives at 22.5 % of all weights. Most in L1 q (60.0 %), least "
         "in Embed (0.0 %)."
@@ -138,14 +134,16 @@ def test_sentences_of_the_pinned_recipe_and_of_the_difference() -> None:
 
 def test_with_one_expert_nobody_disagrees_and_few_weights_say_nothing() -> None:
     alone = dict.fromkeys(TWO, (1000, 500, 0, 0))
-    assert view(alone, experts=1).sentences["contested"]["current"] == (
-        "With one expert there is nobody to disagree with."
+    said = view(counts(120), alone).sentences
+    assert said["contested"]["pinned"] == (
+        "In Run 3 (pinned): too few weights are kept by two or more experts."
     )
     said = view(alone, counts(120)).sentences
-    assert said["contested"]["current"].startswith("Too few weights are kept by two or more")
+    assert said["contested"]["current"] == ""
     assert said["contested"]["difference"].startswith("There is no difference to tell")
     assert said["disjoint"]["current"] == (
-        "Only one expert's change survives at 50.0 % of all weights. It is 50.0 % in every cell."
+        "Only one expert's change survives at 50.0 % of all weights. "
+        "The same in every cell: 50.0 %."
     )
 
 

@@ -81,12 +81,12 @@ def test_the_bar_stacks_five_parts_signs_by_colour_clashes_hatched() -> None:
 
 def test_each_part_is_named_under_its_middle_on_a_line_of_its_own() -> None:
     patch = cell_figure(cell_view(opened(), NAMES, ORDER))["patch"]
-    by_text = {note["text"]: note for note in patch["annotations"]}
-    assert by_text["all agree on +: 30.0 %"]["x"] == pytest.approx(15)
-    assert by_text["signs clash, − wins: 15.0 %"]["x"] == pytest.approx(73.5)
-    assert by_text["signs clash, − wins: 15.0 %"]["xanchor"] == "right"
-    assert len({note["y"] for note in patch["annotations"]}) == 5
-    assert [s["x0"] for s in patch["shapes"]] == [n["x"] for n in patch["annotations"]]
+    by_text = {line["label"]["text"]: line for line in patch["shapes"]}
+    assert by_text["all agree on +: 30.0 %"]["x0"] == pytest.approx(15)
+    assert by_text["signs clash, − wins: 15.0 %"]["x0"] == pytest.approx(73.5)
+    assert by_text["signs clash, − wins: 15.0 %"]["label"]["xanchor"] == "right"
+    assert len({line["y0"] for line in patch["shapes"]}) == 5
+    assert all(line["x0"] == line["x1"] and line["y1"] == 0 for line in patch["shapes"])
 
 
 def test_dragging_moves_the_parts_and_nothing_else() -> None:

@@ -61,6 +61,7 @@ def test_every_figure_lies_in_its_interval() -> None:
 @pytest.fixture(scope="module")
 def services() -> Iterator[Services]:
     made = Services(JobRunner())
+    made.warm()
     yield made
     made.close()
 

@@ -15,10 +15,10 @@ from ui.charts.parts import (
     SOFT,
     bars,
     frame,
+    labelled,
     restyles,
     revision,
     segment,
-    words,
 )
 from ui.views.cell import CellPart, CellView
 from ui.views.experts import ExpertMark
@@ -105,20 +105,15 @@ def _labels(parts: tuple[CellPart, ...]) -> dict[str, Any]:
         edge += part.share.value
     right = [i for i, middle in enumerate(middles) if middle >= 50]
     left = [i for i, middle in enumerate(middles) if middle < 50]
-    shapes, notes = [], []
+    shapes = []
     for line, place in enumerate([*right, *reversed(left)]):
         x, y, part = middles[place], FIRST_LINE - line * LINE_STEP, parts[place]
+        line = segment((x, x), (y, 0), COLOURS[part.sign])
+        text, colour = f"{part.label}: {100 * part.share.value:.1f} %", INK if part.sign else SOFT
         side = "right" if place in right else "left"
-        colour = COLOURS[part.sign]
-        shapes.append(segment((x, x), (y, 0), colour))
-        notes.append(
-            words(
-                x, y, f"{part.label}: {100 * part.share.value:.1f} %", INK if part.sign else SOFT,
-                xanchor=side, yanchor="middle", xshift=-4 if side == "right" else 4,
-                bgcolor=PANEL, borderpad=0,
-            )
-        )  # fmt: skip
-    return {"shapes": shapes, "annotations": notes}
+        at = {"textposition": "start", "xanchor": side, "yanchor": "middle", "padding": 4}
+        shapes.append(labelled(line, text, colour, **at))
+    return {"shapes": shapes}
 
 
 def _row(part: CellPart) -> list[str]:

@@ -16,6 +16,7 @@ from ui.charts.parts import (
     TINT,
     axis_title,
     frame,
+    labelled,
     scatter,
     segment,
     words,
@@ -41,8 +42,8 @@ def magnitudes_figure(view: MagnitudesView, name: str = "magnitudes") -> dict[st
     limits = _limits(view)
     return {
         "data": [_line(c, p, i) for i, (c, p) in enumerate(zip(view.curves, thinned, strict=True))],
-        "layout": _layout(limits),
-        "patch": {"shapes": _cuts(view, limits), "annotations": _letters(view) + _kept(view)},
+        "layout": _layout(limits) | {"annotations": _letters(view)},
+        "patch": {"shapes": _cuts(view, limits)},
         "revision": _revision(view),
         "label": view.sentence,
         "sentence": view.sentence,
@@ -60,7 +61,7 @@ def thin(sizes: tuple[float, ...], shares: tuple[float, ...]) -> Points:
         shares: Falling from 1 to 0, same length.
 
     Returns:
-        The sizes and shares that stay, first and last among them.
+        The sizes that stay to four digits, first and last among them, and shares in per cent.
     """
     kept = [0]
     for index in range(1, len(sizes) - 1):
@@ -69,7 +70,8 @@ def thin(sizes: tuple[float, ...], shares: tuple[float, ...]) -> Points:
         if fall > STEP_SHARE or rise > STEP_DECADES:
             kept.append(index)
     kept += [len(sizes) - 1] if len(sizes) > 1 else []
-    return tuple(sizes[i] for i in kept), tuple(shares[i] for i in kept)
+    rounded = tuple(float(f"{sizes[i]:.4g}") for i in kept)
+    return rounded, tuple(round(100 * shares[i], 2) for i in kept)
 
 
 def _revision(view: MagnitudesView) -> int:
@@ -83,8 +85,8 @@ def _revision(view: MagnitudesView) -> int:
 
 def _line(curve: MagnitudeCurve, points: Points, index: int) -> dict[str, Any]:
     return scatter(
-        [float(f"{size:.4g}") for size in points[0]],
-        [round(100 * share, 2) for share in points[1]],
+        list(points[0]),
+        list(points[1]),
         f"{curve.letter} {curve.label}",
         mode="lines",
         line={"color": INK, "width": 1.5, "dash": DASHES[index % len(DASHES)]},
@@ -135,21 +137,13 @@ def _cuts(view: MagnitudesView, limits: tuple[float, float]) -> list[dict[str, A
         "fillcolor": TINT, "line": {"width": 0}, "layer": "below",
     }  # fmt: skip
     across = segment((0, 1), (level, level), ACCENT, xref="paper", dash="dot")
-    return [dropped, across, *(segment((x, x), (0, y), ACCENT, width=1.5) for x, y in cut)]
-
-
-def _kept(view: MagnitudesView) -> list[dict[str, Any]]:
-    cut = _cut(view)
-    if not cut:
-        return []
-    level = _level(cut)
-    text = f"kept: largest {level:.1f} %"
     side = "top" if level > 85 else "bottom"
+    kept = f"kept: largest {level:.1f} %"
     return [
-        words(1, level, text, ACCENT, xref="paper", xanchor="right", yanchor=side, bgcolor=PANEL),
-        words(0, 4, "dropped by all", SOFT, xref="paper", xanchor="left", yanchor="bottom",
-              xshift=6),
-    ]  # fmt: skip
+        labelled(dropped, "dropped by all", SOFT, textposition="bottom left", padding=8),
+        labelled(across, kept, ACCENT, textposition="end", xanchor="right", yanchor=side),
+        *(segment((x, x), (0, y), ACCENT, width=1.5) for x, y in cut),
+    ]
 
 
 def _letters(view: MagnitudesView) -> list[dict[str, Any]]:

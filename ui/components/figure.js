@@ -1,6 +1,19 @@
 const part = (name) => element.querySelector(name);
-const themeStyles = () => getComputedStyle(document.body);
-const themeValue = (name) => themeStyles().getPropertyValue(name).trim();
+// Asking the page for a width or a colour makes it lay itself out: both are asked for once.
+const colours = new Map();
+let measured = 0;
+
+function themeValue(name) {
+  const known = colours.get(name);
+  if (known) return known;
+  const found = getComputedStyle(document.body).getPropertyValue(name).trim();
+  colours.set(name, found);
+  return found;
+}
+
+function widthOf(node) {
+  return measured || node.parentElement.clientWidth;
+}
 
 function addCells(row, texts, tag) {
   texts.forEach((text, index) => {
@@ -68,16 +81,19 @@ function saveCsv() {
 function onWidth(target, redraw) {
   let last = 0;
   new ResizeObserver(() => {
-    const now = part(target)?.parentElement.clientWidth ?? 0;
-    if (now && now !== last) {
-      last = now;
+    measured = part(target)?.parentElement.clientWidth ?? 0;
+    if (measured && measured !== last) {
+      last = measured;
       redraw();
     }
   }).observe(element);
 }
 
 function onTheme(redraw) {
-  new MutationObserver(redraw).observe(document.body, { attributeFilter: ['class'] });
+  new MutationObserver(() => {
+    colours.clear();
+    redraw();
+  }).observe(document.body, { attributeFilter: ['class'] });
 }
 
 element.addEventListener('toggle', refreshTable, true);

@@ -42,12 +42,14 @@ function holds(row, layer) {
 
 function sizeCanvas(canvas, at) {
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(at.width * ratio);
-  canvas.height = Math.round(at.height * ratio);
-  canvas.style.width = `${at.width}px`;
-  canvas.style.height = `${at.height}px`;
+  const [width, height] = [at.width, at.height].map((length) => Math.round(length * ratio));
   const ctx = canvas.getContext('2d');
+  if (canvas.width !== width || canvas.height !== height) {
+    Object.assign(canvas, { width, height });
+    Object.assign(canvas.style, { width: `${at.width}px`, height: `${at.height}px` });
+  }
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  ctx.clearRect(0, 0, at.width, at.height);
   return ctx;
 }
 
@@ -96,7 +98,7 @@ function draw() {
   if (!canvas) return;
   part('.me-figure').hidden = !value;
   picture = value && picture;
-  const width = canvas.parentElement.clientWidth;
+  const width = value ? widthOf(canvas) : 0;
   if (!value || !width) return;
   hearView(value);
   const most = width < NARROW_HEAT ? NARROW_ROWS : FULL_ROWS;

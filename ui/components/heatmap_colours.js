@@ -29,8 +29,7 @@ const inkOn = (colour) => (luminance(colour) > 0.179 ? INKS.dark : INKS.light);
 const fromHex = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 function paletteNow(side) {
-  const styles = themeStyles();
-  const read = (name) => styles.getPropertyValue(name).trim();
+  const read = themeValue;
   const theme = document.body.classList.contains('dark') ? 'dark' : 'light';
   const diverging = [fromHex(read('--me-minus')), MIDDLES[theme], fromHex(read('--me-plus'))];
   return {

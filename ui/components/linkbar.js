@@ -19,6 +19,10 @@ function ownAddress({ query }) {
   return `?${[query, ...entries].join('&')}${location.hash}`;
 }
 
+function address(value) {
+  history.replaceState(history.state, '', ownAddress(value));
+}
+
 function restSoon(value) {
   settled ??= value.query;
   clearTimeout(rest);
@@ -26,6 +30,7 @@ function restSoon(value) {
   if (value.query === settled) return;
   rest = setTimeout(() => {
     settled = value.query;
+    address(value);
     trigger('select', { action: 'settled' });
   }, REST);
 }
@@ -42,7 +47,7 @@ function drawButtons(value) {
 function follow() {
   const value = valueNow();
   if (!value || !part('.me-bar')) return;
-  if (!asked) history.replaceState(history.state, '', ownAddress(value));
+  if (!asked && !value.moving) address(value);
   asked = false;
   document.body.dataset.hide = value.hide.join(' ');
   drawButtons(value);

@@ -26,22 +26,21 @@ function current() {
   return full;
 }
 
-function readyText(text, key, styles) {
-  const colour = (_, name) => styles.getPropertyValue(name).trim();
-  const themed = text.replace(/var\((--me-[\w-]+)\)/g, colour);
+function readyText(text, key) {
+  const themed = text.replace(/var\((--me-[\w-]+)\)/g, (_, name) => themeValue(name));
   return TEMPLATES.has(key) ? themed : themed.replaceAll('<', '&lt;');
 }
 
-function ready(node, styles, key = '') {
-  if (typeof node === 'string') return readyText(node, key, styles);
-  if (Array.isArray(node)) return node.map((item) => ready(item, styles, key));
+function ready(node, key = '') {
+  if (typeof node === 'string') return readyText(node, key);
+  if (Array.isArray(node)) return node.map((item) => ready(item, key));
   if (node === null || typeof node !== 'object') return node;
-  return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, ready(v, styles, k)]));
+  return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, ready(v, k)]));
 }
 
-function layoutOf(value, host) {
-  const narrow = value.narrow && host.clientWidth < NARROW;
-  return { ...(narrow ? value.narrow : value.layout), ...value.patch, width: host.clientWidth };
+function layoutOf(value, width) {
+  const narrow = value.narrow && width < NARROW;
+  return { ...(narrow ? value.narrow : value.layout), ...value.patch, width };
 }
 
 function reportClick(event) {
@@ -81,9 +80,8 @@ function moved(data, restyle) {
 
 function drawAll(value, layout, host) {
   const fresh = drawn?.host !== host;
-  const styles = themeStyles();
-  const data = ready(moved(value.data, value.restyle ?? []), styles);
-  window.Plotly.react(host, data, ready(layout, styles), CONFIG);
+  const data = ready(moved(value.data, value.restyle ?? []));
+  window.Plotly.react(host, data, ready(layout), CONFIG);
   if (fresh) host.on('plotly_click', reportClick);
   drawn = { host, revision: value.revision };
 }
@@ -91,13 +89,12 @@ function drawAll(value, layout, host) {
 // One call for all traces: each call lays the whole figure out. An update that a trace lacks is
 // undefined there, which leaves the trace as it is.
 function moveMarks(value, host) {
-  const styles = themeStyles();
   const began = performance.now();
   const restyle = value.restyle ?? [];
-  const patch = ready(value.patch ?? {}, styles);
+  const patch = ready(value.patch ?? {});
   const names = new Set(restyle.flatMap(({ update }) => Object.keys(update)));
   const update = Object.fromEntries([...names].map((name) => [
-    name, restyle.map((entry) => ready(entry.update[name], styles)),
+    name, restyle.map((entry) => ready(entry.update[name])),
   ]));
   if (restyle.length) window.Plotly.update(host, update, patch, restyle.map((e) => e.trace));
   else window.Plotly.relayout(host, patch);
@@ -110,17 +107,21 @@ function draw() {
   const host = part('.me-plot');
   if (!host) return;
   drawWords(value);
-  if (!value?.layout || !host.clientWidth) return;
-  const layout = layoutOf(value, host);
-  host.style.minHeight = `${layout.height}px`;
+  const width = value?.layout ? widthOf(host) : 0;
+  if (!width) return;
+  const layout = layoutOf(value, width);
   if (!window.Plotly) {
+    host.style.minHeight = `${layout.height}px`;
     awaitPlotly();
     return;
   }
   const same = drawn?.host === host && value.revision !== undefined
     && drawn.revision === value.revision;
   if (same) moveMarks(value, host);
-  else drawAll(value, layout, host);
+  else {
+    host.style.minHeight = `${layout.height}px`;
+    drawAll(value, layout, host);
+  }
   host.dataset.drawn = 'yes';
   host.dataset.stamp = value.stamp ?? '';
 }
@@ -144,7 +145,7 @@ function drawSoon() {
   waitingSince ||= now;
   const until = moves && inView ? moveAfter : Math.min(now + PAUSE, waitingSince + latest);
   clearTimeout(timer);
-  if (opened) drawNow();
+  if (opened || (moves && inView && now >= moveAfter)) drawNow();
   else timer = setTimeout(drawNow, Math.max(0, until - now));
 }
 

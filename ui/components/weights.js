@@ -62,13 +62,14 @@ function electedCell({ text, said, sign }) {
   return cell;
 }
 
-function addWeight(body, weight) {
-  const row = body.insertRow();
+function rowOf(weight) {
+  const row = document.createElement('tr');
   const name = head(row, '', 'row');
   name.title = weight.tensor;
   name.append(make('span', weight.name), make('small', weight.place));
   row.append(make('td', weight.base), ...weight.changes.map(changeCell));
   row.append(electedCell(weight.elected), make('td', weight.agreeing), changeCell(weight.merged));
+  return row;
 }
 
 function addHead(table, experts) {
@@ -89,9 +90,30 @@ function tableOfWeights(value) {
   const table = document.createElement('table');
   table.append(make('caption', value.caption));
   addHead(table, value.experts);
-  const body = table.createTBody();
-  value.rows.forEach((weight) => addWeight(body, weight));
+  table.createTBody();
   return table;
+}
+
+// While a slider moves most weights stay as they are, and so do their rows.
+function drawRows(body, rows) {
+  rows.forEach((weight, place) => {
+    const text = JSON.stringify(weight);
+    if (body.rows[place]?.told === text) return;
+    const row = Object.assign(rowOf(weight), { told: text });
+    if (body.rows[place]) body.rows[place].replaceWith(row);
+    else body.append(row);
+  });
+}
+
+function drawTable(value) {
+  const scroll = part('.me-scroll');
+  const name = JSON.stringify([value.caption, value.experts, value.rows.length]);
+  if (scroll.dataset.name !== name || !scroll.firstChild) {
+    scroll.dataset.name = name;
+    scroll.setAttribute('aria-label', value.caption);
+    scroll.replaceChildren(tableOfWeights(value));
+  }
+  drawRows(scroll.querySelector('tbody'), value.rows);
 }
 
 function draw() {
@@ -102,11 +124,8 @@ function draw() {
   if (!value) return;
   const some = value.rows.length > 0;
   part('.me-caption').textContent = value.sentence;
-  const scroll = part('.me-scroll');
-  scroll.setAttribute('aria-label', value.caption);
-  scroll.hidden = !some;
-  part('.me-tools').hidden = !some;
-  scroll.replaceChildren(...(some ? [tableOfWeights(value)] : []));
+  part('.me-scroll').hidden = part('.me-tools').hidden = !some;
+  if (some) drawTable(value);
   box.dataset.stamp = value.stamp ?? '';
 }
 

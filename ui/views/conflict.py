@@ -12,7 +12,6 @@ def conflict_view(
     table: ConflictTable,
     pinned: ConflictTable | None = None,
     pinned_name: str = "",
-    experts: int = 2,
 ) -> HeatmapView:
     """Arrange conflict by layer (rows, from the input up) and module (columns).
 
@@ -21,11 +20,10 @@ def conflict_view(
         table: The recipe's figures, of ``grid.groups`` in that order.
         pinned: The same of the pinned recipe; None where nothing else is pinned.
         pinned_name: Name of the pinned run.
-        experts: How many experts the recipe has.
     """
     current = _side(table)
     before = None if pinned is None else _side(pinned)
-    words = sentences(grid, current, before, pinned_name, experts)
+    words = sentences(grid, current, before, pinned_name)
     return HeatmapView(grid, current, before, pinned_name, words)
 
 

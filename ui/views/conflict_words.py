@@ -10,8 +10,6 @@ from ui.views.models import HeatSide
 from ui.views.sentences import percent, points
 
 PARTS = ("contested", "disjoint", "agree")
-ALONE = "With one expert there is nobody to disagree with."
-TOO_FEW = "Too few weights are kept by two or more experts to speak of conflict."
 NAMES = {
     "contested": "Where two or more experts meet, signs clash",
     "disjoint": "Only one expert's change survives",
@@ -26,21 +24,22 @@ def sentences(
     current: HeatSide,
     pinned: HeatSide | None,
     pinned_name: str = "",
-    experts: int = 2,
 ) -> Mapping[str, Mapping[str, str]]:
     """Return a sentence for each part and side, computed from the numbers.
+
+    How often signs clash now is the section's verdict: what is contested in the current recipe
+    adds to that only where most and least of it is, or "" where nothing can be said.
 
     Args:
         grid: Names of the cells.
         current, pinned: Figures of the two recipes; without a pinned one only "current" is said.
         pinned_name: Name of the pinned run.
-        experts: How many experts the current recipe has.
     """
     who = f"{pinned_name} (pinned)" if pinned_name else "the pinned recipe"
     found = {}
     for part in PARTS:
-        lone = part == "contested" and experts < 2
-        said = {"current": ALONE if lone else _state(part, grid, current)}
+        cells = _extremes(grid, current.part(part).known)
+        said = {"current": cells if part == "contested" else _state(part, grid, current)}
         if pinned is not None:
             text = _state(part, grid, pinned)
             said["pinned"] = f"In {who}: {text[0].lower()}{text[1:]}"
@@ -53,7 +52,8 @@ def _state(part: str, grid: HeatmapGrid, side: HeatSide) -> str:
     value = side.part(part).known
     whole = float(value[-1])
     if np.isnan(whole):
-        return TOO_FEW if part == "contested" else "Too few weights were looked at."
+        few = "are kept by two or more experts" if part == "contested" else "were looked at"
+        return f"Too few weights {few}."
     text = f"{NAMES[part]} at {percent(whole, 1)} of {OF_ALL[part]}"
     if part == "contested":
         text += f"; coin tosses would clash at {percent(float(side.chance[-1]), 1)}"
@@ -67,7 +67,7 @@ def _extremes(grid: HeatmapGrid, value: Sums) -> str:
     most, least = int(np.nanargmax(cells)), int(np.nanargmin(cells))
     high, low = percent(float(cells[most]), 1), percent(float(cells[least]), 1)
     if high == low:
-        return f"It is {high} in every cell."
+        return f"The same in every cell: {high}."
     return f"Most in {grid.name(most)} ({high}), least in {grid.name(least)} ({low})."
 
 
