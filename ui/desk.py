@@ -113,6 +113,8 @@ class Desk:
     ) -> Updates:
         """A button of the bar was pressed, or the sliders came to rest."""
         action = sent(event, "action")
+        if action == "again":
+            return self.whole(state, owner)
         rest = action == "settled"
         shown = self.caught_up(state, link, values, self._clock() if rest else None)
         now = shown[-1]
@@ -234,6 +236,11 @@ class Desk:
         rest = settled or any(after.values != one.state.values for one in shown)
         found = panel_values(self.show, scene, shown, rest)
         return {self.page.state: after, **self.placed(found)}
+
+    def whole(self, state: AppState, owner: Any) -> Updates:
+        """Return everything that a page shows, where it is not known what it does."""
+        found = panel_values(self.show, self.scene(state, owner), settled=True)
+        return {**self.placed(found), **self.write(state.values)}
 
     def placed(self, values: dict[str, Any]) -> Updates:
         """Return values of panels as updates of their components."""

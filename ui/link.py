@@ -28,6 +28,7 @@ from ui.state import PARTS, SIDES, UNITS, AppState, View
 
 VERSION = 1
 LONGEST = 4000
+LONGEST_SAID = 40  # of what is repeated in a complaint
 MOST_KEYS = 100
 PIN = "pin."
 HIDEABLE = (
@@ -142,7 +143,7 @@ class _Reader:
         return self.entries.pop(name, None)
 
     def complain(self, name: str, text: str, why: str) -> None:
-        self.problems.append(f"{name}={text[:40]}: {why}")
+        self.problems.append(f"{name[:LONGEST_SAID]}={text[:LONGEST_SAID]}: {why}")
 
 
 def decode(query: str, starts: Starts) -> tuple[AppState, tuple[str, ...]]:
@@ -169,7 +170,7 @@ def decode(query: str, starts: Starts) -> tuple[AppState, tuple[str, ...]]:
             reader.entries[name] = text
     version = reader.take("v") or str(VERSION)
     if version not in map(str, range(1, VERSION + 1)):
-        reader.complain("v", version, f"this page knows links up to version {VERSION}.")
+        reader.complain("v", version, f"this page knows links of version {VERSION}.")
     state = _read_state(reader, starts)
     for name, text in reader.entries.items():
         reader.complain(name, text, _nearest(name, state.values))
@@ -236,7 +237,7 @@ def _read_experts(reader: _Reader, prefix: str, values: ControlValues) -> Contro
             continue
         weights[name] = 1.0
         if weight:
-            weights[name] = _checked(reader, f"{prefix}experts", WEIGHT, weight, 1.0)
+            weights[name] = _checked(reader, f"{prefix}experts", WEIGHT, weight, 1.0, entry)
     if not weights:
         return values
     every = dict.fromkeys(values.weights, 1.0) | weights
@@ -264,13 +265,15 @@ def _read_settings(reader: _Reader, prefix: str, values: ControlValues) -> Contr
     return replace(values, seed=int(text))
 
 
-def _checked(reader: _Reader, key: str, param: Param, text: str, otherwise: Value) -> Value:
+def _checked(
+    reader: _Reader, key: str, param: Param, text: str, otherwise: Value, said: str = ""
+) -> Value:
     """Return an entry as a value of a parameter, or another value with a complaint."""
     try:
         return param.check(_value(param, text), "the link")
     except (MergeError, ValueError) as error:
         why = str(error) if isinstance(error, MergeError) else "it must be a number."
-        reader.complain(key, text, why)
+        reader.complain(key, said or text, why)
         return otherwise
 
 

@@ -71,7 +71,7 @@ def _linked(scene: Scene) -> Hashable:
 
 def _opened(scene: Scene) -> Hashable:
     cell = scene.state.view.cell
-    return (scene.recipe.key(), cell) if cell else ""
+    return (scene.cell_recipe.key(), cell, scene.whose_cell) if cell else ""
 
 
 def _directions(scene: Scene) -> Hashable:

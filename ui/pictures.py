@@ -8,7 +8,6 @@ from merging.sketch import (
     conflict_table,
     in_loops,
     inert,
-    kinds,
     readings,
     relative_sizes,
     subspaces,
@@ -86,8 +85,7 @@ def who_won(scene: Scene) -> Value:
 
 def kind(scene: Scene) -> Value:
     """Return which kinds of tensors can be looked at, and which one is."""
-    there = kinds(scene.sketch)
-    return kinds_value(there, _kind(scene, there))
+    return kinds_value(scene.kinds, _kind(scene))
 
 
 def ranks(scene: Scene) -> Value | None:
@@ -144,16 +142,16 @@ def pinned_name(scene: Scene) -> str:
 
 
 def _directions(scene: Scene) -> SubspacesView | None:
-    chosen = _kind(scene, kinds(scene.sketch))
+    chosen = _kind(scene)
     if not chosen:
         return None
     found = subspaces(scene.sketch, chosen, _ids(scene))
     return subspaces_view(found, scene.words, scene.order)
 
 
-def _kind(scene: Scene, there: tuple[str, ...]) -> str:
+def _kind(scene: Scene) -> str:
     asked = scene.state.view.kind
-    return asked if asked in there else next(iter(there), "")
+    return asked if asked in scene.kinds else next(iter(scene.kinds), "")
 
 
 def _ids(scene: Scene) -> tuple[str, ...]:

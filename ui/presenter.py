@@ -100,7 +100,8 @@ class Presenter:
 
     def scores(self, scene: Scene) -> dict[str, Any]:
         """Return the dot plot of a run."""
-        return scores_figure(replace(self._view(scene), stale=scene.stale))
+        view = replace(self._view(scene), stale=scene.stale, units=scene.state.view.units)
+        return scores_figure(view)
 
     def link(self, scene: Scene) -> dict[str, Any]:
         """Return the bar with undo, pin and link."""
@@ -110,7 +111,7 @@ class Presenter:
             space=SPACE + space if space else "",
             undo=bool(state.past),
             redo=bool(state.future),
-            pinned="" if state.pinned is None else settings_line(state.pinned),
+            pinned=self._pinned(scene),
             same=scene.same,
             hide=state.hide,
             asks={
@@ -156,6 +157,16 @@ class Presenter:
         sets = {run.record.recipe.set or "" for run in runs}
         tasks = {t["id"]: t["label"] for s in sets for t in self._services.sets[s].card["tasks"]}
         return compare_view(runs, {s: self._services.references(s) for s in sets}, tasks)
+
+    def _pinned(self, scene: Scene) -> str:
+        """Return the pinned recipe in words, with its set where that is another one."""
+        pinned = scene.state.pinned
+        if pinned is None:
+            return ""
+        line = settings_line(pinned)
+        if scene.pinned is not None:
+            return line
+        return f"{line} of the set {self._set(pinned).card['label']}, not compared with this one"
 
     def _view(self, scene: Scene) -> ScoresView:
         pinned = scene.pinned_record

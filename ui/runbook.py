@@ -110,6 +110,7 @@ class RunBook:
         """Start empty."""
         self._lock = threading.Lock()
         self._lists: OrderedDict[str, RunList] = OrderedDict()
+        self._expected: OrderedDict[str, str] = OrderedDict()
 
     def knows(self, owner: str) -> bool:
         """Return whether an owner has a list here."""
@@ -127,8 +128,23 @@ class RunBook:
     def put(self, owner: str, listed: RunList) -> RunList:
         """Keep an owner's list and return it."""
         with self._lock:
+            if listed.find(self._expected.get(owner, "")) is not None:
+                del self._expected[owner]
             self._lists[owner] = listed
             self._lists.move_to_end(owner)
             while len(self._lists) > MOST_OWNERS:
                 self._lists.popitem(last=False)
         return listed
+
+    def expect(self, owner: str, key: str) -> None:
+        """Note which recipe an owner's job is about, until its run is on the list."""
+        with self._lock:
+            self._expected[owner] = key
+            self._expected.move_to_end(owner)
+            while len(self._expected) > MOST_OWNERS:
+                self._expected.popitem(last=False)
+
+    def expected(self, owner: str) -> str:
+        """Return the recipe whose run is to come on an owner's list, or ""."""
+        with self._lock:
+            return self._expected.get(owner, "")

@@ -42,7 +42,9 @@ class RunsDesk:
         updates = desk.change((state,), token, after)
         if known is not None and not self._busy(token):
             return updates | self._listed((updates[self._page.state],), token, known) | mine
-        return updates | mine | self._job(self._services.start(token, recipe))
+        job = self._job(self._services.start(token, recipe))
+        self._services.runs.expect(token, recipe.key())
+        return updates | mine | job
 
     def poll(self, state: AppState, owner: Any, seen: Any, link: Any, *values: Any) -> Updates:
         """Look after the visitor's job; nothing is sent when nothing changed."""
@@ -73,6 +75,7 @@ class RunsDesk:
         """
         desk, services, token = self._desk, self._services, token_of(owner)
         notices = self._bring_back(token, saved)
+        missed = self._take_missed(token)
         known = replace(
             desk.scene(state, ""), listed=services.runs.get("", services.first()), owner=""
         )
@@ -84,8 +87,9 @@ class RunsDesk:
         except MergeError as error:
             notices.append(str(error))
             after = state
+        after = self._looking(after, token, notices)
         updates = desk.redrawn([known], token, replace(after, scored=after.recipe().key()))
-        updates |= {self._page.owner: token, self._page.units: after.view.units}
+        updates |= {self._page.owner: token, self._page.units: after.view.units} | missed
         if after.values != state.values:
             updates |= desk.write(after.values)
         if notices:
@@ -174,6 +178,26 @@ class RunsDesk:
         if listed.runs:
             self._services.runs.put(token, listed)
         return list(problems)
+
+    def _take_missed(self, token: str) -> Updates:
+        """Put a run on the list that was finished while no page of the visitor was there."""
+        runs = self._services.runs
+        record = self._services.record(runs.expected(token))
+        if record is None:
+            return {}
+        listed = runs.get(token, self._services.first()).with_run(record, self._today())
+        return {self._page.saved: write_runs(runs.put(token, listed))}
+
+    def _looking(self, state: AppState, token: str, notices: list[str]) -> AppState:
+        """Return the state without a cell or a kind that its set lacks, which is told."""
+        scene, view = self._desk.scene(state, token), state.view
+        if view.cell and scene.cell is None:
+            notices.append(f"cell={view.cell}: there is no such cell.")
+            state = state.look(cell="")
+        if view.kind and view.kind not in scene.kinds:
+            notices.append(f"kind={view.kind}: there is no such kind of tensors.")
+            state = state.look(kind="")
+        return state
 
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:
         found, problems = read_runs(text, self._services.items)

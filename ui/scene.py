@@ -9,11 +9,11 @@ from functools import cached_property
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe
 from merging.sets import ModelSet
-from merging.sketch import Preview, Sketch, open_cell
+from merging.sketch import Preview, Sketch, kinds, open_cell
 from ui.link import Start
 from ui.runbook import RunList
 from ui.services import Services
-from ui.state import AppState
+from ui.state import SIDES, AppState
 from ui.views.cell import CellView, cell_view
 from ui.views.heatmap_grid import HeatmapGrid, heatmap_groups
 
@@ -94,7 +94,26 @@ class Scene:
         buckets = self.grid.buckets(layer, module)
         if not buckets:
             return None
-        return cell_view(open_cell(self.sketch, self.recipe, buckets[0]), self.words, self.order)
+        found = open_cell(self.sketch, self.cell_recipe, buckets[0])
+        return cell_view(found, self.words, self.order, self.whose_cell)
+
+    @property
+    def whose_cell(self) -> str:
+        """Which settings an opened cell is of, in words, where there is a choice; else ""."""
+        if self.pinned is None or self.same or self.state.view.side == SIDES[0]:
+            return ""
+        return "pinned settings" if self.state.view.side == SIDES[1] else "current settings"
+
+    @property
+    def cell_recipe(self) -> Recipe:
+        """The recipe that an opened cell is of: the one that the heatmap shows."""
+        pinned = self.whose_cell == "pinned settings"
+        return self.pinned if pinned and self.pinned is not None else self.recipe
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of tensors whose directions can be compared."""
+        return kinds(self.sketch)
 
     @cached_property
     def record(self) -> RunRecord:

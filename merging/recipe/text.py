@@ -54,11 +54,12 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
         RecipeError: As ``parse_recipe``.
     """
     version = data.get("format")
+    if "format" not in data:
+        theirs = "It is one of mergekit's: python -m merging merge RECIPE reads those."
+        hint = theirs if "merge_method" in data else "Add it at the top."
+        raise RecipeError(f"The recipe has no line format: {FORMAT}. {hint}")
     if version != FORMAT:
-        raise RecipeError(
-            f"The recipe's format is {version!r:.60}; this version reads {FORMAT!r}."
-            + (" Add that line at the top." if version is None else "")
-        )
+        raise RecipeError(f"The recipe's format is {version!r:.60}; this version reads {FORMAT!r}.")
     for key in data:
         if key not in KEYS:
             raise unknown("key in the recipe", key, KEYS, {"models": "experts", "name": "method"})

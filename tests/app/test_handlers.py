@@ -154,6 +154,37 @@ def test_what_is_looked_at_goes_into_the_link(desk, page, state) -> None:
     assert strange[page.state].view == state.view
 
 
+def test_scores_are_told_in_the_units_that_were_chosen(desk, page, state, services) -> None:
+    told = desk.choose_units(state, OWNER, "", "accuracy")
+    columns = told[page.scores]["table"]["columns"]
+    assert "Merged, accuracy %" in columns and "Merged, % of own" not in columns
+    assert told[page.link]["query"] == "v=1&units=accuracy"
+    own = told[page.scores]["data"]
+    assert "own expert" in [trace["name"] for trace in own]
+    back = desk.choose_units(told[page.state], OWNER, "", "share")
+    assert "Merged, % of own" in back[page.scores]["table"]["columns"]
+
+
+def test_an_opened_cell_is_of_the_settings_that_the_heatmap_shows(desk, page, state) -> None:
+    """The controls leave the pinned settings; then the cell follows the side that is chosen."""
+    left = settle(desk, state, moved(replace(state.values, method="ties"), density=0.3), page)
+    opened = desk.look(Sent(action="cell", layer="L1", module="up"), left[page.state], OWNER, "")
+    assert opened[page.cell]["sentence"].startswith("L1 up, ")
+    pinned = desk.look(Sent(action="view", side="pinned"), opened[page.state], OWNER, "")
+    assert pinned[page.cell]["sentence"].startswith("L1 up (pinned settings), ")
+    assert pinned[page.cell]["table"]["rows"] != opened[page.cell]["table"]["rows"]
+    gap = desk.look(Sent(action="view", side="difference"), pinned[page.state], OWNER, "")
+    assert gap[page.cell]["sentence"].startswith("L1 up (current settings), ")
+    assert gap[page.cell]["table"]["rows"] == opened[page.cell]["table"]["rows"]
+
+
+def test_everything_is_drawn_again_where_answers_overtook_each_other(desk, page, state) -> None:
+    whole = desk.act(Sent(action="again"), state, OWNER, "")
+    assert page.state not in whole
+    for shown in (page.heatmap, page.scores, page.dialects, page.runs, page.controls.panel):
+        assert shown in whole
+
+
 def test_errors_become_the_notice_and_nothing_else(runs, page, values, state) -> None:
     wild = replace(values, weights={**values.weights, "digits": float("nan")})
     updates = told(page.notice, runs.start)(state, OWNER, bar(state), *plain(wild, page))

@@ -2,13 +2,15 @@
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from merging.errors import MergeError, RecipeError
-from tests.app.conftest import opening
+from tests.app.conftest import bar, opening
+from tests.app.test_handlers import plain
 from ui.desk import told
 from ui.page import Page
 from ui.runs_desk import RunsDesk
@@ -153,6 +155,34 @@ def test_the_browser_brings_runs_back_after_a_restart(
     assert [row["name"] for row in kept[page.runs]["rows"]] == ["Run 2", "Run 1"]
 
 
+def test_a_run_that_ended_while_the_page_was_reloaded_is_on_the_list(
+    runs: RunsDesk, page: Page, services, state
+) -> None:
+    token = "reloader" + "l" * 24
+    linear = replace(state.values, method="linear", on=frozenset({"scripts", "digits"}))
+    asked = runs.start(state, token, bar(state), *plain(linear, page))
+    assert services.jobs.wait(token, 60).status == "done"
+    key = asked[page.state].recipe().key()
+    assert keys(services, token) == [services.first().key]
+    opened = runs.restore(Request(), opening(services), token, "")
+    assert keys(services, token) == [services.first().key, key]
+    assert json.loads(opened[page.saved])["runs"][-1]["name"] == "Run 2"
+    runs.touch(Sent(action="delete", key=key), opened[page.state], token, "")
+    runs.restore(Request(), opening(services), token, "")
+    assert keys(services, token) == [services.first().key]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("v=1&cell=Zork", "cell=Zork: there is no such cell."), ("v=1&kind=zz", "kind=zz: there is")],
+)
+def test_what_a_set_lacks_is_not_looked_at(
+    runs: RunsDesk, page: Page, services, query: str, said: str
+) -> None:
+    updates = runs.restore(Request(query), opening(services), None, "")
+    assert said in updates[page.notice] and updates[page.link]["query"] == "v=1"
+
+
 def test_what_the_browser_kept_may_be_broken(runs: RunsDesk, page: Page, services) -> None:
     updates = runs.restore(Request(), opening(services), "broken" + "b" * 26, "{")
     assert updates[page.notice].startswith("The runs that this browser kept cannot be read.")
@@ -194,3 +224,4 @@ def test_pins_of_another_set_are_not_compared(runs, page, services) -> None:
     state = updates[page.state]
     assert state.recipe().set == "bold" and state.pinned.set == "gentle"
     assert updates[page.scores]["sentence"].count("pinned") == 0
+    assert updates[page.link]["pinned"].endswith(" of the set Gentle, not compared with this one")

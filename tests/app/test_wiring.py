@@ -60,5 +60,5 @@ def test_preview_by_client_equals_the_library(client: Client, services: Services
 
 
 def test_client_gets_the_sentence(client: Client) -> None:
-    with pytest.raises(AppError, match="format is None"):
+    with pytest.raises(AppError, match="no line format: merge-explorer/1"):
         client.predict("method: ties", api_name="/preview")

@@ -27,7 +27,7 @@ TRACED = TracedWeight(
 )  # fmt: skip
 MARKS = """() => {
   const { data, layout } = document.querySelector('#bar .me-plot');
-  return [data.map((t) => t.x[0]), layout.annotations.map((n) => n.text),
+  return [data.map((t) => t.x[0]), layout.shapes.map((s) => s.label.text),
           data[2].marker.pattern.shape];
 }"""
 
@@ -94,7 +94,7 @@ def shown(browser: Browser, address: str) -> Iterator[Shown]:
 
 def marks_of(view: CellView) -> list[Any]:
     figure = cell_figure(view)
-    notes = [note["text"] for note in figure["patch"]["annotations"]]
+    notes = [line["label"]["text"] for line in figure["patch"]["shapes"]]
     return [[t["x"][0] for t in figure["data"]], notes, "/"]
 
 

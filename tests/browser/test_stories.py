@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from merging.evaluation import normalised
 from merging.evaluation.record import RunRecord
@@ -199,3 +199,25 @@ def test_undo_and_redo(visit, monkeypatch) -> None:
     expect(page.locator("#heatmap canvas")).to_have_attribute("data-stamp", start)
     undo.click()
     expect(page.locator("#panel-ties")).to_be_visible()
+
+
+def test_an_answer_that_comes_too_late_is_drawn_over(visit) -> None:
+    """The rest of a drag is answered after what was chosen next: the page asks once more."""
+    page = visit().page
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if '"settled"' in (route.request.post_data or "") and not late:
+            late.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/run/predict*", hold)
+    with page.expect_request(lambda request: '"settled"' in (request.post_data or "")):
+        slide(page, SCALE, 0.3)
+    page.get_by_role("radio", name="Difference").check()
+    expect(page).to_have_url(re.compile("side=difference"))
+    with page.expect_request(lambda request: '"again"' in (request.post_data or "")):
+        late[0][0].fulfill(response=late[0][1])
+    expect(page).to_have_url(re.compile("scale=0.3&side=difference"))
+    expect(page.get_by_role("radio", name="Difference")).to_be_checked()

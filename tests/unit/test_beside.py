@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from merging.evaluation import Estimate, compare
+from merging.evaluation import Estimate, compare, normalised
 from merging.evaluation.record import RunRecord
 from merging.recipe import Expert, Recipe, make_recipe
 from merging.sets import References
@@ -74,6 +74,8 @@ def test_a_clear_difference_and_one_within_noise() -> None:
     assert task.gaps[0] is None and not within_noise(task.gaps[1]) and within_noise(task.gaps[2])
     gap = compare(better.record.correct, RIGHT_OF, OWN.own).mean[1]
     assert task.gaps[1] == gap
+    alone = normalised(better.record.correct, OWN.own)  # as the list and the dot plot tell it
+    assert (task.scores[1], mean.scores[1]) == (alone[0]["t"], alone[1])
     assert view.sentence.startswith("better keeps 25.0 points more than first (+")
     assert "alike and first are within noise of each other (+0.0 points," in view.sentence
     assert [(s.name, s.values) for s in view.settings] == [("λ", ("1", "0.5", "0.9"))]

@@ -32,7 +32,7 @@ def opened(five: tuple[float, ...] | None = (0.3, 0.2, 0.16, 0.15, 0.19), **more
 
 
 def test_the_sentence_counts_clashes_and_their_winner() -> None:
-    assert cell_sentence(opened()) == (
+    assert cell_sentence(opened(), "L3 up") == (
         "L3 up, 24,576 weights: at 31 % of them signs clash; + wins 52 % of these."
     )
 
@@ -53,16 +53,16 @@ def test_the_sentence_counts_clashes_and_their_winner() -> None:
     ],
 )  # fmt: skip
 def test_what_else_a_cell_can_say(five: tuple | None, more: dict, text: str) -> None:
-    assert cell_sentence(opened(five, **more)) == text
+    assert cell_sentence(opened(five, **more), "L3 up") == text
 
 
 def test_a_sampled_or_tiny_cell_says_so() -> None:
     sampled = tuple(figure(v, 0.01, 4096) for v in (0.3, 0.2, 0.02, 0.03, 0.45))
-    assert cell_sentence(replace(opened(), five=sampled)) == (
+    assert cell_sentence(replace(opened(), five=sampled), "L3 up") == (
         "L3 up, 4,096 of its weights sampled: at 5.0 % of them signs clash; + wins 40 % of these."
     )
     tiny = replace(opened(), five=tuple(figure(v, basis=12) for v in (1, 0, 0, 0, 0)))
-    assert cell_sentence(tiny) == "L3 up: too few weights (12) to speak of shares."
+    assert cell_sentence(tiny, "L3 up") == "L3 up: too few weights (12) to speak of shares."
 
 
 def test_the_bar_stacks_five_parts_signs_by_colour_clashes_hatched() -> None:
@@ -82,7 +82,7 @@ def test_the_bar_stacks_five_parts_signs_by_colour_clashes_hatched() -> None:
 def test_each_part_is_named_under_its_middle_on_a_line_of_its_own() -> None:
     patch = cell_figure(cell_view(opened(), NAMES, ORDER))["patch"]
     by_text = {line["label"]["text"]: line for line in patch["shapes"]}
-    assert by_text["all agree on +: 30.0 %"]["x0"] == pytest.approx(15)
+    assert by_text["+ unopposed: 30.0 %"]["x0"] == pytest.approx(15)
     assert by_text["signs clash, − wins: 15.0 %"]["x0"] == pytest.approx(73.5)
     assert by_text["signs clash, − wins: 15.0 %"]["label"]["xanchor"] == "right"
     assert len({line["y0"] for line in patch["shapes"]}) == 5

@@ -108,7 +108,9 @@ def test_other_versions(version: str) -> None:
 
 
 def test_no_version() -> None:
-    assert "Add that line at the top" in refusal("experts: [a]\nmethod: ties")
+    ours = refusal("experts: [a]\nmethod: ties")
+    assert ours == "The recipe has no line format: merge-explorer/1. Add it at the top."
+    assert "python -m merging merge" in refusal("merge_method: ties\nmodels: []")
 
 
 @pytest.mark.parametrize("key", ["method", "experts"])

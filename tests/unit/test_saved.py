@@ -63,7 +63,7 @@ def bent(**changes: object) -> str:
         ({"name": ["x"]}, "A name has"),
         ({"when": "x" * 41}, "its when is no text"),
         ({"parent": None}, "its parent is no text"),
-        ({"recipe": "method: ties"}, "format is None"),
+        ({"recipe": "method: ties"}, "no line format: merge-explorer/1"),
         ({"recipe": 7}, "its recipe is no text"),
         ({"correct": {}}, "not of the tasks of its set"),
         ({"correct": {"one": "AAA=", "two": "AA==", "three": "AA=="}}, "not of the tasks"),

@@ -78,9 +78,9 @@ def test_methods_on_whole_models_promise_nothing_beforehand() -> None:
 
 def test_the_line_of_narrow_pages() -> None:
     assert s.live_line(preview((0, 0, 100), 40, 0.2, 1.0)) == (
-        "kept 20.0 % · signs clash 40.0 % · coin toss 50.0 %"
+        "changes kept 20.0 % · signs clash 40.0 % · coin toss 50.0 %"
     )
-    assert s.live_line(preview((100, 0, 0), 0, 0.0, 0.0)) == "kept 0.0 %"
+    assert s.live_line(preview((100, 0, 0), 0, 0.0, 0.0)) == "changes kept 0.0 %"
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,6 @@ def head_html() -> str:
     return (
         f"<style>{read_asset('tokens.css')}</style>"
         f'<script type="module">{read_asset("typed.js")}</script>'
-        f'<link rel="preload" as="script" href="{source}">'
+        f'<link rel="preload" as="script" fetchpriority="low" href="{source}">'
         f'<script async id="me-plotly" src="{source}" onerror="this.dataset.failed = 1"></script>'
     )

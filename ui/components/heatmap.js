@@ -74,7 +74,9 @@ function drawWords(value) {
   part('.me-heat').setAttribute('aria-label', canvasLabel(picture));
   part('.me-heat-sides').hidden = !value.pinned;
   const blank = !picture.cells.flat().some((cell) => (cell?.value ?? null) !== null);
-  ['.me-heat', '.me-heat-means', '.me-readout'].forEach((name) => { part(name).hidden = blank; });
+  ['.me-heat', '.me-heat-means', '.me-readout', '.me-tools'].forEach((name) => {
+    part(name).hidden = blank;
+  });
   element.querySelectorAll('.me-choice input').forEach((input) => {
     input.checked = input.value === name || input.value === side;
   });

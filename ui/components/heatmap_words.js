@@ -101,7 +101,10 @@ function meansText({ look, rows }) {
 }
 
 function sideCells(side, at) {
-  const rangeText = (f) => (f.value === null ? '' : `${tenth(f.low)} to ${tenth(f.high)}`);
+  const rangeText = (f) => {
+    if (f.value === null) return '';
+    return isExact(f) ? 'exact' : `${tenth(f.low)} to ${tenth(f.high)}`;
+  };
   const valueText = (f) => (f.value === null ? 'too few' : tenth(f.value));
   const [contested, disjoint, agree] = PARTS.map((name) => figureOf(side, name, [at]));
   return [

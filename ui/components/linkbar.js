@@ -1,12 +1,15 @@
 // Keeps the address right while sliders move, and tells the page when they have come to rest.
 const REST = 350;
 const DRAWN = 100;
+const PATIENCE = 10_000;
 const FIELD = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select';
 const SINGLE = { p: 'pin', s: 'swap' };
 const KEPT = 'merge-explorer-keys';
 let rest = null;
 let settled;
 let moving = false; // what is shown came from ticks
+let highest = 0; // step of the last change that was heard of
+let held = false; // a slider is held by the pointer
 let asked = location.search.length > 1; // a link that the page has not read yet stays as it is
 
 function addressOf({ space, query }) {
@@ -29,6 +32,10 @@ function restSoon(value) {
   part('.me-bar').dataset.moving = value.query === settled ? '' : 'yes';
   if (value.query === settled) return;
   rest = setTimeout(() => {
+    if (held) {
+      restSoon(valueNow());
+      return;
+    }
     settled = value.query;
     address(value);
     trigger('select', { action: 'settled' });
@@ -44,11 +51,21 @@ function drawButtons(value) {
   part('.me-pinned').textContent = value.pinned ? same : 'Nothing is pinned.';
 }
 
+// Until the server has read the link what stands there is still the first experiment.
+function beginReading() {
+  asked = false;
+  document.body.dataset.reading = 'yes';
+  setTimeout(() => { delete document.body.dataset.reading; }, PATIENCE);
+}
+
 function follow() {
   const value = valueNow();
   if (!value || !part('.me-bar')) return;
-  if (!asked && !value.moving) address(value);
-  asked = false;
+  if (asked) beginReading();
+  else {
+    delete document.body.dataset.reading;
+    if (!value.moving) address(value);
+  }
   document.body.dataset.hide = value.hide.join(' ');
   drawButtons(value);
   if (!value.moving) {
@@ -57,6 +74,9 @@ function follow() {
     settled = value.query;
   }
   moving = value.moving;
+  // Answers may overtake each other: one that comes too late has drawn over what is newer.
+  if (!moving && value.step < highest) trigger('select', { action: 'again' });
+  highest = value.step;
   restSoon(value);
 }
 
@@ -96,6 +116,11 @@ element.addEventListener('change', ({ target }) => {
   if (target.type === 'checkbox') localStorage.setItem(KEPT, target.checked ? 'on' : 'off');
 });
 document.addEventListener('keydown', onKey);
+document.addEventListener('pointerdown', ({ target }) => {
+  held = Boolean(target.matches?.('.me-recipe input[type=range]'));
+}, true);
+['pointerup', 'pointercancel'].forEach((name) => (
+  document.addEventListener(name, () => { held = false; }, true)));
 part('.me-keys input').checked = localStorage.getItem(KEPT) !== 'off';
 onValue(follow);
 follow();

@@ -113,22 +113,29 @@ function tableOfRuns(rows) {
   return table;
 }
 
-function addLine(body, name, texts) {
+function addLine(body, name, texts, runs) {
   const row = body.insertRow();
   row.setAttribute('role', 'row');
   row.append(make('th', name, 'rowheader'));
-  texts.forEach((text) => row.append(make('td', text, 'cell')));
+  texts.forEach((text, place) => {
+    const cell = make('td', text, 'cell');
+    cell.dataset.label = runs[place];
+    row.append(cell);
+  });
 }
 
 function tableBeside(beside) {
   const table = make('table');
   const body = headed(table, 'Runs side by side', ['', ...beside.names]);
-  if (beside.names.length > 1 && !beside.settings.length) {
-    addLine(body, 'Settings', beside.names.map(() => 'the same'));
+  const { names } = beside;
+  const told = (score, gap) => percentOf(score) + (gap ? `; ${gapOf(gap)}` : '');
+  if (names.length > 1 && !beside.settings.length) {
+    addLine(body, 'Settings', names.map(() => 'the same'), names);
   }
-  beside.settings.forEach(({ name, values }) => addLine(body, name, values));
-  beside.lines.forEach(({ task, scores, gaps }) => addLine(body, task, scores.map((score, i) => (
-    gaps[i] ? `${percentOf(score)}; ${gapOf(gaps[i])}` : percentOf(score)))));
+  beside.settings.forEach(({ name, values }) => addLine(body, name, values, names));
+  beside.lines.forEach(({ task, scores, gaps }) => {
+    addLine(body, task, scores.map((score, i) => told(score, gaps[i])), names);
+  });
   return table;
 }
 

@@ -2,6 +2,10 @@
 const MOVING = '.me-recipe :is(.me-weight, #seed) input';
 let flying = false;
 let next = null;
+let retry = 0;
+let earlier = null; // what stood in place of the words that the server does not answer
+const AGAIN = 2000;
+const SILENT = '<p class="me-note">The charts below are of earlier settings.</p>';
 
 function numberAt(id, target) {
   const control = document.getElementById(id);
@@ -25,6 +29,10 @@ function gather(target) {
   };
 }
 
+function show(detail) {
+  document.dispatchEvent(new CustomEvent('me-board', { detail }));
+}
+
 async function ask(target) {
   if (flying) {
     next = { target };
@@ -36,10 +44,13 @@ async function ask(target) {
     const answer = JSON.parse(await server.tick(sent));
     const late = valueNow().step !== sent.step; // a button's answer came first, and knows better
     if (late) next ??= { target: null };
-    else document.dispatchEvent(new CustomEvent('me-board', { detail: answer }));
+    else show({ ...(earlier === null ? {} : { effect: earlier }), ...answer });
+    earlier = null;
   } catch {
-    const notice = 'The server did not answer. What you see is of earlier settings.';
-    document.dispatchEvent(new CustomEvent('me-board', { detail: { notice } }));
+    earlier ??= document.querySelector('#effect .me-prose').innerHTML;
+    show({ notice: 'The server does not answer. Your settings will be sent again.', effect: SILENT });
+    clearTimeout(retry);
+    retry = setTimeout(() => ask(null), AGAIN);
   } finally {
     flying = false;
     const waiting = next;

@@ -11,8 +11,8 @@ from ui.views.models import MagnitudeCurve, MagnitudesView
 from ui.views.sentences import percent
 
 PARTS = (
-    ("all agree on +", 1, False),
-    ("all agree on −", -1, False),
+    ("+ unopposed", 1, False),
+    ("− unopposed", -1, False),
     ("signs clash, + wins", 1, True),
     ("signs clash, − wins", -1, True),
     ("nobody's change survives", 0, False),
@@ -47,33 +47,37 @@ class CellView:
     sentence: str
 
 
-def cell_view(found: OpenedCell, names: Mapping[str, str], order: tuple[str, ...]) -> CellView:
+def cell_view(
+    found: OpenedCell, names: Mapping[str, str], order: tuple[str, ...], whose: str = ""
+) -> CellView:
     """Arrange an opened cell.
 
     Args:
         found: The cell.
         names: Words for expert ids.
         order: Expert ids in the order of the set.
+        whose: Which settings the cell is of, where that has to be said.
     """
+    title = f"{found.bucket.row} {found.bucket.module}" + (f" ({whose})" if whose else "")
     parts = None
     if found.five is not None:
         pairs = zip(PARTS, found.five, strict=True)
         parts = tuple(CellPart(*part, share) for part, share in pairs)
     return CellView(
-        title=_title(found),
+        title=title,
         tensors=found.tensors,
         experts=expert_marks(found.experts, names, order),
         parts=parts,
-        magnitudes=_curves(found, names, order),
+        magnitudes=_curves(found, names, order, title),
         traced=found.traced,
         largest=max((abs(v) for t in found.traced for v in (*t.deltas, t.merged)), default=0.0),
-        sentence=cell_sentence(found),
+        sentence=cell_sentence(found, title),
     )
 
 
-def cell_sentence(found: OpenedCell) -> str:
+def cell_sentence(found: OpenedCell, title: str) -> str:
     """Return how often signs clash in a cell and who wins there, in words."""
-    title, five = _title(found), found.five
+    five = found.five
     if five is None:
         return f"{title}: what becomes of its weights, only merging tells."
     basis, exact = five[0].basis, five[0].exact
@@ -93,16 +97,14 @@ def cell_sentence(found: OpenedCell) -> str:
     )
 
 
-def _title(found: OpenedCell) -> str:
-    return f"{found.bucket.row} {found.bucket.module}"
-
-
 def _share(share: float) -> str:
     """A share in per cent, with a decimal where it is small."""
     return percent(share, 0 if share == 0 or share >= 0.0995 else 1)
 
 
-def _curves(found: OpenedCell, names: Mapping[str, str], order: tuple[str, ...]) -> MagnitudesView:
+def _curves(
+    found: OpenedCell, names: Mapping[str, str], order: tuple[str, ...], title: str
+) -> MagnitudesView:
     moved = [c for c in found.curves if c.sizes and c.sizes[-1] > 0]
     marks = {m.expert: m for m in expert_marks((c.expert for c in moved), names, order)}
     curves = tuple(
@@ -113,4 +115,4 @@ def _curves(found: OpenedCell, names: Mapping[str, str], order: tuple[str, ...])
         for c in moved
     )  # fmt: skip
     said = cut_sentence(moved, "expert's change there") if moved else "No expert changes anything."
-    return MagnitudesView(curves, f"{_title(found)}: {said[0].lower()}{said[1:]}")
+    return MagnitudesView(curves, f"{title}: {said[0].lower()}{said[1:]}")

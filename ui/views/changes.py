@@ -72,8 +72,7 @@ def changed_words(before: Recipe, after: Recipe) -> str:
     if not differing:
         return "nothing"
     if any(s.name == "method" for s in differing):
-        kept = ("set", "method", "reading")
-        differing = [s for s in differing if s.name in kept or s.name.startswith("expert ")]
+        differing = [s for s in differing if NONE not in s.values]  # what both methods have
     if {s.name for s in differing} == {"draw"}:
         return "only the random draw"
     return ", ".join(f"{s.name} {s.values[0]} → {s.values[1]}" for s in differing)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from merging.evaluation import Comparison, Estimate, compare
+from merging.evaluation import Comparison, Estimate, compare, normalised
 from merging.sets import References
 from ui.runbook import ListedRun
 from ui.views.changes import Setting, settings_beside
@@ -66,14 +66,20 @@ def compare_view(
     own = references[sets.pop()].own
     first = runs[0].record.correct
     found = [compare(run.record.correct, first, own) for run in runs]
-    lines = [_line(names[task], [one.tasks[task] for one in found]) for task in found[0].tasks]
-    lines.append(_line(MEAN, [one.mean for one in found]))
+    alone = [normalised(run.record.correct, own) for run in runs]  # as told everywhere else
+    lines = [
+        _line(names[task], [tasks[task] for tasks, _ in alone], [one.tasks[task] for one in found])
+        for task in found[0].tasks
+    ]
+    lines.append(_line(MEAN, [mean for _, mean in alone], [one.mean for one in found]))
     return CompareView(*head, tuple(lines), _sentence(runs, found, settings))
 
 
-def _line(task: str, pairs: Sequence[tuple[Estimate, Estimate]]) -> ScoreLine:
+def _line(
+    task: str, scores: Sequence[Estimate], pairs: Sequence[tuple[Estimate, Estimate]]
+) -> ScoreLine:
     gaps = (None, *(gap for _, gap in pairs[1:]))
-    return ScoreLine(task, tuple(score for score, _ in pairs), gaps)
+    return ScoreLine(task, tuple(scores), gaps)
 
 
 def _sentence(

@@ -161,7 +161,7 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
 def live_line(shown: Preview) -> str:
     """Return kept share, clash and chance in a few words."""
     kept = sum(e.kept.value for e in shown.experts) / len(shown.experts)
-    text = "kept: after merging" if shown.length is None else f"kept {percent(kept, 1)}"
+    text = "kept: after merging" if shown.length is None else f"changes kept {percent(kept, 1)}"
     share, chance = shown.whole.share, shown.whole.chance
     if share is None or chance is None or shown.whole.too_few:
         return text
