@@ -11,7 +11,7 @@ DAMAGED = (
     "&side=left&hide=runs,moon&pin.method=tise&seed=-1&cell=L0+q&nonsense=<img src=x>"
 )
 PROBLEMS = (
-    "v=7: this page knows links up to version 1.",
+    "v=7: this page knows links of version 1.",
     "density=1.4: ",
     "scale=abc: it must be a number.",
     "densty=0.3: unknown; did you mean density?",

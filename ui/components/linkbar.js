@@ -119,8 +119,8 @@ document.addEventListener('keydown', onKey);
 document.addEventListener('pointerdown', ({ target }) => {
   held = Boolean(target.matches?.('.me-recipe input[type=range]'));
 }, true);
-['pointerup', 'pointercancel'].forEach((name) => (
-  document.addEventListener(name, () => { held = false; }, true)));
+['pointerup', 'pointercancel', 'blur'].forEach((name) => ( // blur: of the window alone
+  window.addEventListener(name, () => { held = false; })));
 part('.me-keys input').checked = localStorage.getItem(KEPT) !== 'off';
 onValue(follow);
 follow();
