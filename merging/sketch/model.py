@@ -143,8 +143,13 @@ class Sketch:
         """
         (row,) = self.rows([expert])
         if not self.whole:
-            table = self.model_table(row)
-            return [table.size(share) for share in shares]
+            asked = tuple(shares)
+            found: list[float] = self.memo.get(
+                ("sizes", row, asked),
+                lambda: [*map(self.model_table(row).size, asked)],
+                len(self.experts),
+            )
+            return found
         ordered = self.ordered(row)
         ranks = (1 - np.array(list(shares))) * (len(ordered) - 1)
         return [float(size) for size in ordered[ranks.round().astype(np.int64)]]
