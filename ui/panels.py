@@ -57,8 +57,8 @@ def _scored(scene: Scene) -> Hashable:
 def _listed(scene: Scene) -> Hashable:
     state = scene.state
     pinned = state.pinned and state.pinned.key()
-    shown = scene.record.key if not scene.stale else ""
-    return scene.listed, shown, pinned, state.compared
+    shown = not scene.stale and scene.listed.find(scene.record.key) is not None
+    return scene.listed, scene.record.key if shown else "", pinned, state.compared
 
 
 def _linked(scene: Scene) -> Hashable:

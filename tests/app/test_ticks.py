@@ -76,6 +76,14 @@ def test_scores_are_marked_as_of_others_once(ask, values, services) -> None:
     assert "verdict" not in further and "scores" not in further
 
 
+def test_measured_settings_that_are_not_on_the_list_leave_it_alone(ask, values, services) -> None:
+    known = to_recipe(moved(values, scale=0.55)).key()
+    found = ask(sent(moved(values, scale=0.5), services, "v=1&scale=0.55", scored=known))
+    assert "me-stale" not in found["verdict"] and "scores" in found and "runs" not in found
+    left = ask(sent(moved(values, scale=0.5), services))
+    assert [row["current"] for row in json.loads(left["runs"])["rows"]] == [False]
+
+
 def test_a_cell_that_is_open_follows(ask, values, services) -> None:
     ties = moved(replace(values, method="ties"), density=0.3)
     query = "v=1&method=ties&density=0.2&cell=L1+up"
