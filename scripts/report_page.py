@@ -72,7 +72,7 @@ def scene_of(services: Services, recipe: Recipe, record: RunRecord) -> Scene:
     """Return the moment at which a page shows a recipe with its scores."""
     state, _ = decode("", starts(services))
     experts = tuple(services.sets[recipe.set or ""].experts)
-    state = replace(state.restore(recipe, experts), scored=recipe.key())
+    state = replace(state.restore(recipe, experts).pin(None), scored=recipe.key())
     return Scene(services, state, recipe, RunList().with_run(record, ""))
 
 

@@ -78,6 +78,7 @@ def test_a_recipe_is_told_by_the_apps_sentences_and_charts(services: Services) -
         report_page.scene_of(services, first.recipe, first)
     )
     assert share is not None and share[0] in estimate
+    assert "pinned" not in re.sub("(?s)<script.*?</script>", "", told)
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
