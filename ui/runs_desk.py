@@ -181,8 +181,9 @@ class RunsDesk:
 
     def _take_missed(self, token: str) -> Updates:
         """Put a run on the list that was finished while no page of the visitor was there."""
-        runs = self._services.runs
-        record = self._services.record(runs.expected(token))
+        runs, job = self._services.runs, self._services.jobs.latest(token)
+        ended = job is not None and job.status == "done" and job.key == runs.expected(token)
+        record = self._services.record(job.key) if job is not None and ended else None
         if record is None:
             return {}
         listed = runs.get(token, self._services.first()).with_run(record, self._today())

@@ -1,14 +1,12 @@
 """The page and its handlers without a browser."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
 import gradio as gr
 import pytest
 
-from merging.jobs import JobRunner
 from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.link import decode
@@ -29,14 +27,6 @@ def opening(services: Services) -> AppState:
 def bar(state: AppState, moving: bool = True) -> str:
     """Return what the page's bar holds, with sliders that moved since an event was answered."""
     return json.dumps({"step": state.step, "moving": moving})
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    made = Services(JobRunner())
-    made.warm()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

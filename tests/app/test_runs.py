@@ -16,6 +16,7 @@ from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.saved import write_runs
 from ui.services import Services
+from ui.state import AppState
 
 
 class Sent:
@@ -153,6 +154,16 @@ def test_the_browser_brings_runs_back_after_a_restart(
     assert [row["name"] for row in updates[page.runs]["rows"]] == ["Run 2", "Run 1"]
     kept = runs.restore(Request(), opening(services), stranger, "")
     assert [row["name"] for row in kept[page.runs]["rows"]] == ["Run 2", "Run 1"]
+
+
+def test_a_run_that_was_cancelled_does_not_come_by_way_of_another_visitor(
+    runs: RunsDesk, services: Services, state: AppState
+) -> None:
+    token = "canceller" + "c" * 24
+    other = next(r for r in services.shipped.values() if r.key != services.first().key)
+    services.runs.expect(token, other.key)
+    runs.restore(Request(), opening(services), token, "")
+    assert keys(services, token) == [services.first().key]
 
 
 def test_a_run_that_ended_while_the_page_was_reloaded_is_on_the_list(

@@ -74,12 +74,16 @@ def test_two_browsers_hear_nothing_of_each_other(visit, site: Site) -> None:
     expect(second.locator("tr.is-pinned")).to_contain_text("Run 2")
 
 
+def merge_at(page: Page, *scales: float) -> None:
+    """Merge and evaluate at each strength; the list begins with the first experiment."""
+    for runs, scale in enumerate(scales, 2):
+        slide(page, SCALE, scale)
+        merge(page, runs)
+
+
 def test_two_runs_stand_side_by_side_with_paired_intervals(visit, site: Site) -> None:
     page = visit().page
-    slide(page, SCALE, 0.3)
-    merge(page, 2)
-    slide(page, SCALE, 0.25)
-    merge(page, 3)
+    merge_at(page, 0.3, 0.25)
     page.get_by_label("Compare Run 1").check()
     expect(page.locator(".me-beside")).to_contain_text("Choose two to four runs")
     page.get_by_label("Compare Run 2").check()
@@ -102,10 +106,7 @@ def test_two_runs_stand_side_by_side_with_paired_intervals(visit, site: Site) ->
 
 def test_runs_are_named_deleted_exported_and_imported(visit, tmp_path: Path) -> None:
     page = visit().page
-    slide(page, SCALE, 0.5)
-    merge(page, 2)
-    slide(page, SCALE, 0.6)
-    merge(page, 3)
+    merge_at(page, 0.5, 0.6)
     page.get_by_role("button", name="Rename Run 2").click()
     field = page.get_by_label("New name of Run 2")
     expect(field).to_be_focused()

@@ -2,13 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from merging.errors import MergeError
 from merging.evaluation import Estimate
-from merging.jobs import JobRunner
 from merging.methods.registry import METHODS
 from merging.recipe import make_recipe, write_recipe
 from scripts import report, report_page
@@ -56,14 +54,6 @@ def test_every_figure_lies_in_its_interval() -> None:
             for figures in found[family].values():
                 mean = Estimate(**figures["mean"])
                 assert 0 <= mean.low <= mean.value <= mean.high <= 1.2
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    made = Services(JobRunner())
-    made.warm()
-    yield made
-    made.close()
 
 
 def test_a_recipe_is_told_by_the_apps_sentences_and_charts(services: Services) -> None:
