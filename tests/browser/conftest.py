@@ -96,7 +96,7 @@ class Visitor:
 def ready(page: Page) -> None:
     """Wait until the first paint is complete and the page has restored the visitor."""
     page.wait_for_selector("#scores .me-plot[data-drawn=yes]")
-    page.wait_for_selector("#heatmap canvas[data-stamp]")
+    page.wait_for_selector("#heatmap canvas[data-stamp]", state="attached")
     page.wait_for_function("localStorage.getItem('merge-explorer-owner') !== null")
 
 

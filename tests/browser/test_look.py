@@ -64,7 +64,8 @@ def test_on_a_phone_a_refusal_is_in_sight(visit) -> None:
     page = visit(viewport={"width": 390, "height": 844}).page
     for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
         page.locator(f"#on-{name} input").uncheck()
-    page.locator("#task_arithmetic-scale").scroll_into_view_if_needed()
+    expect(page.locator("#no-experts")).to_be_visible()
+    page.locator("#go").scroll_into_view_if_needed()
     page.get_by_role("button", name="Merge and evaluate").click()
     expect(page.locator("#notice")).to_contain_text("No expert is chosen.")
     expect(page.locator("#notice .me-notice-box")).to_be_in_viewport()
