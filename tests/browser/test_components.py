@@ -106,7 +106,13 @@ def press(page: Page, name: str, caption: str) -> None:
 def drag(page: Page) -> None:
     """Move the slider and wait until the marks have followed."""
     press(page, "drag", AFTER.sentence)
-    page.wait_for_function(f"JSON.stringify(({MARKS})()[0]) === '[10,10,30,10,40]'")
+    settle(page, AFTER)
+
+
+def settle(page: Page, view: CellView) -> None:
+    """Wait until plotly has heard of where the marks of a view are."""
+    wanted = f"(wanted) => JSON.stringify(({MARKS})()[0]) === JSON.stringify(wanted)"
+    page.wait_for_function(wanted, arg=marks_of(view)[0])
 
 
 def test_a_drag_moves_marks_without_drawing_the_figure_again(shown: Shown) -> None:
@@ -132,6 +138,7 @@ def test_marks_of_another_figure_are_left_alone(shown: Shown) -> None:
     drag(page)
     press(page, "other", AFTER.sentence)
     press(page, "back", BEFORE.sentence)
+    settle(page, BEFORE)
     assert page.evaluate(MARKS) == marks_of(BEFORE)
 
 
@@ -180,3 +187,44 @@ def test_wide_tables_scroll_inside_their_own_region(shown: Shown) -> None:
     assert region.evaluate("node => node.scrollWidth > node.clientWidth")
     region.focus()
     expect(region).to_be_focused()
+
+
+# Moves the density and tells what the winners' chart shows at once and what plotly has heard.
+DRAGGED = """(value) => new Promise((resolve) => {
+  const host = document.querySelector('#who-won .me-plot');
+  const drawn = () => [
+    ...[...host.querySelectorAll('.barlayer path')].map((path) => path.getAttribute('d')),
+    ...[...host.querySelectorAll('.bartext')].map((text) => text.getAttribute('transform')),
+    ...[...host.querySelectorAll('.scatterlayer .point')].map((p) => p.getAttribute('transform')),
+    host.querySelector('.js-line').getAttribute('d'),
+  ].map((text) => text.match(/-?[0-9.]+/g).map(Number));
+  window.drawnBars = drawn;
+  const seen = new MutationObserver(() => {
+    seen.disconnect();
+    resolve({ first: host.data[0].x, marks: drawn() });
+  });
+  seen.observe(host, { attributeFilter: ['data-stamp'] });
+  const slider = document.querySelector('#ties-density input[type=range]');
+  slider.value = value;
+  slider.dispatchEvent(new Event('input', { bubbles: true }));
+})"""
+
+
+def test_winners_move_where_plotly_will_draw_them(visit) -> None:
+    page = visit(viewport={"width": 1440, "height": 5600}, query="method=ties").page
+    page.wait_for_selector("#who-won .barlayer path")
+    still = page.evaluate(DRAGGED, "0.3")
+    page.wait_for_function(
+        "(x) => document.querySelector('#who-won .me-plot').data[0].x.join() !== x.join()",
+        arg=still["first"],
+    )
+    dragged = page.evaluate(DRAGGED, "0.45")
+    page.wait_for_function(
+        "(x) => document.querySelector('#who-won .me-plot').data[0].x.join() !== x.join()",
+        arg=dragged["first"],
+    )
+    settled = page.evaluate("window.drawnBars()")
+    assert len(dragged["marks"]) == len(settled) > 60
+    for moved, laid_out in zip(dragged["marks"], settled, strict=True):
+        assert moved == pytest.approx(laid_out, abs=0.02)
+    assert dragged["marks"] != still["marks"]

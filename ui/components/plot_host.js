@@ -7,6 +7,7 @@ const NARROW = 480;
 const PAUSE = 100;
 const MOVE_AT_LATEST = 300;
 const DRAW_AT_LATEST = 1500;
+const SETTLE = 150;
 let drawn = null;
 let waiting = false;
 let timer = 0;
@@ -15,6 +16,7 @@ let shown = '';
 let full = null;
 let inView = false;
 let moveAfter = 0;
+let settling = 0;
 
 const tableOf = (value) => value.table;
 
@@ -84,12 +86,12 @@ function drawAll(value, layout, host) {
   window.Plotly.react(host, data, ready(layout), CONFIG);
   if (fresh) host.on('plotly_click', reportClick);
   drawn = { host, revision: value.revision };
+  noteLayout(host, value.patch);
 }
 
 // One call for all traces: each call lays the whole figure out. An update that a trace lacks is
 // undefined there, which leaves the trace as it is.
-function moveMarks(value, host) {
-  const began = performance.now();
+function settleMarks(value, host) {
   const restyle = value.restyle ?? [];
   const patch = ready(value.patch ?? {});
   const names = new Set(restyle.flatMap(({ update }) => Object.keys(update)));
@@ -98,8 +100,24 @@ function moveMarks(value, host) {
   ]));
   if (restyle.length) window.Plotly.update(host, update, patch, restyle.map((e) => e.trace));
   else window.Plotly.relayout(host, patch);
-  const ended = performance.now();
-  moveAfter = 2 * ended - began;
+  noteLayout(host, value.patch);
+}
+
+function settleSoon(host, revision) {
+  settling = setTimeout(() => {
+    if (drawn?.host === host && drawn.revision === revision && full.revision === revision) {
+      settleMarks(full, host);
+    }
+  }, SETTLE);
+}
+
+function moveMarks(value, host) {
+  const began = performance.now();
+  clearTimeout(settling);
+  if (moveInPlace(host, value.restyle ?? [], value.patch ?? {})) {
+    settleSoon(host, value.revision);
+  } else settleMarks(value, host);
+  moveAfter = 2 * performance.now() - began;
 }
 
 function draw() {

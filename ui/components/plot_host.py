@@ -37,5 +37,6 @@ class PlotHost(Drawn):
     TEMPLATE = _TEMPLATE
     SCRIPTS = (
         "figure.js",
+        "plot_marks.js",
         "plot_host.js",
     )
