@@ -6,6 +6,7 @@ import gradio as gr
 
 from ui.api import preview_endpoint
 from ui.components.assets import head_html
+from ui.components.plotly_file import plotly_route
 from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.page import draw_page
@@ -52,4 +53,5 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "show_error": False,
         "max_file_size": "1mb",
+        "app_kwargs": {"routes": [plotly_route()]},
     }

@@ -13,6 +13,7 @@ import gradio as gr
 
 from merging.errors import MergeError
 from merging.methods.registry import method
+from ui.link import LONGEST_WORD
 from ui.page import Page
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
@@ -27,7 +28,6 @@ from ui.views.panel import panel_value
 log = logging.getLogger(__name__)
 
 MOST_SEED = 10_000
-LONGEST_WORD = 40
 LONGEST_LINK = 20_000
 
 Updates = dict[Any, Any]

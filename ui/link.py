@@ -38,6 +38,7 @@ HIDEABLE = (
 RESERVED = ("v", "set", "method", "experts", "dialect", "seed", "pin", "hide")
 CHOICES = {"part": PARTS, "side": SIDES, "units": UNITS}
 WORDS = ("cell", "kind")
+LONGEST_WORD = 40
 
 
 @dataclass(frozen=True, slots=True)

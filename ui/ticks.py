@@ -14,7 +14,7 @@ from typing import Any
 
 from merging.errors import MergeError, RecipeError
 from ui.controls import controls_of
-from ui.link import LONGEST, Starts, decode
+from ui.link import LONGEST, LONGEST_WORD, Starts, decode
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
 from ui.scene import Scene, token_of
@@ -44,6 +44,7 @@ class Sent:
     weights: tuple[Any, ...]
     seed: Any
     panel: object
+    cell: str | None = None
 
 
 def read_sent(sent: object) -> Sent:
@@ -67,7 +68,9 @@ def read_sent(sent: object) -> Sent:
     flags = tuple(flag is True for flag in on)
     owner, seed, step = (sent.get(name) for name in ("owner", "seed", "step"))
     counted = step if isinstance(step, int) and 0 <= step < MOST_STEPS else 0
-    return Sent(query, scored[:40], owner, counted, flags, tuple(weights), seed, panel)
+    cell = sent.get("cell")
+    opened = cell[:LONGEST_WORD] if isinstance(cell, str) else None
+    return Sent(query, scored[:40], owner, counted, flags, tuple(weights), seed, panel, opened)
 
 
 def ticker(services: Services, presenter: Presenter, starts: Starts) -> Callable[[Any], str]:
@@ -97,6 +100,8 @@ def _answer(services: Services, presenter: Presenter, starts: Starts, sent: Sent
         services.sets, state.values.set, sent.seed, sent.on, sent.weights, sent.panel
     )
     after = state.patch(values)
+    if sent.cell is not None:
+        state, after = after, after.look(cell=sent.cell)
     owner = token_of(sent.owner)
     listed = services.runs.get(owner, services.first())
     recipe = after.recipe()
@@ -104,8 +109,9 @@ def _answer(services: Services, presenter: Presenter, starts: Starts, sent: Sent
     before = Scene(services, state, state.recipe(), listed, owner)
     scene = Scene(services, after, recipe, listed, owner)
     found = panel_values(presenter, scene, [before])
-    if "link" in found:
-        found["link"] = {**found["link"], "moving": True}
+    link = found.pop("link", None)
+    if link is not None and sent.cell is None:
+        found["link"] = {**link, "moving": True}
     return {**{name: _text(value) for name, value in found.items()}, "notice": ""}
 
 

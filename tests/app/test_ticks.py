@@ -172,3 +172,19 @@ def test_the_page_has_a_name_for_every_panel_that_an_answer_may_hold(built) -> N
     for name in ("formula", "effect", "live", "verdict", "scores", "heatmap", "magnitudes",
                  "who_won", "cell", "curves", "twelve", "runs", "link"):  # fmt: skip
         assert getattr(page, name).props["panel"] == name
+
+
+def test_opening_a_cell_answers_with_that_cell_alone(ask, values, services) -> None:
+    found = ask(sent(values, services, cell="L1 up"))
+    assert set(found) == {"cell", "curves", "twelve", "notice"} and found["notice"] == ""
+    assert json.loads(found["cell"])["name"] == "cell L1 up"
+    assert len(json.loads(found["twelve"])["rows"]) == 12
+    there = ask(sent(values, services, query="v=1&cell=L1+up", cell=""))
+    assert [json.loads(there[name]) for name in ("cell", "curves", "twelve")] == [None] * 3
+
+
+@pytest.mark.parametrize("cell", [7, None, "nowhere at all", "L1 " + "x" * 5000])
+def test_a_cell_that_is_not_there_opens_nothing(ask, values, services, cell: object) -> None:
+    found = ask(sent(values, services, cell=cell))
+    assert all(json.loads(found[name]) is None for name in ("cell", "twelve") if name in found)
+    assert found["notice"] == ""

@@ -1,10 +1,9 @@
-"""Scripts and styles of our components, and plotly.js from the pinned plotly package."""
+"""Scripts and styles of our components."""
 
 from functools import cache
 from pathlib import Path
 
-import gradio as gr
-import plotly
+from ui.components.plotly_file import PATH
 
 HERE = Path(__file__).parent
 STYLES = (
@@ -33,21 +32,14 @@ def style_sheet() -> str:
     return "\n".join(read_asset(name) for name in STYLES)
 
 
-def plotly_path() -> Path:
-    """Return where plotly.js lies."""
-    return Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.js"
-
-
 def head_html() -> str:
-    """Return the page's head: our tokens, the script for typed numbers, and plotly.js from us.
+    """Return the page's head: our tokens, the script for typed numbers, and where plotly.js is.
 
-    The fetch starts with the page; the script runs when it has arrived and holds nothing up.
+    Plotly is fetched when the first charts have been drawn without it: running it before holds the
+    first of them up for half a second.
     """
-    gr.set_static_paths([plotly_path()])
-    source = f"gradio_api/file={plotly_path().as_posix()}"
     return (
         f"<style>{read_asset('tokens.css')}</style>"
         f'<script type="module">{read_asset("typed.js")}</script>'
-        f'<link rel="preload" as="script" fetchpriority="low" href="{source}">'
-        f'<script async id="me-plotly" src="{source}" onerror="this.dataset.failed = 1"></script>'
+        f'<meta name="me-plotly" content="{PATH}">'
     )

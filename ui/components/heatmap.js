@@ -143,6 +143,11 @@ function hover(place) {
   if (place ?? cursor) read(place ?? cursor, false);
 }
 
+// The numbers of a cell come sooner by a question of the page's own; the event keeps the choice.
+function ask(cell) {
+  document.dispatchEvent(new CustomEvent('me-cell', { detail: cell }));
+}
+
 function open(place) {
   if (!picture.cells[place.row]?.[place.col]) return;
   const { rows, columns, cells } = picture.value;
@@ -152,6 +157,7 @@ function open(place) {
   repaint();
   read(place, true);
   const pooledName = block.rows.length > 1 ? block.name : '';
+  ask(`${opened.layer} ${opened.module}`);
   trigger('select', { action: 'cell', row, col: place.col, ...opened, block: pooledName });
 }
 
@@ -159,6 +165,7 @@ function close() {
   if (!opened) return;
   opened = null;
   repaint();
+  ask('');
   trigger('select', { action: 'cell', row: -1, col: -1, layer: '', module: '', block: '' });
 }
 

@@ -58,14 +58,24 @@ function drawWords(value) {
   refreshTable();
 }
 
+// After the next paint, which shows what needs no plotly.
+function fetchPlotly() {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = document.querySelector('meta[name=me-plotly]').content;
+    script.onload = resolve;
+    script.onerror = reject;
+    requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
+  });
+}
+
 function awaitPlotly() {
   if (waiting) return;
   waiting = true;
-  const script = document.getElementById('me-plotly');
-  const giveUp = () => { part('.me-plot').textContent = 'The chart could not be loaded.'; };
-  if (!script || script.dataset.failed) giveUp();
-  script?.addEventListener('load', draw, { once: true });
-  script?.addEventListener('error', giveUp, { once: true });
+  window.mePlotly ??= fetchPlotly();
+  window.mePlotly.then(draw, () => {
+    part('.me-plot').textContent = 'The chart could not be loaded.';
+  });
 }
 
 function moved(data, restyle) {

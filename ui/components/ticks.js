@@ -1,4 +1,4 @@
-// While a control moves the server is asked directly, one question at a time, the last value wins.
+// While a control moves, or when a cell is opened, the server is asked directly, one question at a time, the last value wins.
 const MOVING = '.me-recipe :is(.me-weight, #seed) input';
 let flying = false;
 let next = null;
@@ -33,14 +33,14 @@ function show(detail) {
   document.dispatchEvent(new CustomEvent('me-board', { detail }));
 }
 
-async function ask(target) {
+async function ask(target, cell) {
   if (flying) {
-    next = { target };
+    next = { target, cell: cell ?? next?.cell };
     return;
   }
   flying = true;
   try {
-    const sent = gather(target);
+    const sent = { ...gather(target), cell };
     const answer = JSON.parse(await server.tick(sent));
     const late = valueNow().step !== sent.step; // a button's answer came first, and knows better
     if (late) next ??= { target: null };
@@ -55,12 +55,15 @@ async function ask(target) {
     flying = false;
     const waiting = next;
     next = null;
-    if (waiting) ask(waiting.target);
+    if (waiting) ask(waiting.target, waiting.cell);
   }
 }
 
 document.addEventListener('input', ({ target }) => {
   if (element.isConnected && target.matches?.(MOVING)) ask(target);
+});
+document.addEventListener('me-cell', ({ detail }) => {
+  if (element.isConnected) ask(null, detail);
 });
 document.addEventListener('me-moved', ({ detail }) => {
   if (element.isConnected) ask(detail);
