@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import stamp
+from tests.browser.conftest import slide, stamp
 
 DAMAGED = (
     "v=7&method=ties&density=1.4&scale=abc&densty=0.3&experts=digits,nobody,fashion:0.5"
@@ -95,3 +95,14 @@ def test_a_link_brings_the_whole_view_to_another_browser(visit) -> None:
     expect(other.locator("#heatmap canvas")).to_have_attribute("data-stamp", stamp(page))
     expect(other.locator("#notice .me-notice-box")).to_be_hidden()
     expect(other).to_have_url(page.url)
+
+
+def test_going_back_keeps_the_settings(visit) -> None:
+    page = visit(query="method=ties").page
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Winners").click()
+    expect(page).to_have_url(re.compile("#section-winners$"))
+    slide(page, "#ties-density", 0.45)
+    expect(page).to_have_url(re.compile(r"density=0\.45#section-winners$"))
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"density=0\.45$"))
+    assert page.locator("#ties-density input[type=number]").input_value() == "0.45"

@@ -92,6 +92,7 @@ def test_lines_stay_inside_their_axes_when_the_address_changes(visit) -> None:
 @pytest.mark.parametrize("width", [1440, 390])
 def test_a_link_leads_to_its_section(visit, width: int) -> None:
     page = visit(viewport={"width": width, "height": 900}).page
+    page.evaluate("window.notReloaded = true")
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Winners").click()
     heading = page.get_by_role("heading", name="Who won?")
     expect(heading).to_be_in_viewport()
@@ -99,6 +100,7 @@ def test_a_link_leads_to_its_section(visit, width: int) -> None:
         "document.querySelector('.me-jump [aria-current]')?.textContent === 'Winners'"
     )
     assert page.url.endswith("#section-winners")
+    assert page.evaluate("window.notReloaded")
 
 
 def test_an_address_with_a_section_opens_there(visit) -> None:

@@ -116,6 +116,11 @@ element.addEventListener('change', ({ target }) => {
   if (target.type === 'checkbox') localStorage.setItem(KEPT, target.checked ? 'on' : 'off');
 });
 document.addEventListener('keydown', onKey);
+// Going back leads to where one was on the page; the settings stay what they are.
+window.addEventListener('popstate', () => {
+  const read = !asked && !document.body.dataset.reading;
+  if (element.isConnected && read) address(valueNow());
+});
 document.addEventListener('pointerdown', ({ target }) => {
   held = Boolean(target.matches?.('.me-recipe input[type=range]'));
 }, true);

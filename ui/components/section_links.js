@@ -39,5 +39,18 @@ function watchSections(tries) {
   sections.forEach((section) => seen.observe(section));
 }
 
+// Gradio's page has a base address without our query: a plain link to a part would load it anew,
+// and the settings would be lost.
+element.addEventListener('click', (event) => {
+  const link = event.target.closest('a');
+  if (!link) return;
+  if (event.ctrlKey || event.metaKey || event.shiftKey) {
+    link.href = `${location.pathname}${location.search}${link.hash}`;
+    return;
+  }
+  event.preventDefault();
+  if (location.hash === link.hash) document.getElementById(link.hash.slice(1))?.scrollIntoView();
+  else location.hash = link.hash;
+});
 followAddress();
 watchSections(50);
