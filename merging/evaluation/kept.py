@@ -1,0 +1,47 @@
+"""A vision model that takes new weights in place, for those who score many of one shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from merging.evaluation.scoring import vision_model
+
+
+class KeptModel:
+    """Builds a model once and then only changes its weights: 1 ms instead of 20. For one thread."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._config: Mapping[str, Any] = {}
+        self._model: torch.nn.Module | None = None
+        self._slots: dict[str, Tensor] = {}
+
+    def __call__(self, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> torch.nn.Module:
+        """Return a model with these weights; it holds them until the next call.
+
+        Weights that do not fit the kept model have one built for them.
+
+        Args:
+            config: Contents of ``config.json``.
+            weights: Tensors as stored in ``model.safetensors``.
+
+        Raises:
+            EvaluationError: As ``vision_model``.
+        """
+        if self._model is None or not self._fits(config, weights):
+            self._model = vision_model(config, weights)
+            self._config, self._slots = dict(config), dict(self._model.state_dict())
+            return self._model
+        with torch.no_grad():
+            for name, slot in self._slots.items():
+                slot.copy_(weights[name])
+        return self._model
+
+    def _fits(self, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bool:
+        return (
+            dict(config) == self._config
+            and weights.keys() == self._slots.keys()
+            and all(weights[n].shape == slot.shape for n, slot in self._slots.items())
+        )
