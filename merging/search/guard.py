@@ -85,9 +85,9 @@ def drops(base: Answers, merged: Answers, tasks: Sequence[str]) -> dict[str, Est
     for task in tasks:
         if task not in base or task not in merged:
             raise EvaluationError(f"The held-out task {task!r} was not scored.")
-    some = [{task: run[task] for task in tasks} for run in (base, merged)]
+    before, after = ({task: run[task] for task in tasks} for run in (base, merged))
     every = {task: np.ones(len(base[task]), dtype=np.bool_) for task in tasks}
-    return {task: pair[1] for task, pair in compare(*some, every).tasks.items()}
+    return {task: pair[1] for task, pair in compare(before, after, every).tasks.items()}
 
 
 def _check(ordered: Sequence[tuple[float, Drops]]) -> None:

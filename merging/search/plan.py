@@ -1,5 +1,6 @@
 """What a sweep will do: a recipe, one axis or two, and all their points in coarse to fine order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
@@ -65,23 +66,32 @@ class SweepPlan:
 
         A point whose settings contradict each other says so and has no recipe.
         """
-        return tuple(self._point(at) for at in coarse_to_fine(self.shape))
+        return tuple(
+            point_at(self.recipe, self.axes, self.values(at), at)
+            for at in coarse_to_fine(self.shape)
+        )
 
     def key(self) -> str:
         """Return what equal sweeps share, 16 hexadecimal digits."""
         parts = [p.recipe.key() if p.recipe else p.error for p in self.points()]
         return sha256(f"{self.shape}|{self.choose}|{parts}".encode()).hexdigest()[:16]
 
-    def _point(self, at: tuple[int, ...]) -> Point:
-        pairs = list(zip(self.axes, self.values(at), strict=True))
-        words = ", ".join(axis.text(value) for axis, value in pairs)
-        recipe = self.recipe
-        try:
-            for axis, value in sorted(pairs, key=lambda pair: pair[0].kind not in _FIRST):
-                recipe = axis.at(recipe, value)
-        except RecipeError as error:
-            return Point(words, None, at=at).failed(error)
-        return Point(words, recipe, at=at)
+
+def point_at(
+    recipe: Recipe, axes: Sequence[Axis], values: Sequence[Value], at: tuple[int, ...] = ()
+) -> Point:
+    """Return the point without answers where each axis has its value.
+
+    Settings that contradict each other make a point without recipe, which says why.
+    """
+    pairs = list(zip(axes, values, strict=True))
+    words = ", ".join(axis.text(value) for axis, value in pairs)
+    try:
+        for axis, value in sorted(pairs, key=lambda pair: pair[0].kind not in _FIRST):
+            recipe = axis.at(recipe, value)
+    except RecipeError as error:
+        return Point(words, None, at=at).failed(error)
+    return Point(words, recipe, at=at)
 
 
 def estimate(plan: SweepPlan, bench: Bench, seconds: float) -> float:
