@@ -103,7 +103,7 @@ def parameter_axis(
     if param is not WEIGHT and param not in spec.active(recipe.settings()):
         flag = spec.param(param.when).label
         raise RecipeError(f"{param.label} changes nothing while “{flag}” is off. Turn it on first.")
-    chosen = _usual(param, count, low, high) if values is None else tuple(values)
+    chosen = _usual(param, count, low, high) if values is None else values
     checked = (param.check(v, f"method {spec.id}") for v in chosen)
     label = f"{param.label} of {expert}" if expert else param.label
     return Axis("parameter", _bounded(checked, label), label, name, expert, param.symbol)
@@ -195,8 +195,11 @@ def _usual(param: Param, count: int, low: float | None, high: float | None) -> t
     end = param.slider[1] if high is None else high
     if not begin < end:
         raise ParameterError(f"{param.label}: {begin:g} to {end:g} is no range. Swap the ends.")
-    spread = (begin + (end - begin) * i / max(1, count - 1) for i in range(count))
-    snapped = (min(max(_on_step(v, param), begin), end) for v in spread)
+    for edge in (low, high):
+        if edge is not None:
+            param.check(float(edge) if isinstance(param.default, float) else edge, "the axis")
+    inner = (begin + (end - begin) * i / (count - 1) for i in range(1, count - 1))
+    snapped = [begin, *(min(max(_on_step(v, param), begin), end) for v in inner), end][:count]
     whole = isinstance(param.default, int)
     return tuple(dict.fromkeys(round(v) if whole else v for v in snapped))
 

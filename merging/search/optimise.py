@@ -53,7 +53,7 @@ class SearchResult:
     chosen: Point | None = None
 
 
-def search_space(recipe: Recipe, weights: bool = False) -> tuple[Axis, ...]:
+def search_space(recipe: Recipe, weights: bool = False, advanced: bool = False) -> tuple[Axis, ...]:
     """Return what a search may change: the method's parameters, and with ``weights`` those too.
 
     Parameters that mean nothing with these settings, texts and those of single experts stay.
@@ -61,12 +61,13 @@ def search_space(recipe: Recipe, weights: bool = False) -> tuple[Axis, ...]:
     Args:
         recipe: Where it starts.
         weights: Whether the weight of each expert is searched as well.
+        advanced: Whether settings are searched that the page folds away.
 
     Raises:
         RecipeError: There is nothing to change.
     """
     spec = recipe.spec
-    free = [p for p in spec.active(recipe.settings()) if not p.own and _searchable(p)]
+    free = [p for p in spec.active(recipe.settings()) if _searchable(p, advanced)]
     axes = [parameter_axis(recipe, p.name) for p in free]
     if weights and spec.weighted:
         axes += [parameter_axis(recipe, "weight", expert=e.id) for e in recipe.experts]
@@ -185,5 +186,6 @@ class _Search:
             self.tell(chosen=found)
 
 
-def _searchable(param: Param) -> bool:
-    return bool(param.choices) or not isinstance(param.default, str)
+def _searchable(param: Param, advanced: bool) -> bool:
+    words = isinstance(param.default, str) and not param.choices
+    return not (words or param.own or (param.advanced and not advanced))
