@@ -10,7 +10,11 @@ from merging.evaluation.scoring import vision_model
 
 
 class KeptModel:
-    """Builds a model once and then only changes its weights: 1 ms instead of 20. For one thread."""
+    """Builds a model once and then only changes its weights: 1 ms instead of 20. For one thread.
+
+    A file and the model may call a weight by two names. Which belong together is found out by
+    loading numbers that tell where they came from.
+    """
 
     def __init__(self) -> None:
         """Keep nothing yet."""
@@ -31,8 +35,9 @@ class KeptModel:
             EvaluationError: As ``vision_model``.
         """
         if self._model is None or not self._fits(config, weights):
-            self._model = vision_model(config, weights)
-            self._config, self._slots = dict(config), dict(self._model.state_dict())
+            own = {n: t.clone() for n, t in weights.items()}  # a model may hold what it is given
+            self._model = vision_model(config, own)
+            self._config, self._slots = dict(config), _slots(self._model, config, weights)
             return self._model
         with torch.no_grad():
             for name, slot in self._slots.items():
@@ -45,3 +50,22 @@ class KeptModel:
             and weights.keys() == self._slots.keys()
             and all(weights[n].shape == slot.shape for n, slot in self._slots.items())
         )
+
+
+def _slots(
+    model: torch.nn.Module, config: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Where each stored tensor lies in a model; empty where it is not one place for each."""
+    names = list(weights)
+    marked = {n: torch.full(weights[n].shape, float(i)) for i, n in enumerate(names)}
+    found = {}
+    places = model.state_dict()
+    for name, mark in vision_model(config, marked).state_dict().items():
+        number = int(mark.flatten()[0]) if mark.numel() else -1
+        if not 0 <= number < len(names) or not bool((mark == number).all()):
+            return {}
+        source, slot = names[number], places[name]
+        if source in found or not torch.equal(slot, weights[source].to(slot.dtype)):
+            return {}
+        found[source] = slot
+    return found

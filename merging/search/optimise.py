@@ -101,7 +101,7 @@ def optimise(
         measure: Merges and scores.
         axes: What may change, by default ``search_space``.
         seed: Of the proposals.
-        trials: Most proposals, from 1 to 500.
+        trials: Most points, all different, from 1 to 500.
         results: Keeps answers.
         on_point: Called with the state after each point.
         budget_seconds: After so many seconds no point goes on.
@@ -155,7 +155,7 @@ class _Search:
         study.know(first)
         seen = {recipe.key(): first}
         repeats = 0
-        for number in range(1, trials):
+        while len(self.state.points) < trials:
             if not pace.fits:
                 raise OutOfTime("The next point would not fit the budget.")
             blank = study.next()
@@ -164,7 +164,7 @@ class _Search:
             if repeats > MOST_REPEATS:
                 return
             if key not in seen:
-                done = max(number / trials, min(1.0, pace.spent / pace.budget))
+                done = max(len(seen) / trials, min(1.0, pace.spent / pace.budget))
                 seen[key] = self._take(blank, part(report, done, done))
             study.tell(seen[key])
 
