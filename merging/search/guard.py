@@ -7,7 +7,7 @@ import numpy as np
 
 from merging.errors import EvaluationError, ParameterError
 from merging.evaluation import Estimate, compare
-from merging.search.points import Answers
+from merging.search.points import Answers, Point
 
 Drops = Mapping[str, Estimate]
 
@@ -88,6 +88,24 @@ def drops(base: Answers, merged: Answers, tasks: Sequence[str]) -> dict[str, Est
     before, after = ({task: run[task] for task in tasks} for run in (base, merged))
     every = {task: np.ones(len(base[task]), dtype=np.bool_) for task in tasks}
     return {task: pair[1] for task, pair in compare(before, after, every).tasks.items()}
+
+
+def curve_of(
+    points: Sequence[Point], base: Answers, tasks: Sequence[str], name: str = "scale"
+) -> list[tuple[float, Drops]]:
+    """Return the curve of a sweep for ``guard``; failed points are not on it.
+
+    Args:
+        points: Of a sweep or walk along one parameter, on the tuning half.
+        base: What the base answers on the same items.
+        tasks: Held-out tasks.
+        name: The parameter.
+
+    Raises:
+        EvaluationError: A task was not scored, or none is named.
+    """
+    done = [(p.recipe, p.correct) for p in points if p.recipe is not None and not p.error]
+    return [(float(r.settings().common[name]), drops(base, bits, tasks)) for r, bits in done]
 
 
 def _check(ordered: Sequence[tuple[float, Drops]]) -> None:

@@ -60,7 +60,9 @@ def simplest_within_noise(points: Sequence[Point], own: Answers) -> int | None:
     best = best_mean(points)
     if best is None:
         return None
-    scored = [i for i, p in enumerate(points) if p.mean is not None]
+    top = points[best].mean
+    # Means whose intervals do not meet differ clearly: sd(a - b) <= sd(a) + sd(b).
+    scored = [i for i, p in enumerate(points) if p.mean and top and p.mean.high >= top.low]
     for place in sorted(scored, key=lambda i: (_simple(points[i]), i)):
         if place == best or within_noise(points[place].correct, points[best].correct, own):
             return place

@@ -8,6 +8,7 @@ from math import prod
 from typing import Literal
 
 from merging.errors import RecipeError
+from merging.jobs import Report
 from merging.methods.params import Value
 from merging.recipe import Recipe
 from merging.search.axis import Axis
@@ -104,3 +105,20 @@ def estimate(plan: SweepPlan, bench: Bench, seconds: float) -> float:
     """
     todo = {p.recipe.key() for p in plan.points() if p.recipe and bench.known(p.recipe) is None}
     return seconds * (len(todo) + (not bench.known_own()) + 1)  # + 1: the reporting half
+
+
+def measured_seconds(plan: SweepPlan, bench: Bench, report: Report) -> float:
+    """Return how many seconds a point takes, by making the first that is not known.
+
+    Its answers are kept, so that the sweep need not make it again. 0 where all are known, or none
+    can be made.
+
+    Raises:
+        Cancelled: As raised by ``report``.
+    """
+    for point in plan.points():
+        if point.recipe is not None and bench.known(point.recipe) is None:
+            seconds = bench.take(point, report).seconds
+            if seconds:
+                return seconds
+    return 0.0

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_measure import TinyMeasure, hill, quiet, sum_of
 
 from merging.errors import EvaluationError, ParameterError
 from merging.evaluation import Estimate
-from merging.search.guard import Guard, drops, guard
+from merging.search.axis import parameter_axis
+from merging.search.guard import Guard, curve_of, drops, guard
+from merging.search.plan import SweepPlan
+from merging.search.points import Point
+from merging.search.sweep import sweep
 
 
 def drop(value: float, noise: float = 0.0) -> Estimate:
@@ -103,3 +108,16 @@ def test_drops_of_tasks_that_were_not_scored() -> None:
         drops({"a": np.ones(3, bool)}, {"a": np.ones(3, bool)}, ["z"])
     with pytest.raises(EvaluationError, match="No held-out task is chosen"):
         drops({}, {}, [])
+
+
+def test_the_curve_of_a_sweep() -> None:
+    """On the hill of ``hill`` the second task drops by 0.2 for each 1 of λ beyond 0.6."""
+    measure = TinyMeasure()
+    recipe = sum_of()
+    plan = SweepPlan(recipe, (parameter_axis(recipe, "scale", values=(0.6, 1.1, 1.6, 1.85)),))
+    found = sweep(plan, quiet, measure=measure, clock=measure.clock)
+    bad = Point("λ = 9", None).failed(MemoryError())
+    curve = curve_of([*found.points, bad], hill(sum_of(0.6)), ["second"])
+    by_scale = {at: d["second"].value for at, d in curve}
+    assert by_scale == pytest.approx({0.6: 0.0, 1.1: 0.1, 1.6: 0.2, 1.85: 0.25})
+    assert guard(curve, 0.21).limit == 1.6

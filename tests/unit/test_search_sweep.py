@@ -14,7 +14,7 @@ from merging.jobs import JobRunner, ResultCache
 from merging.recipe import Recipe, make_recipe
 from merging.search.axis import method_axis, parameter_axis, seed_axis, weight_axis
 from merging.search.pace import Pace
-from merging.search.plan import SweepPlan, estimate
+from merging.search.plan import SweepPlan, estimate, measured_seconds
 from merging.search.points import Bench
 from merging.search.sweep import SweepResult, sweep
 
@@ -222,6 +222,16 @@ def test_the_estimate_counts_what_is_not_known() -> None:
     assert estimate(over_lambda(11), bench, 0.5) == pytest.approx(6.5)
     run(over_lambda(6), measure, results=results)
     assert estimate(over_lambda(11), bench, 0.5) == pytest.approx(3.0)
+
+
+def test_seconds_are_measured_on_a_point_that_the_sweep_then_knows() -> None:
+    results, measure = ResultCache(), TinyMeasure(seconds=0.5)
+    bench = Bench(measure, results, Pace(60, measure.clock))
+    assert measured_seconds(over_lambda(5), bench, quiet) == pytest.approx(0.5)
+    assert measure.tuned == [sum_of(0.0)]
+    run(over_lambda(5), measure, results=results)
+    assert len(measure.tuned) == 5
+    assert measured_seconds(over_lambda(5), bench, quiet) == 0
 
 
 def test_progress_goes_up_to_the_end() -> None:
