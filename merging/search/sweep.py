@@ -160,15 +160,16 @@ class _Sweep:
 
     def tune(self, report: Report, source: Source) -> None:
         """Take all points; raises as ``report`` and when the next would not fit the budget."""
-        points = self.state.plan.points()
-        ready = [p for p in points if p.recipe is None or self.bench.known(p.recipe) is not None]
+        ready: list[Point] = []
+        waiting: dict[str, list[Point]] = {}
+        for point in self.state.plan.points():
+            if point.recipe is None or self.bench.known(point.recipe) is not None:
+                ready.append(point)
+            else:
+                waiting.setdefault(point.recipe.key(), []).append(point)
         if ready:
             self.tell(*(self.bench.take(p, report) for p in ready))
             self._judge(report)
-        waiting: dict[str, list[Point]] = {}
-        for point in points:
-            if point.recipe is not None and self.bench.known(point.recipe) is None:
-                waiting.setdefault(point.recipe.key(), []).append(point)
         if waiting:
             self._score(list(waiting.values()), report, source)
 
@@ -206,6 +207,7 @@ class _Sweep:
 
     def choose(self, report: Report) -> None:
         """Mark the simplest within noise, and score the chosen point on the reporting half."""
+        self._judge(report)
         simplest = simplest_within_noise(self.state.points, self.state.own)
         self.tell(simplest=simplest)
         place = self.state.best if self.state.plan.choose == "best" else simplest

@@ -205,6 +205,20 @@ def test_a_point_that_outlasts_the_budget_is_stopped_in_the_middle() -> None:
     assert found.spent == pytest.approx(5.0)
 
 
+def test_own_experts_that_outlast_the_budget_are_measured_after_it() -> None:
+    class Slow(TinyMeasure):
+        def own(self, half, report):
+            for _ in range(10):
+                self.clock.now += 1
+                report(0.5, "own")
+            return super().own(half, report)
+
+    measure = Slow(seconds=1.0)
+    found = run(over_lambda(), measure, budget_seconds=3.0)
+    assert found.ended == "budget" and len(found.points) == 1
+    assert found.best == 0 and found.chosen is not None and found.points[0].shares
+
+
 @given(st.floats(0.5, 12), st.floats(0.1, 2))
 def test_never_much_longer_than_the_budget(budget: float, seconds: float) -> None:
     measure = TinyMeasure(seconds=seconds)
