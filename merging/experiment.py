@@ -1,8 +1,9 @@
 """Merge and evaluate: one recipe of a bundled set to a run record."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from merging.sets import ModelSet, open_set, tasks
 MERGE_SHARE = 0.25
 CHOOSING_SHARE = 0.75  # where merging scores many models to choose by
 SCORER_STEP = 6
+
+Build = Callable[[Mapping[str, Any], Mapping[str, Tensor]], torch.nn.Module]
 
 
 def merge_recipe(
@@ -119,6 +122,7 @@ def score_outcome(
     outcome: Outcome,
     todo: tuple[Task, ...],
     progress: Progress = lambda fraction, message: None,
+    build: Build = vision_model,
 ) -> dict[str, Bits]:
     """Return per task which items an outcome answers correctly, each task with its own model.
 
@@ -129,10 +133,11 @@ def score_outcome(
         outcome: A finished merge with its tensors.
         todo: What to score.
         progress: Called with the share done; it may raise ``Cancelled``.
+        build: Makes a model of a config and weights; each is scored before the next is made.
     """
     config = {**opened.base.config(), **outcome.config}
     if outcome.per_task is None:
-        return score(vision_model(config, outcome.tensors), todo, progress, outcome.device)
+        return score(build(config, outcome.tensors), todo, progress, outcome.device)
     expert_of = {opened.task_of(e.id): e.id for e in reversed(outcome.recipe.experts)}
     found: dict[str, Bits] = {}
     for index, task in enumerate(todo):
@@ -141,5 +146,5 @@ def score_outcome(
             progress((index + done) / len(todo), word)
 
         weights = outcome.weights_of(expert_of.get(task.id, ""), opened.base)
-        found |= score(vision_model(config, weights), [task], part, outcome.device)
+        found |= score(build(config, weights), [task], part, outcome.device)
     return found

@@ -44,6 +44,25 @@ def every_nth(task: Task, step: int) -> Task:
     return replace(task, batches=torch.split(images, BATCH), labels=labels)
 
 
+def spread(task: Task, count: int) -> Task:
+    """Return a task with so many of its items, evenly over all of them; all where it has fewer.
+
+    Args:
+        task: With its items.
+        count: At least 1.
+
+    Raises:
+        EvaluationError: The count is below 1.
+    """
+    if count < 1:
+        raise EvaluationError(f"{count} items of task {task.id}: choose at least 1.")
+    if count >= task.count:
+        return task
+    chosen = torch.arange(count) * task.count // count
+    images, labels = torch.cat(task.batches)[chosen], task.labels[chosen]
+    return replace(task, batches=torch.split(images, BATCH), labels=labels)
+
+
 def load_task(
     name: str, images: Path, head: Path, half: str, preprocess: Mapping[str, float]
 ) -> Task:

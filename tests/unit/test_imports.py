@@ -51,13 +51,21 @@ def test_the_library_knows_no_page(path: Path) -> None:
 @pytest.mark.parametrize("path", LIBRARY, ids=short)
 def test_lower_layers_do_not_know_higher_ones(path: Path) -> None:
     """Methods know no files; recipes and analysis know no engine."""
-    order = ["errors", "methods", "recipe", "checkpoints", "engine", "evaluation", "experiment"]
+    order = [
+        "errors", "methods", "recipe", "checkpoints", "engine", "evaluation", "experiment",
+        "search",
+    ]  # fmt: skip
     part = path.relative_to(ROOT / "merging").parts[0].removesuffix(".py")
     if part not in order:
         return
     names = imported(ast.parse(path.read_text("utf-8")))
     mine = {n.split(".")[1] for n in names if n.startswith("merging.")}
     assert not mine & set(order[order.index(part) + 1 :])
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *PAGE], ids=short)
+def test_one_module_alone_knows_optuna(path: Path) -> None:
+    assert ("optuna" in roots(path)) == (short(path) == "merging/search/proposals.py")
 
 
 @pytest.mark.parametrize("path", PAGE, ids=short)
@@ -86,7 +94,7 @@ def test_nothing_draws_from_the_global_seed(path: Path) -> None:
 def test_importing_the_library_loads_no_page() -> None:
     code = (
         f"import sys, importlib\nfor m in {MODULES!r}: importlib.import_module(m)\n"
-        "print(sorted({'gradio', 'plotly', 'ui', 'transformers'} & set(sys.modules)))"
+        "print(sorted({'gradio', 'plotly', 'ui', 'transformers', 'optuna'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60

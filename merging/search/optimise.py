@@ -1,0 +1,191 @@
+"""Find good settings: a study proposes, every proposal is a real merge, the front grows."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from merging.errors import Cancelled, RecipeError
+from merging.jobs import Report, ResultCache
+from merging.methods.params import Param
+from merging.recipe import Recipe
+from merging.search.axis import Axis, parameter_axis
+from merging.search.pace import Clock, OutOfTime, Pace, part
+from merging.search.pareto import best_mean, pareto, simplest_within_noise
+from merging.search.points import Answers, Bench, Measure, Point
+from merging.search.proposals import Study
+from merging.search.sweep import CHOOSING, Ended, reported
+
+MOST_TRIALS = 500
+MOST_REPEATS = 30  # known proposals in a row: the ranges are exhausted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """A search at one moment.
+
+    Attributes:
+        recipe: Where it started.
+        axes: What it may change.
+        points: Proposals that are done, on the tuning half, in order; failed ones say why. The
+            first is the recipe as it stands.
+        own: What each task's own expert answers there.
+        front: Places in ``points`` that no other beats on every task.
+        best: Place of the best mean share, or None.
+        simplest: Place of the simplest that is not clearly worse; only when it has ended.
+        ended: "" while it runs; ``complete`` after all trials, or stopped by the ``budget`` or
+            ``cancelled``.
+        spent: Seconds it has taken.
+        seconds: A point takes.
+        chosen: The best point on the reporting half; None before and when cancelled.
+    """
+
+    recipe: Recipe
+    axes: tuple[Axis, ...]
+    points: tuple[Point, ...] = ()
+    own: Answers = field(default_factory=dict)
+    front: tuple[int, ...] = ()
+    best: int | None = None
+    simplest: int | None = None
+    ended: Ended = ""
+    spent: float = 0.0
+    seconds: float = 0.0
+    chosen: Point | None = None
+
+
+def search_space(recipe: Recipe, weights: bool = False, advanced: bool = False) -> tuple[Axis, ...]:
+    """Return what a search may change: the method's parameters, and with ``weights`` those too.
+
+    Parameters that mean nothing with these settings, texts and those of single experts stay.
+
+    Args:
+        recipe: Where it starts.
+        weights: Whether the weight of each expert is searched as well.
+        advanced: Whether settings are searched that the page folds away.
+
+    Raises:
+        RecipeError: There is nothing to change.
+    """
+    spec = recipe.spec
+    free = [p for p in spec.active(recipe.settings()) if _searchable(p, advanced)]
+    axes = [parameter_axis(recipe, p.name) for p in free]
+    if weights and spec.weighted:
+        axes += [parameter_axis(recipe, "weight", expert=e.id) for e in recipe.experts]
+    if not axes:
+        raise RecipeError(f"{spec.label} has no settings to search. Choose another method.")
+    return tuple(axes)
+
+
+def optimise(
+    recipe: Recipe,
+    report: Report,
+    *,
+    measure: Measure,
+    axes: Sequence[Axis] | None = None,
+    seed: int = 0,
+    trials: int = MOST_TRIALS,
+    results: ResultCache | None = None,
+    on_point: Callable[[SearchResult], None] = lambda result: None,
+    budget_seconds: float = 60.0,
+    clock: Clock = time.monotonic,
+) -> SearchResult:
+    """Search settings that do well on every task, on the tuning half only.
+
+    Axes give ranges: numbers are proposed between the ends of an axis on the steps of its control,
+    words among its values. The best mean is scored once on the reporting half at the end. Equal
+    seeds and numbers of trials propose the same. Other arguments as of ``sweep``.
+
+    Args:
+        recipe: Where it starts; its own settings are the first proposal.
+        report: Called with the share done and a word; it may raise ``Cancelled``.
+        measure: Merges and scores.
+        axes: What may change, by default ``search_space``.
+        seed: Of the proposals.
+        trials: Most points, all different, from 1 to 500.
+        results: Keeps answers.
+        on_point: Called with the state after each point.
+        budget_seconds: After so many seconds no point goes on.
+        clock: Seconds; a test may bring its own.
+
+    Raises:
+        RecipeError: There is nothing to change, or too many trials.
+        MergeError: The own experts cannot be scored.
+    """
+    if not 1 <= trials <= MOST_TRIALS:
+        raise RecipeError(f"{trials} trials; choose from 1 to {MOST_TRIALS}.")
+    pace = Pace(budget_seconds, clock)
+    kept = results if results is not None else ResultCache(2 * MOST_TRIALS)
+    chosen = tuple(axes) if axes is not None else search_space(recipe)
+    run = _Search(SearchResult(recipe, chosen), Bench(measure, kept, pace), on_point)
+    ended: Ended = "complete"
+    try:
+        run.propose(seed, trials, pace.within(part(report, 0, CHOOSING)))
+    except OutOfTime:
+        ended = "budget"
+    except Cancelled:
+        ended = "cancelled"
+    if ended != "cancelled":
+        try:
+            run.choose(part(report, CHOOSING, 1))
+        except Cancelled:
+            ended = "cancelled"
+    return run.tell(ended=ended)
+
+
+class _Search:
+    """A search at work."""
+
+    def __init__(
+        self, state: SearchResult, bench: Bench, on_point: Callable[[SearchResult], None]
+    ) -> None:
+        self.state, self.bench, self._on_point = state, bench, on_point
+
+    def tell(self, **changes: Any) -> SearchResult:
+        """Change the state and show it."""
+        pace = self.bench.pace
+        self.state = replace(self.state, spent=pace.spent, seconds=pace.seconds, **changes)
+        self._on_point(self.state)
+        return self.state
+
+    def propose(self, seed: int, trials: int, report: Report) -> None:
+        """Take one proposal after another; raises as ``report`` and when the budget is spent."""
+        recipe, axes, pace = self.state.recipe, self.state.axes, self.bench.pace
+        first = self._take(Point("the recipe as it is", recipe), report)
+        study = Study(seed, recipe, axes, sorted(self.state.own))
+        study.know(first)
+        seen = {recipe.key(): first}
+        repeats = 0
+        while len(self.state.points) < trials:
+            if not pace.fits:
+                raise OutOfTime("The next point would not fit the budget.")
+            blank = study.next()
+            key = blank.recipe.key() if blank.recipe else blank.settings
+            repeats = repeats + 1 if key in seen else 0
+            if repeats > MOST_REPEATS:
+                return
+            if key not in seen:
+                done = max(len(seen) / trials, min(1.0, pace.spent / pace.budget))
+                seen[key] = self._take(blank, part(report, done, done))
+            study.tell(seen[key])
+
+    def _take(self, blank: Point, report: Report) -> Point:
+        """Score a proposal and show it."""
+        report(0, f"point {len(self.state.points) + 1}: {blank.settings}")
+        point = self.bench.take(blank, report)
+        own = self.bench.own("tuning", report)
+        point = point.judged(own)
+        points = (*self.state.points, point)
+        self.tell(points=points, own=own, front=pareto(points), best=best_mean(points))
+        return point
+
+    def choose(self, report: Report) -> None:
+        """Mark the simplest within noise and score the best on the reporting half."""
+        self.tell(simplest=simplest_within_noise(self.state.points, self.state.own))
+        if self.state.best is not None:
+            found = reported(self.state.points[self.state.best], self.bench, report)
+            self.tell(chosen=found)
+
+
+def _searchable(param: Param, advanced: bool) -> bool:
+    words = isinstance(param.default, str) and not param.choices
+    return not (words or param.own or (param.advanced and not advanced))
