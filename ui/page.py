@@ -107,7 +107,7 @@ def draw_page(services: Services, presenter: Presenter) -> Page:
         "timer": gr.Timer(0.3, active=False),
     }
     with gr.Row(elem_classes="me-columns"):
-        with gr.Column(elem_classes="me-recipe", min_width=300, scale=0):
+        with gr.Column(elem_classes=["me-recipe", "is-folded"], min_width=300, scale=0):
             recipe_column = _recipe_column(services, presenter, state.values, shown)
         with gr.Column(elem_classes="me-results", min_width=300, scale=1):
             results = results_column(shown)

@@ -111,6 +111,12 @@ def slide(page: Page, selector: str, value: float) -> None:
     expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
 
 
+def unfold(page: Page) -> None:
+    """Open the recipe of a narrow page."""
+    page.locator("#live .me-fold").click()
+    expect(page.locator("#set")).to_be_visible()
+
+
 def rest(page: Page) -> None:
     """Wait until the page's state knows where its sliders came to rest."""
     expect(page.locator("#link .me-bar:not([data-moving=yes])")).to_have_count(1)

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, choose, slide
+from tests.browser.conftest import Site, choose, slide, unfold
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
@@ -131,6 +131,7 @@ def test_on_a_phone_everything_fits_and_can_be_touched(visit) -> None:
         viewport={"width": 390, "height": 844}, has_touch=True, query="method=ties&cell=L0+q"
     ).page
     expect(page.locator("#twelve tbody tr")).to_have_count(12)
+    unfold(page)
     page.locator("#panel summary").click()
     plots = page.locator(".me-plot:visible")
     for plot in plots.all():

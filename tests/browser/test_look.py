@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import unfold
+
 FITS = """(width) => {
   const frame = document.querySelector('.gradio-container');
   const heatmap = document.querySelector('#heatmap canvas').getBoundingClientRect().width;
@@ -21,6 +23,8 @@ def test_nothing_is_wider_than_the_page(visit, scheme: str) -> None:
     expect(page.locator("#scores .me-table table")).to_be_visible()
     for width in (2560, 1440, 1100, 820, 390):
         page.set_viewport_size({"width": width, "height": 1000})
+        if width == 820:
+            unfold(page)
         page.wait_for_function(FITS, arg=width)
 
 
@@ -52,6 +56,7 @@ def test_plot_click_tells_python(visit) -> None:
 
 def test_on_a_phone_the_answer_stands_at_the_slider(visit) -> None:
     page = visit(viewport={"width": 390, "height": 844}).page
+    unfold(page)
     page.get_by_label("TIES", exact=True).check()
     slider = page.locator("#ties-density input[type=range]")
     slider.scroll_into_view_if_needed()
@@ -62,9 +67,11 @@ def test_on_a_phone_the_answer_stands_at_the_slider(visit) -> None:
 
 def test_on_a_phone_a_refusal_is_in_sight(visit) -> None:
     page = visit(viewport={"width": 390, "height": 844}).page
+    unfold(page)
     for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
         page.locator(f"#on-{name} input").uncheck()
     expect(page.locator("#no-experts")).to_be_visible()
+    expect(page.locator("#live")).to_contain_text("No expert is chosen.")
     page.locator("#go").scroll_into_view_if_needed()
     page.get_by_role("button", name="Merge and evaluate").click()
     expect(page.locator("#notice")).to_contain_text("No expert is chosen.")
@@ -112,14 +119,16 @@ def test_on_a_phone_the_recipe_folds_into_one_line(visit) -> None:
     page = visit(viewport={"width": 390, "height": 844}).page
     line = page.locator("#live .me-fold")
     expect(line).to_contain_text("Task arithmetic · λ 1 · 5 experts")
-    line.click()
     expect(line).to_have_attribute("aria-expanded", "false")
+    expect(page.locator("#verdict")).to_be_in_viewport()
     expect(page.locator("#set")).to_be_hidden()
     expect(page.locator("#go")).to_be_in_viewport()
     page.evaluate("scrollTo(0, 1500)")
     line.click()
     expect(line).to_have_attribute("aria-expanded", "true")
     expect(page.locator("#set")).to_be_in_viewport()
+    line.click()
+    expect(page.locator("#set")).to_be_hidden()
 
 
 def test_without_experts_a_button_brings_two_back(visit) -> None:

@@ -1,11 +1,14 @@
 const part = (selector) => element.querySelector(selector);
+const EXPERTS = '.me-expert input[type=checkbox]';
 const column = () => document.querySelector('.me-recipe');
 
 function draw() {
   const value = valueNow();
   if (!value || !part('.me-line')) return;
-  part('.me-line-recipe').textContent = value.recipe;
-  part('.me-live').textContent = value.figures;
+  const boxes = [...document.querySelectorAll(EXPERTS)];
+  const none = boxes.length > 0 && !boxes.some((box) => box.checked);
+  part('.me-line-recipe').textContent = none ? 'No expert is chosen.' : value.recipe;
+  part('.me-live').textContent = none ? '' : value.figures;
 }
 
 function fold(folded) {
@@ -24,6 +27,9 @@ function press() {
 
 element.addEventListener('click', ({ target }) => {
   if (target.closest('.me-fold')) press();
+});
+document.addEventListener('change', ({ target }) => {
+  if (element.isConnected && target.matches?.(EXPERTS)) draw();
 });
 onValue(draw);
 draw();
