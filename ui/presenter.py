@@ -133,6 +133,10 @@ class Presenter:
         """Return the job line."""
         return asdict(job_view(snapshot))
 
+    def known(self) -> dict[str, Any]:
+        """Return what the job line says where there is nothing to do."""
+        return asdict(JobView("done", "These settings were scored before", 1.0))
+
     def _row(self, run: ListedRun, scene: Scene) -> RunRow:
         recipe, state = run.record.recipe, scene.state
         view = self._scores(run.record, None, "")
@@ -166,7 +170,7 @@ class Presenter:
         line = settings_line(pinned)
         if scene.pinned is not None:
             return line
-        return f"{line} of the set {self._set(pinned).card['label']}, not compared with this one"
+        return f"of the set {self._set(pinned).card['label']}, not compared here: {line}"
 
     def _view(self, scene: Scene) -> ScoresView:
         pinned = scene.pinned_record

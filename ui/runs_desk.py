@@ -41,7 +41,8 @@ class RunsDesk:
         mine = {self._page.owner: token}
         updates = desk.change((state,), token, after)
         if known is not None and not self._busy(token):
-            return updates | self._listed((updates[self._page.state],), token, known) | mine
+            listed = self._listed((updates[self._page.state],), token, known)
+            return updates | listed | mine | {self._page.job: self._show.known()}
         job = self._job(self._services.start(token, recipe))
         self._services.runs.expect(token, recipe.key())
         return updates | mine | job

@@ -165,7 +165,12 @@ def _weight_files(folder: Path, label: str) -> list[Path]:
             raise SourceError(f"Model {label}: {INDEX} has no weight_map.")
         shards = sorted({str(n) for n in names.values()})
         for shard in shards:
-            if Path(shard).name != shard or not os.path.isfile(folder / shard):
+            if Path(shard).name != shard:
+                raise SourceError(
+                    f"Model {label}: {INDEX} names {shard!r:.80}, which is a path. Files of "
+                    "weights must lie beside their index."
+                )
+            if not os.path.isfile(folder / shard):
                 raise SourceError(f"Model {label}: {INDEX} names {shard!r}, which is not there.")
         return [folder / shard for shard in shards]
     found = ", ".join(sorted(p.name for p in folder.glob("*.bin"))[:3])

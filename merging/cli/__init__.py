@@ -4,11 +4,12 @@ Exit codes, of all commands:
     0: done.
     1: refused by the recipe, the models, the memory budget or the disk; nothing was written.
     2: wrong usage.
+    3: the work is done, but its answer could not be written to stdout.
     130: interrupted; nothing was written.
 
 Results go to stdout, progress and errors to stderr. With ``--json`` stdout holds one JSON object
 and stderr one a line: progress, and in the end ``{"error": KIND, "message": TEXT}`` where the exit
-code is 1 or 130.
+code is 1, 3 or 130.
 """
 
 import argparse

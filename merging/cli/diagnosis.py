@@ -64,7 +64,8 @@ def diagnosis_text(told: dict[str, Any]) -> str:
 _EXPERTS = ["expert", "changes kept", "energy kept", "share of contests won"]
 _CELLS = ["", *PARTS, "of those kept by two or more", "by chance"]
 _NOTE = (
-    "Shares are of all weights, ± half of the 95 % interval where they were sampled. By chance: "
+    "Shares are of all weights, those of an expert of all that it changed, ± half of the 95 % "
+    "interval where they were sampled. By chance: "
     "the contested share if all kept signs were coin tosses."
 )
 

@@ -12,6 +12,7 @@ from merging.units import size_text, time_text
 Style = Literal["line", "plain", "json", "none"]
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 5.0
+SURE_SECONDS = 0.5  # before that a rate says nothing
 LINES = 10  # at most so many lines for their share alone
 
 
@@ -93,9 +94,10 @@ class ProgressPrinter:
         known: dict[str, object] = {"progress": round(share, 4)}
         if self.total:
             known |= {"bytes": round(share * self.total), "of": self.total}
-        if self.total and spent > 0:
+        sure = spent >= SURE_SECONDS or share >= 1
+        if self.total and sure and spent > 0:
             known["bytes_per_second"] = round(share * self.total / spent)
-        if share > 0:
+        if share > 0 and sure:
             known["seconds_left"] = round(spent * (1 - share) / share, 1)
         return known | {"doing": message}
 
@@ -104,11 +106,12 @@ class ProgressPrinter:
         parts = [f"{share:4.0%}"]
         if self.total:
             parts.append(f"{size_text(share * self.total)} of {size_text(self.total)}")
-        if self.total and spent > 0:
+        sure = spent >= SURE_SECONDS or share >= 1
+        if self.total and sure and spent > 0:
             parts.append(f"{size_text(share * self.total / spent)}/s")
         if share >= 1:
             parts.append(f"in {time_text(spent)}")
-        elif share > 0:
+        elif share > 0 and sure:
             parts.append(f"{time_text(spent * (1 - share) / share)} left")
         return "  ".join([*parts, message])
 

@@ -7,9 +7,9 @@ masks by name would untie it.
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from hashlib import blake2b
 
 import torch
-from torch import Tensor
 
 from merging.checkpoints.base import Checkpoint
 from merging.engine.fit import HEAD
@@ -38,10 +38,11 @@ def tied_names(
         Press and Wolf 2017, arXiv:1608.05859 (tied embeddings).
     """
     tied: dict[str, str] = {}
+    contents = _Contents()
     for group in _look_alike(reference, names):
         for index, name in enumerate(group):
             for first in group[:index]:
-                if first not in tied and _same(reference, experts, first, name):
+                if first not in tied and _same(contents, reference, experts, first, name):
                     tied[name] = first
                     break
     return tied
@@ -77,21 +78,39 @@ def _look_alike(reference: Checkpoint, names: Collection[str]) -> list[list[str]
     return [sorted(g, key=lambda n: (bool(HEAD.match(n)), n)) for g in groups.values()]
 
 
-def _same(reference: Checkpoint, experts: Sequence[Checkpoint], first: str, name: str) -> bool:
-    values = reference.load(first)
-    if not torch.equal(values, reference.load(name)):
+class _Contents:
+    """Compares tensors by digests: many that look alike are read once each, not in pairs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], bytes] = {}
+
+    def equal(self, one: Checkpoint, name: str, other: Checkpoint, theirs: str) -> bool:
+        """Whether two tensors hold the same values."""
+        if one.tensors()[name] == other.tensors()[theirs]:
+            return self._digest(one, name) == self._digest(other, theirs)
+        first, second = one.load(name), other.load(theirs)
+        return first.shape == second.shape and bool((first == second).all())
+
+    def _digest(self, model: Checkpoint, name: str) -> bytes:
+        key = id(model), name
+        if key not in self._known:
+            flat = model.load(name).contiguous().flatten().view(torch.uint8)
+            self._known[key] = blake2b(flat.numpy().data, digest_size=16).digest()
+        return self._known[key]
+
+
+def _same(
+    contents: _Contents,
+    reference: Checkpoint,
+    experts: Sequence[Checkpoint],
+    first: str,
+    name: str,
+) -> bool:
+    if not contents.equal(reference, first, reference, name):
         return False
-    changed = False
-    for expert in experts:
-        known = expert.tensors()
-        if first not in known:
-            return False
-        own = expert.load(first)
-        if name in known and not _equal(own, expert.load(name)):
-            return False
-        changed = changed or not _equal(own, values)
-    return changed
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and bool((one == other).all())
+    if any(first not in expert.tensors() for expert in experts):
+        return False
+    both = (expert for expert in experts if name in expert.tensors())
+    if not all(contents.equal(expert, first, expert, name) for expert in both):
+        return False
+    return any(not contents.equal(expert, first, reference, first) for expert in experts)

@@ -143,7 +143,10 @@ class MethodSpec:
             if param.name == name:
                 return param
         raise unknown(
-            f"parameter of {self.id}", name, (p.name for p in self.params), self.aliases()
+            f"parameter of {self.id}",
+            name,
+            (p.name for p in self.params),
+            {**self.aliases(), "weight": WEIGHT.name},
         )
 
     def aliases(self) -> dict[str, str]:

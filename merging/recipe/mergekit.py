@@ -9,6 +9,7 @@ dare_ties follow from seed, tensor and expert, not from the order of draws.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from merging.errors import ParameterError, RecipeError, unknown
@@ -132,7 +133,12 @@ def _models(entries: object, method: str) -> Iterator[tuple[str, Values]]:
     seen = set()
     for entry in entries:
         if not isinstance(entry, dict) or "model" not in entry:
-            raise RecipeError(f"The entry {entry!r:.60} of models has no model. Name its path.")
+            keys = map(str, entry) if isinstance(entry, dict) else ()
+            near = [
+                k[:40] for k in keys if get_close_matches(k[:40].lower(), ("model",), cutoff=0.7)
+            ]
+            hint = f"Did you mean 'model' by {near[0]!r}?" if near else "Name its path."
+            raise RecipeError(f"The entry {entry!r:.60} of models has no model. {hint}")
         for key in entry:
             if key not in MODEL_KEYS:
                 raise unknown("key of a model", key, MODEL_KEYS)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from merging.errors import RecipeError, unknown
+from merging.methods import registry
 from merging.recipe.document import read_document, write_document
 from merging.recipe.model import FORMAT, Expert, Recipe
 
@@ -62,6 +63,8 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
         raise RecipeError(f"The recipe's format is {version!r:.60}; this version reads {FORMAT!r}.")
     for key in data:
         if key not in KEYS:
+            if key in _params_of(data.get("method")):
+                raise RecipeError(f"{key} stands beside params; it belongs under params.")
             raise unknown("key in the recipe", key, KEYS, {"models": "experts", "name": "method"})
     for key in ("method", "experts"):
         if key not in data:
@@ -81,6 +84,12 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
         params=tuple(params.items()),
         **optional,
     )
+
+
+def _params_of(name: object) -> tuple[str, ...]:
+    """Names of a method's parameters; none where there is no such method."""
+    found = (spec for spec in registry.METHODS if spec.id == name)
+    return tuple(p.name for spec in found for p in spec.params)
 
 
 def _experts(entries: object) -> tuple[Expert, ...]:

@@ -220,7 +220,9 @@ def test_known_results_are_shown_without_a_job(runs, page, values, state) -> Non
     dragged = moved(values, scale=0.35)
     updates = runs.start(state, "c" * 24, bar(state), *plain(dragged, page))
     assert updates[page.state].scored == to_recipe(dragged).key()
-    assert "me-stale" not in updates[page.verdict] and page.job not in updates
+    assert "me-stale" not in updates[page.verdict]
+    assert updates[page.job]["text"] == "These settings were scored before"
+    assert page.timer not in updates
 
 
 def test_job_from_start_to_listed_run(runs, page, values, services, state) -> None:

@@ -235,4 +235,4 @@ def test_pins_of_another_set_are_not_compared(runs, page, services) -> None:
     state = updates[page.state]
     assert state.recipe().set == "bold" and state.pinned.set == "gentle"
     assert updates[page.scores]["sentence"].count("pinned") == 0
-    assert updates[page.link]["pinned"].endswith(" of the set Gentle, not compared with this one")
+    assert updates[page.link]["pinned"].startswith("of the set Gentle, not compared here: ")

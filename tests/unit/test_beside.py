@@ -26,6 +26,10 @@ TIES = make_recipe("ties", {"a": 1.0, "b": 0.5}, set="gentle", params={"density"
             "expert b 0.5 → off",
         ),
         (make_recipe("linear", {"a": 1.0, "b": 0.5}, set="gentle"), "method TIES → Average"),
+        (
+            make_recipe("dare", {"a": 1.0, "b": 0.5}, set="gentle", params={"drop_rate": 0.7}),
+            "method TIES → DARE, λ 1 → 0.3, make up for what was dropped none → inverse, p 0.7",
+        ),
     ],
     ids=str,
 )  # fmt: skip

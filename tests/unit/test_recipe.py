@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError
 from merging.methods.registry import METHODS
-from merging.recipe import Expert, Recipe, make_recipe
+from merging.recipe import Expert, Recipe, make_recipe, parse_recipe
 
 TWO = ("digits", "letters")
 
@@ -160,6 +160,18 @@ def test_dtypes() -> None:
 def test_dialects_are_checked_at_once() -> None:
     with pytest.raises(UnknownNameError, match="dialect for linear 'peft'"):
         make_recipe("linear", TWO, dialect="peft")
+
+
+def test_misplaced_and_misspelt_names_are_told_apart() -> None:
+    recipe = (
+        "format: merge-explorer/1\nset: gentle\nmethod: ties\nexperts: [{id: digits, wieght: 2}]"
+    )
+    with pytest.raises(UnknownNameError, match=r"'wieght'\. Did you mean 'weight'"):
+        parse_recipe(recipe)
+    beside = recipe.replace("wieght", "weight") + "\ndensity: 0.4"
+    with pytest.raises(RecipeError, match="density stands beside params; it belongs under params"):
+        parse_recipe(beside)
+    assert parse_recipe(beside.replace("\ndensity: 0.4", "")).experts[0].weight == 2
 
 
 def test_unknown_parameters_and_methods_name_the_nearest() -> None:

@@ -343,6 +343,7 @@ def test_int8_mask_means_nothing_anywhere() -> None:
         ("merge_method: linear", "models must be a list"),
         ("merge_method: linear\nmodels: {a: 1}", "models must be a list"),
         ("merge_method: linear\nmodels: [a]", "The entry 'a' of models has no model"),
+        ("merge_method: linear\nmodels: [{modl: a}]", "Did you mean 'model' by 'modl'?"),
         ("merge_method: linear\nmodels: []", "No expert is chosen"),
         (HEAD.replace("b,", "a,") + "merge_method: linear", "model 'a' is listed twice"),
         (HEAD + "merge_method: linear\nparameters: [1]", "must be names with values"),

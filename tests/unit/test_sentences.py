@@ -26,12 +26,16 @@ def exact(value: float) -> Figure:
     return Figure(value, value, value, True, 100)
 
 
+LOST, EVEN = Estimate(-0.462, -0.48, -0.44), Estimate(0.004, -0.01, 0.02)
+
+
 def test_the_first_sentence() -> None:
     recipe = make_recipe("task_arithmetic", FIVE, params={"scale": 1.0})
-    text = s.verdict(recipe, Estimate(0.424, 0.40, 0.45), Estimate(0.886, 0.87, 0.9), None)
+    text = s.verdict(recipe, Estimate(0.424, 0.40, 0.45), Estimate(0.886, 0.87, 0.9), LOST, None)
     assert text == (
         "Adding all five experts at full strength keeps 42 % of what its experts can do "
-        "(95 % interval 40 to 45 %); the untouched base keeps 89 %."
+        "(95 % interval 40 to 45 %). Against the untouched base, which keeps 89 %: −46.2 points "
+        "(−48.0 to −44.0)."
     )
 
 
@@ -54,10 +58,11 @@ def test_a_run_says_all_that_makes_it_different() -> None:
 def test_whose_skills_are_kept_and_what_the_method_told() -> None:
     recipe = make_recipe("greedy_soup", ["a", "b"])
     mean, base = Estimate(0.9, 0.8, 1), Estimate(0.8, 0.7, 0.9)
-    text = s.verdict(recipe, mean, base, None, note="mean of a", all_merged=False)
+    text = s.verdict(recipe, mean, base, EVEN, None, note="mean of a", all_merged=False)
     assert text.startswith(
         "Greedy soup of two experts (mean of a) keeps 90 % of what the experts of all tasks can do"
     )
+    assert text.endswith("Against the untouched base, which keeps 80 %: +0.4 points, within noise.")
 
 
 def test_nothing_is_promised_to_be_kept_where_the_merge_itself_decides() -> None:
@@ -94,7 +99,7 @@ def test_the_line_of_narrow_pages() -> None:
 )
 def test_a_difference_says_whether_it_is_noise(gap: Estimate, end: str) -> None:
     recipe = make_recipe("ties", FIVE)
-    text = s.verdict(recipe, Estimate(0.9, 0.8, 1), Estimate(0.8, 0.7, 0.9), gap, "Run 1")
+    text = s.verdict(recipe, Estimate(0.9, 0.8, 1), Estimate(0.8, 0.7, 0.9), EVEN, gap, "Run 1")
     assert text.endswith(end)
 
 

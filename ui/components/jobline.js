@@ -2,8 +2,9 @@ const IDLE = { state: 'idle', text: '', fraction: 0 };
 let told = '';
 
 function announce(value) {
-  if (value.state === told) return;
-  told = value.state;
+  const now = value.state === 'done' ? value.text : value.state;
+  if (now === told) return;
+  told = now;
   element.querySelector('.me-job-said').textContent = value.text;
 }
 

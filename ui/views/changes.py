@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from merging.recipe import Recipe
+from merging.recipe import Recipe, make_recipe
 from ui.views.sentences import number
 
 OFF = "off"
@@ -72,7 +72,27 @@ def changed_words(before: Recipe, after: Recipe) -> str:
     if not differing:
         return "nothing"
     if any(s.name == "method" for s in differing):
-        differing = [s for s in differing if NONE not in s.values]  # what both methods have
+        both = [s for s in differing if NONE not in s.values]
+        return ", ".join([*map(_step, both), *_away_from_defaults(after, before)])
     if {s.name for s in differing} == {"draw"}:
         return "only the random draw"
-    return ", ".join(f"{s.name} {s.values[0]} → {s.values[1]}" for s in differing)
+    return ", ".join(map(_step, differing))
+
+
+def _step(setting: Setting) -> str:
+    return f"{setting.name} {setting.values[0]} → {setting.values[1]}"
+
+
+def _away_from_defaults(recipe: Recipe, before: Recipe) -> list[str]:
+    """Settings that another recipe's method lacks and that are not what the method starts with."""
+    defaults = make_recipe(
+        recipe.method, [e.id for e in recipe.experts], set=recipe.set, dialect=recipe.dialect
+    )
+    usual, known = settings_of(defaults), settings_of(before)
+    own = (name for name in usual if not name.startswith("expert "))
+    told = settings_of(recipe)
+    return [
+        f"{name} {told[name]}"
+        for name in own
+        if name not in known and name in told and told[name] != usual[name] and name != "draw"
+    ]

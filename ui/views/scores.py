@@ -59,6 +59,7 @@ def scores_view(
         record.recipe,
         mean_merged,
         base_mean,
+        compare(record.correct, references.base, references.own).mean[1],
         gap,
         pinned_name,
         record.per_task,

@@ -102,6 +102,7 @@ def verdict(
     recipe: Recipe,
     mean: Estimate,
     base: Estimate,
+    lead: Estimate,
     gap: Estimate | None,
     pinned: str = "",
     per_task: bool = False,
@@ -114,6 +115,7 @@ def verdict(
         recipe: What was merged.
         mean: Mean normalised score of the merge.
         base: The same of the untouched base.
+        lead: Merge minus base, paired.
         gap: Merge minus pinned run, or None when nothing else is pinned.
         pinned: Name of the pinned run.
         per_task: Each task was scored with its own model.
@@ -125,15 +127,18 @@ def verdict(
     whose = "its experts" if all_merged else "the experts of all tasks"
     text = (
         f"{what_was_done(recipe)}{told}{own} keeps {percent(mean.value)} of what {whose} can do "
-        f"(95 % interval {100 * mean.low:.0f} to {percent(mean.high)}); "
-        f"the untouched base keeps {percent(base.value)}."
+        f"(95 % interval {100 * mean.low:.0f} to {percent(mean.high)}). "
+        f"Against the untouched base, which keeps {percent(base.value)}: {_gap_words(lead)}."
     )
-    if gap is None:
-        return text
+    return text if gap is None else f"{text} Against {pinned}: {_gap_words(gap)}."
+
+
+def _gap_words(gap: Estimate) -> str:
+    """Return a difference in points, with its interval or that noise explains it."""
     if gap.low <= 0 <= gap.high:
-        return f"{text} Against {pinned}: {points(gap.value)}, within noise."
+        return f"{points(gap.value)}, within noise"
     low, high = (signed(end) for end in (gap.low, gap.high))
-    return f"{text} Against {pinned}: {points(gap.value)} ({low} to {high})."
+    return f"{points(gap.value)} ({low} to {high})"
 
 
 def weights_sentence(recipe: Recipe, shown: Preview) -> str:
