@@ -123,7 +123,7 @@ def _recipe_column(
     set_choice = gr.Radio(
         choices, value=values.set, label="Set", info=presenter.set_line(opened), elem_id="set"
     )
-    rows, on, weights = expert_rows(opened, values)
+    rows, on, weights = expert_rows(opened, values, services.rows)
     gr.HTML("<h2>2 How to merge?</h2>")
     chooser = MethodChooser(
         chooser_value(values.method, services.missing(opened.id)), elem_id="method"
