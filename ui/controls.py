@@ -137,7 +137,7 @@ def expert_rows(
     Args:
         opened: The set of the page's first paint.
         values: What its controls show.
-        names: Of all rows; those that the set has no expert for stay hidden.
+        names: Of all rows; those that the set has no expert for stay hidden, switched on.
     """
     rows, switches, sliders = [], [], []
     low, high = WEIGHT.slider
@@ -146,8 +146,11 @@ def expert_rows(
         label = labels.get(expert, "")
         with gr.Row(visible=expert is not None, elem_classes="me-expert") as row:
             switches.append(
-                gr.Checkbox(expert in values.on, label=label, container=False, elem_id=f"on-{name}")
-            )
+                gr.Checkbox(
+                    expert is None or expert in values.on,
+                    label=label, container=False, elem_id=f"on-{name}",
+                )
+            )  # fmt: skip
             sliders.append(
                 FreeSlider(
                     low, high, value=values.weights.get(expert, 1.0), step=WEIGHT.step,

@@ -165,12 +165,13 @@ def scores(halves: dict[str, dict[str, dict[str, Bits]]]) -> dict:
     }
 
 
-def check_set(root: Path, name: str) -> list[str]:
+def check_set(root: Path, name: str, halves: tuple[str, ...] = HALVES) -> list[str]:
     """Score the committed weights again and compare with the card; return what differs."""
     card = open_set(name, root).card
-    problems = []
-    for half in HALVES:
+    problems, own = [], {}
+    for half in halves:
         found = score_references(root, name, half)
+        own[half] = found["own"]
         for who in ("base", "own"):
             for task, bits in found[who].items():
                 said = card["scores"][half][who][task]["value"]
@@ -178,10 +179,9 @@ def check_set(root: Path, name: str) -> list[str]:
                     problems.append(
                         f"{name} {half} {who} {task}: card {said:.4f}, now {bits.mean():.4f}"
                     )
-    own = score_references(root, name, "reporting")["own"]
     for title, said in card["claims"].items():
         record = merge_and_evaluate(parse_recipe(said["recipe"]), root=root)
-        now = normalised(record.correct, own)[1].value
+        now = normalised(record.correct, own["reporting"])[1].value
         if abs(now - said["mean"]["value"]) > TOLERANCE:
             problems.append(f"{name} {title}: card {said['mean']['value']:.4f}, now {now:.4f}")
     return problems

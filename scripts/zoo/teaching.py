@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from merging.evaluation import score, vision_model
 from merging.evaluation.record import save_runs
 from merging.evaluation.tasks import HALVES
+from merging.experiment import merge_and_evaluate
 from merging.recipe import Recipe, make_recipe
 from merging.sets import open_set
 from merging.sets.bundled import tasks
@@ -35,7 +36,7 @@ class Teaching:
     """A set for teaching.
 
     Attributes:
-        train: Makes its models, and those of ``with`` sets that fall out of the same training.
+        train: Makes its models, and those of another set that fall out of the same training.
         schedules: How they are trained, by what is trained.
         base, heads: Their folders, from the folder of all sets.
         own: The set whose experts are the measure; "" for its own.
@@ -131,7 +132,7 @@ def complete(root: Path, facts: dict, name: str) -> None:
     halves = {half: finish.score_references(root, name, half) for half in HALVES}
     card["scores"] = finish.scores(halves)
     card["alone"] = {half: alone(root, name, half) for half in HALVES}
-    chosen = recipes(root, name, halves["tuning"]["own"])
+    chosen = recipes(root, name)
     card["claims"] = {
         title: finish.claim(root, recipe, halves["reporting"]) for title, recipe in chosen.items()
     }
@@ -156,15 +157,20 @@ def _more(root: Path, about: Teaching) -> dict[str, Any]:
     }
 
 
-def recipes(root: Path, name: str, own: dict) -> dict[str, Recipe]:
-    """Return the merges that the card speaks of, the first experiment first."""
-    chosen = TEACHING[name].average
+def recipes(root: Path, name: str) -> dict[str, Recipe]:
+    """Return the merges that the card speaks of; λ is chosen for the experts' task alone."""
+    about = TEACHING[name]
+    task = about.experts[0]["task"]
     scales = [round(0.05 * i, 2) for i in range(1, 21)]
-    strength = [_added(name, chosen, scale) for scale in scales]
+
+    def tuning_score(recipe: Recipe) -> float:
+        found = merge_and_evaluate(recipe, root=root, half="tuning").correct[task]
+        return float(found.mean())
+
     return {
-        "average": make_recipe("linear", chosen, set=name),
-        "sum": _added(name, chosen, 1.0),
-        "task_arithmetic": finish.best(root, strength, own),
+        "average": make_recipe("linear", about.average, set=name),
+        "sum": _added(name, about.average, 1.0),
+        "task_arithmetic": max((_added(name, about.average, s) for s in scales), key=tuning_score),
     }
 
 
@@ -206,10 +212,11 @@ def distances(root: Path, name: str) -> dict[str, dict[str, float]]:
     }
 
 
-def check(root: Path, name: str) -> list[str]:
-    """Compare the committed weights with the card; return what differs."""
-    problems, said = finish.check_set(root, name), open_set(name, root).card.get("alone", {})
-    for half in said:
+def check(root: Path, name: str, halves: tuple[str, ...] = HALVES) -> list[str]:
+    """Compare the committed weights with the card on some halves; return what differs."""
+    problems = finish.check_set(root, name, halves)
+    said = open_set(name, root).card.get("alone", {})
+    for half in halves if said else ():
         for expert, found in alone(root, name, half).items():
             for task, now in found.items():
                 told = said[half][expert][task]["value"]
