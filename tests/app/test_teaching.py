@@ -45,7 +45,7 @@ def test_a_link_opens_every_one_with_its_first_run(runs, page, state, services, 
     after: AppState = updates[page.state]
     assert after.values.set == name and after.scored == services.first(name).key
     assert "me-stale" not in updates[page.verdict] and "NaN" not in json.dumps(
-        [updates[p] for p in (page.heatmap, page.scores, page.magnitudes, page.winners)]
+        [updates[p] for p in (page.heatmap, page.scores, page.magnitudes, page.who_won)]
     )
     assert updates[page.controls.set].info.startswith("For lessons: ")
 
