@@ -133,14 +133,14 @@ def _teaching(cards: list[dict]) -> str:
     ]
     cycles = next(card for card in cards if "sparse" in card)["sparse"]["cycles"]
     last = cycles[-1]
-    soup, copies = last["reporting"]["soup"], last["reporting"]
+    found, zeros = last["reporting"], f"{100 * last['sparsity']:.0f} %"
     lines += [
         "",
-        f"The sparse set's next cycle prunes the average further, to {last['sparsity']:.0%} zeros "
-        f"({100 * copies['parent']['scripts']:.1f} % of the scripts right),",
+        f"The sparse set's next cycle prunes the average further, to {zeros} zeros "
+        f"({100 * found['parent']['scripts']:.1f} % of the scripts right),",
         "trains three copies again ("
-        + ", ".join(f"{100 * copies[f'copy{i}']['scripts']:.1f}" for i in (1, 2, 3))
-        + f" %) and averages them ({100 * soup['scripts']:.1f} %).",
+        + ", ".join(f"{100 * found[f'copy{i}']['scripts']:.1f}" for i in (1, 2, 3))
+        + f" %) and averages them ({100 * found['soup']['scripts']:.1f} %).",
     ]
     return "\n".join(lines)
 
