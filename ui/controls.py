@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
@@ -129,23 +130,32 @@ def controls_of(
 
 
 def expert_rows(
-    opened: ModelSet, values: ControlValues
+    opened: ModelSet, values: ControlValues, names: Sequence[str]
 ) -> tuple[tuple[gr.Row, ...], tuple[gr.Checkbox, ...], tuple[FreeSlider, ...]]:
-    """Draw one row per expert: on or off, and how loud."""
+    """Draw one row per expert: on or off, and how loud.
+
+    Args:
+        opened: The set of the page's first paint.
+        values: What its controls show.
+        names: Of all rows; those that the set has no expert for stay hidden, switched on.
+    """
     rows, switches, sliders = [], [], []
     low, high = WEIGHT.slider
-    for expert, label in expert_names(opened.card).items():
-        with gr.Row(elem_classes="me-expert") as row:
+    labels = expert_names(opened.card)
+    for name, expert in zip_longest(names, labels):
+        label = labels.get(expert, "")
+        with gr.Row(visible=expert is not None, elem_classes="me-expert") as row:
             switches.append(
                 gr.Checkbox(
-                    expert in values.on, label=label, container=False, elem_id=f"on-{expert}"
+                    expert is None or expert in values.on,
+                    label=label, container=False, elem_id=f"on-{name}",
                 )
-            )
+            )  # fmt: skip
             sliders.append(
                 FreeSlider(
-                    low, high, value=values.weights[expert], step=WEIGHT.step,
+                    low, high, value=values.weights.get(expert, 1.0), step=WEIGHT.step,
                     label=_weight_label(label), show_label=False, container=False,
-                    elem_id=f"weight-{expert}", elem_classes="me-weight",
+                    elem_id=f"weight-{name}", elem_classes="me-weight",
                 )
             )  # fmt: skip
         rows.append(row)

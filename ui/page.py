@@ -118,12 +118,12 @@ def _recipe_column(
     services: Services, presenter: Presenter, values: ControlValues, shown: Values
 ) -> dict[str, Any]:
     opened = services.sets[values.set]
-    gr.HTML("<h2>1 Which models?</h2>", elem_classes="me-which")
+    gr.HTML(_which_models(services), elem_classes="me-which")
     choices = [(s.card["label"], s.id) for s in services.sets.values()]
     set_choice = gr.Radio(
         choices, value=values.set, label="Set", info=presenter.set_line(opened), elem_id="set"
     )
-    rows, on, weights = expert_rows(opened, values)
+    rows, on, weights = expert_rows(opened, values, services.rows)
     gr.HTML("<h2>2 How to merge?</h2>")
     chooser = MethodChooser(
         chooser_value(values.method, services.missing(opened.id)), elem_id="method"
@@ -144,6 +144,18 @@ def _recipe_column(
         "draw": draw,
         **_actions(presenter),
     }
+
+
+def _which_models(services: Services) -> str:
+    """The heading, and where there are sets for teaching, what unfolds them: they stand last."""
+    heading, first = "<h2>1 Which models?</h2>", len(services.at_hand())
+    if first == len(services.sets):
+        return heading
+    folded = f"#set label:nth-of-type(n + {first + 1}):not(.selected)"
+    return (
+        f'{heading}<details class="me-lesson-sets"><summary>Sets for lessons</summary></details>'
+        f"<style>.me-recipe:not(:has(.me-lesson-sets[open])) {folded} {{ display: none; }}</style>"
+    )
 
 
 def _actions(presenter: Presenter) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -155,8 +155,23 @@ def token_of(owner: object) -> str:
 
 
 def starts(services: Services) -> Mapping[str, Start]:
-    """Return where links of each set start from."""
-    return {
-        name: Start(tuple(opened.experts), services.first(name).recipe)
-        for name, opened in services.sets.items()
-    }
+    """Return where links of each set start from; looked up set by set, when one is asked for."""
+    return _Starts(services)
+
+
+@dataclass(frozen=True)
+class _Starts(Mapping[str, Start]):
+    services: Services
+
+    def __getitem__(self, name: str) -> Start:
+        opened = self.services.sets[name]
+        return Start(tuple(opened.experts), self.services.first(name).recipe)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.services.sets
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.services.sets)
+
+    def __len__(self) -> int:
+        return len(self.services.sets)

@@ -67,20 +67,32 @@ class Services:
     def warm(self) -> None:
         """Read the sets and what previews need, so that the first slider answers at once.
 
-        A preview and a merge are made: on a new machine that compiles their loops (15 s, once).
+        Sets for teaching are opened only: what they hold is read when somebody chooses them. A
+        preview and a merge are made: on a new machine that compiles their loops (15 s, once).
         """
         for name in set_names():
             self.sets[name] = open_set(name)
-            self.shipped |= {record.key: record for record in shipped_runs(name)}
+        for name in self.at_hand():
+            self.first(name)
             held = self.sketch(name)
             for row in range(len(held.experts)):
                 held.ordered(row)
         self.preview(self.first().recipe)
         merge_recipe(self.first().recipe, cache=self.intermediates)
 
+    def at_hand(self) -> tuple[str, ...]:
+        """Return the sets that are read at start: those that were not made for a lesson."""
+        return tuple(name for name, opened in self.sets.items() if not opened.teaching)
+
     def first(self, name: str | None = None) -> RunRecord:
-        """Return the first experiment of a set, by default of the first one."""
-        return shipped_runs(name or next(iter(self.sets)))[0]
+        """Return the first experiment of a set, by default of the first one.
+
+        From then on all runs that ship with the set are known.
+        """
+        runs = shipped_runs(name or next(iter(self.sets)))
+        if runs[0].key not in self.shipped:
+            self.shipped.update({record.key: record for record in runs})
+        return runs[0]
 
     def sketch(self, name: str) -> Sketch:
         """Return the sketch of a set."""
@@ -112,8 +124,13 @@ class Services:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """What the rows of the experts' controls are called: the first set's experts."""
-        return tuple(next(iter(self.sets.values())).experts)
+        """What the rows of the experts' controls are called.
+
+        These are the first set's experts, and further names where another set has more.
+        """
+        first = tuple(next(iter(self.sets.values())).experts)
+        most = max(len(opened.experts) for opened in self.sets.values())
+        return (*first, *(f"expert-{place + 1}" for place in range(len(first), most)))
 
     def items(self, recipe: Recipe) -> dict[str, int]:
         """Return how many items of each task a recipe's set is scored on.
@@ -246,9 +263,9 @@ def build_services() -> Services:
     one_thread()
     services = Services(JobRunner(prepare=background))
     services.warm()
-    for opened in services.sets.values():
-        tasks(opened.id, "reporting")
-    base = opened.base
+    for name in services.at_hand():
+        tasks(name, "reporting")
+    base = services.sets[name].base
     vision_model(base.config(), {name: base.load(name) for name in base.tensors()})
     # What start-up made stays for good: without this a full collection holds a slider for 300 ms.
     gc.collect()

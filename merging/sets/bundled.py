@@ -45,6 +45,11 @@ class ModelSet:
         """Folder of this set."""
         return self.root / self.id
 
+    @property
+    def teaching(self) -> bool:
+        """Whether the set was made for a lesson: it is read when somebody first asks for it."""
+        return self.card.get("teaching") is True
+
     def in_own_type(self, recipe: Recipe) -> Recipe:
         """Return the recipe without a dtype that is the set's own, so that it changes nothing."""
         kinds = {i.dtype for i in self.base.tensors().values() if i.dtype.is_floating_point}
@@ -71,7 +76,7 @@ class ModelSet:
 def set_names(root: Path | None = None) -> tuple[str, ...]:
     """Return the names of the sets that are there, in the order of their cards' ``order``."""
     folder = root or zoo_root()
-    found = [p.parent.name for p in folder.glob("*/card.json")]
+    found = _there(folder)
     return tuple(sorted(found, key=lambda n: (read_json(folder / n / "card.json", n)["order"], n)))
 
 
@@ -84,24 +89,35 @@ def open_set(name: str, root: Path | None = None) -> ModelSet:
     """Open a bundled set without reading weights.
 
     An expert lies in the set's own folder, or where its ``folder`` in the card says, counted from
-    the folder of all sets.
+    the folder of all sets; so are ``base`` and ``heads``.
 
     Raises:
         UnknownNameError: There is no such set.
-        SourceError: Its files cannot be read.
+        SourceError: Its files cannot be read, or its card points out of the folder of all sets.
     """
     folder = root or zoo_root()
-    if name not in set_names(folder):
+    if name not in _there(folder):
         raise unknown("set", name, set_names(folder))
     card = read_json(folder / name / "card.json", name)
     if card.get("format") != CARD_FORMAT:
         raise SourceError(f"The card of {name} is not of format {CARD_FORMAT}.")
-    base = open_folder(folder / card["base"], "base")
+    base = open_folder(_inside(folder, card["base"], name), "base")
     experts = {
-        e["id"]: open_folder(folder / e.get("folder", f"{name}/{e['id']}"), e["id"])
+        e["id"]: open_folder(_inside(folder, e.get("folder", f"{name}/{e['id']}"), name), e["id"])
         for e in card["experts"]
     }
     return ModelSet(name, card, base, experts, folder)
+
+
+def _there(folder: Path) -> set[str]:
+    return {path.parent.name for path in folder.glob("*/card.json")}
+
+
+def _inside(folder: Path, place: str, name: str) -> Path:
+    """Return a folder that a card names; it must be one of the sets' own."""
+    if Path(place).is_absolute() or ".." in Path(place).parts:
+        raise SourceError(f"The card of {name} points to {place!r}, which is not in the zoo.")
+    return folder / place
 
 
 @cache
@@ -121,11 +137,12 @@ def tasks(name: str, half: str, root: Path | None = None) -> tuple[Task, ...]:
     """Return one half of a set's tasks, ready to score; read once per process."""
     folder = root or zoo_root()
     card = open_set(name, folder).card
+    heads = _inside(folder, card.get("heads", "heads"), name)
     return tuple(
         load_task(
             task["id"],
             folder / "eval" / f"{task['id']}.safetensors",
-            folder / "heads" / f"{task['id']}.safetensors",
+            heads / f"{task['id']}.safetensors",
             half,
             card["preprocess"],
         )

@@ -28,12 +28,34 @@ WORDS = {
         "Stranger",
         "A digits expert, and a base and a digits expert that began with other random weights.",
     ),
+    "weak": ("Weak base", "For lessons: as Gentle, from a base trained a quarter as long."),
+    "twin": (
+        "Twin",
+        "For lessons: the gentle digits expert, and one trained on the same images in another "
+        "order.",
+    ),
+    "narrow": ("Narrow", "For lessons: as Gentle, half as wide."),
+    "sparse": (
+        "Sparse",
+        "For lessons: 70 % of a scripts expert's weights are cut off. Three copies were trained "
+        "again from that, and once more from their average at 85 %.",
+    ),
+    "checkpoints": (
+        "Checkpoints",
+        "For lessons: one training run of a narrow scripts expert, stored six times.",
+    ),
 }
 FIRST_SCALES = tuple(round(0.05 * i, 2) for i in range(41))
 TOLERANCE = 0.01  # 5 of 500 items: other processors round sums differently
 
 
-def write_stub(root: Path, name: str, facts: dict, experts: list[dict] | None = None) -> None:
+def write_stub(
+    root: Path,
+    name: str,
+    facts: dict,
+    experts: list[dict] | None = None,
+    more: dict | None = None,
+) -> None:
     """Write a card without scores, so that the library can open the set.
 
     Args:
@@ -41,6 +63,7 @@ def write_stub(root: Path, name: str, facts: dict, experts: list[dict] | None = 
         name: The set.
         facts: What the weights do not know.
         experts: Their entries in the card; one for every task by default.
+        more: What the card says besides or instead; its base is the common one without.
     """
     label, summary = WORDS[name]
     experts = experts or [
@@ -58,9 +81,13 @@ def write_stub(root: Path, name: str, facts: dict, experts: list[dict] | None = 
         "preprocess": facts["preprocess"],
         "experts": experts,
         "tasks": facts["tasks"],
-        "training": {"base": facts["training"]["base"], "experts": facts["training"][name]},
+        **(more or {"training": _training(name, facts["training"])}),
     }
     write_json(root / name / "card.json", card)
+
+
+def _training(name: str, known: dict) -> dict:
+    return {"base": known["base"], "experts": known[name]}
 
 
 def score_references(root: Path, name: str, half: str) -> dict[str, dict[str, Bits]]:
@@ -69,7 +96,7 @@ def score_references(root: Path, name: str, half: str) -> dict[str, dict[str, Bi
     A card may name another set in ``own``, whose experts are the measure then.
     """
     opened = open_set(name, root)
-    measure = open_set(opened.card.get("own", name), root)
+    measure = open_set(opened.card.get("own") or name, root)
     every = {t.id: t for t in tasks(name, half, root)}
     config = opened.base.config()
     base = load_file(opened.base.path / "model.safetensors")
@@ -138,12 +165,13 @@ def scores(halves: dict[str, dict[str, dict[str, Bits]]]) -> dict:
     }
 
 
-def check_set(root: Path, name: str) -> list[str]:
+def check_set(root: Path, name: str, halves: tuple[str, ...] = HALVES) -> list[str]:
     """Score the committed weights again and compare with the card; return what differs."""
     card = open_set(name, root).card
-    problems = []
-    for half in HALVES:
+    problems, own = [], {}
+    for half in halves:
         found = score_references(root, name, half)
+        own[half] = found["own"]
         for who in ("base", "own"):
             for task, bits in found[who].items():
                 said = card["scores"][half][who][task]["value"]
@@ -151,10 +179,9 @@ def check_set(root: Path, name: str) -> list[str]:
                     problems.append(
                         f"{name} {half} {who} {task}: card {said:.4f}, now {bits.mean():.4f}"
                     )
-    own = score_references(root, name, "reporting")["own"]
     for title, said in card["claims"].items():
         record = merge_and_evaluate(parse_recipe(said["recipe"]), root=root)
-        now = normalised(record.correct, own)[1].value
+        now = normalised(record.correct, own["reporting"])[1].value
         if abs(now - said["mean"]["value"]) > TOLERANCE:
             problems.append(f"{name} {title}: card {said['mean']['value']:.4f}, now {now:.4f}")
     return problems

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from merging.evaluation import Task, load_task, score, vision_model
 from merging.evaluation.record import save_runs
@@ -38,19 +38,15 @@ RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 def train(data: list[Data], extra: tuple[np.ndarray, np.ndarray], root: Path) -> dict[str, float]:
     """Train and write base, heads and expert; return the seconds each took."""
     from scripts.zoo import train
-    from scripts.zoo.__main__ import rounded, save_model, timed
+    from scripts.zoo.models import load_head, rounded, save_heads, save_model, timed
 
     folder, seconds = root / NAME, dict[str, float]()
     base = timed(seconds, "stranger base", lambda: train.train_base(data, extra, train.STRANGER))
     save_model(base, folder / "stranger_base")
     base = rounded(base).eval()
-    (folder / "heads").mkdir(exist_ok=True)
-    for task in data:
-        weight, bias = train.fit_head(base, task)
-        save_file({"weight": weight, "bias": bias}, folder / "heads" / f"{task.id}.safetensors")
+    save_heads(base, data, folder / "heads")
     digits = next(task for task in data if task.id == "digits")
-    stored = load_file(folder / "heads" / "digits.safetensors")
-    head, rehearsed = (stored["weight"], stored["bias"]), train.rehearsal_images(data, extra)
+    head, rehearsed = load_head(folder / "heads", "digits"), train.rehearsal_images(data, extra)
     expert = timed(
         seconds,
         "stranger digits",

@@ -14,6 +14,7 @@ CLAIMS = {
     "dare": "DARE, drop rate 0.9",
     "dare_ties": "DARE + TIES, drop rate 0.9",
 }
+TEACHING = ("weak", "twin", "narrow", "sparse", "checkpoints")
 STRANGER_CLAIMS = {
     "average_of_bases": "Average of digits expert and stranger base",
     "average": "Average of digits expert and stranger digits",
@@ -33,9 +34,11 @@ def update(root: Path) -> None:
 
 def tables(root: Path) -> str:
     """Return the tables as Markdown."""
-    cards = [json.loads((root / name / "card.json").read_text()) for name in ("gentle", "bold")]
-    stranger = json.loads((root / "stranger" / "card.json").read_text())
+    cards = [_card(root, name) for name in ("gentle", "bold")]
+    stranger = _card(root, "stranger")
     parts = [_tasks(cards), _merges(cards), _single(cards), _strangers(stranger)]
+    if all((root / name / "card.json").exists() for name in TEACHING):
+        parts.append(_teaching([_card(root, name) for name in TEACHING]))
     return "\n\n".join(parts)
 
 
@@ -117,6 +120,56 @@ def _strangers(card: dict) -> str:
         f"expert's, and from {far['base_before']:.1f} to {far['base_after']:.1f} of the base's.",
     ]
     return "\n".join(lines)
+
+
+def _teaching(cards: list[dict]) -> str:
+    lines = [
+        "Sets for teaching, reporting half, in per cent. The first two are scored as the mean of",
+        "five tasks, the others on the one task of their experts; λ was chosen on the tuning half.",
+        "",
+        "| set | scored on | base | experts alone | their average | task arithmetic |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(_row(card) for card in sorted(cards, key=lambda card: "alone" in card)),
+    ]
+    cycles = next(card for card in cards if "sparse" in card)["sparse"]["cycles"]
+    last = cycles[-1]
+    found, zeros = last["reporting"], f"{100 * last['sparsity']:.0f} %"
+    lines += [
+        "",
+        f"The sparse set's next cycle prunes the average further, to {zeros} zeros "
+        f"({100 * found['parent']['scripts']:.1f} % of the scripts right),",
+        "trains three copies again ("
+        + ", ".join(f"{100 * found[f'copy{i}']['scripts']:.1f}" for i in (1, 2, 3))
+        + f" %) and averages them ({100 * found['soup']['scripts']:.1f} %).",
+    ]
+    return "\n".join(lines)
+
+
+def _row(card: dict) -> str:
+    scores = card["scores"]["reporting"]
+    task = card["experts"][0]["task"] if "alone" in card else ""
+    alone = [scores["own"]]
+    if task:
+        alone = [card["alone"]["reporting"][e["id"]] for e in card["experts"]]
+    cells = [
+        task or "mean",
+        _points(scores["base"], task),
+        ", ".join(_points(found, task) for found in alone),
+        _points(card["claims"]["average"]["accuracy"], task),
+        _points(card["claims"]["task_arithmetic"]["accuracy"], task)
+        + _chosen(card["claims"]["task_arithmetic"]),
+    ]
+    return f"| {card['label']} | {' | '.join(cells)} |"
+
+
+def _points(accuracy: dict, task: str) -> str:
+    """The accuracy on a task, or its mean over all, in per cent."""
+    values = [found["value"] for name, found in accuracy.items() if task in ("", name)]
+    return f"{100 * sum(values) / len(values):.1f}"
+
+
+def _card(root: Path, name: str) -> dict:
+    return json.loads((root / name / "card.json").read_text())
 
 
 def _two(label: str, accuracy: dict) -> str:

@@ -7,6 +7,7 @@ experts, average .85), because what one learns moves the features that the other
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +32,10 @@ CONFIG = {
 }
 MEAN, STD = 0.2, 0.33
 BATCH = 64
+WIDTH = CONFIG["hidden_size"]
 Head = tuple[Tensor, Tensor]
+Loss = Callable[[torch.Generator], Tensor]
+After = Callable[[nn.Module, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,10 @@ REHEARSED, EXTRA_REHEARSED = 48, 600
 PER_TASK, PER_EXTRA, PER_TURNED = 12, 32, 36
 
 
-def new_model() -> nn.Module:
+def new_model(width: int = WIDTH) -> nn.Module:
     """Return an untrained model. Plain attention trains three times faster here than fused."""
-    return ViTModel(ViTConfig(**CONFIG, attn_implementation="eager"), add_pooling_layer=False)
+    shape = CONFIG | {"hidden_size": width, "intermediate_size": 4 * width}
+    return ViTModel(ViTConfig(**shape, attn_implementation="eager"), add_pooling_layer=False)
 
 
 def images(pixels: Pixels) -> Tensor:
@@ -71,26 +76,29 @@ def images(pixels: Pixels) -> Tensor:
 
 
 def features(model: nn.Module, batch: Tensor) -> Tensor:
-    """Return the mean over all tokens, shape (n, 128)."""
+    """Return the mean over all tokens, shape (n, hidden)."""
     return model(batch).last_hidden_state.mean(1)
 
 
-def train_base(tasks: list[Data], extra: tuple[Pixels, Pixels], schedule: Schedule) -> nn.Module:
+def train_base(
+    tasks: list[Data], extra: tuple[Pixels, Pixels], schedule: Schedule, width: int = WIDTH
+) -> nn.Module:
     """Train the base half: a few labels of every task, other scripts, and turned images.
 
     Args:
         tasks: Five tasks; only 120 labels of each are used, the same for every schedule.
         extra: Another labelled set that no expert is trained on.
         schedule: Steps, rate, and the seed of first weights and order of images.
+        width: Hidden size.
     """
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(BASE.seed)
-    model = new_model()
+    model = new_model(width)
     parts = [_few(task.train, BASE_LABELS, rng) for task in tasks] + [extra]
     sets = [(images(p), torch.from_numpy(np.array(c)).long()) for p, c in parts]
     pool = torch.cat([images(task.train[0]) for task in tasks])
-    heads = nn.ModuleList(nn.Linear(128, int(c.max()) + 1) for _, c in sets)
-    turned = nn.Linear(128, 4)
+    heads = nn.ModuleList(nn.Linear(width, int(c.max()) + 1) for _, c in sets)
+    turned = nn.Linear(width, 4)
     everything = nn.ModuleList([model, heads, turned])
     counts = [PER_TASK] * len(tasks) + [PER_EXTRA, PER_TURNED]
     quarters = torch.arange(PER_TURNED) % 4
@@ -123,7 +131,7 @@ def fit_head(model: nn.Module, task: Data, seed: int = 0) -> Head:
         parts = [features(model, part) for part in images(pixels).split(250)]
     inputs = torch.cat(parts).clone()
     target = torch.from_numpy(np.array(labels)).long()
-    weight = torch.zeros(len(task.classes), 128, requires_grad=True)
+    weight = torch.zeros(len(task.classes), inputs.shape[1], requires_grad=True)
     bias = torch.zeros(len(task.classes), requires_grad=True)
     solver = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
 
@@ -146,10 +154,26 @@ def rehearsal_images(tasks: list[Data], extra: tuple[Pixels, Pixels]) -> Tensor:
 
 
 def train_expert(
-    base: nn.Module, task: Data, head: Head, rehearsed: Tensor, schedule: Schedule
+    base: nn.Module,
+    task: Data,
+    head: Head,
+    rehearsed: Tensor,
+    schedule: Schedule,
+    after: After | None = None,
+    anchor: nn.Module | None = None,
 ) -> nn.Module:
-    """Fine-tune the whole base on one task; the head stays as it is."""
-    model = copy.deepcopy(base).train()
+    """Fine-tune the whole base on one task; the head stays as it is.
+
+    Args:
+        base: Where training starts.
+        task: What is learned.
+        head: Of the task.
+        rehearsed: Images, (n, 1, 28, 28).
+        schedule: Steps, rate, seed and the weight of rehearsal.
+        after: Called with the model after every step, and the number of steps done.
+        anchor: What rehearsed features are held to; the base when None.
+    """
+    model, held = copy.deepcopy(base).train(), anchor or base
     x, y = images(task.train[0]), torch.from_numpy(np.array(task.train[1])).long()
     weight, bias = head
 
@@ -159,16 +183,16 @@ def train_expert(
         known = augment(rehearsed[again], generator)
         found = features(model, torch.cat([augment(x[chosen], generator), known])).float()
         with torch.no_grad():
-            before = features(base, known).float()
+            before = features(held, known).float()
         drift = (found[BATCH:] - before).square().mean() / before.square().mean()
         logits = found[:BATCH] @ weight.T + bias
         return cross_entropy(logits, y[chosen]) + schedule.rehearsal * drift
 
-    _optimise(model, loss, schedule)
+    _optimise(model, loss, schedule, after)
     return model.eval()
 
 
-def _optimise(model: nn.Module, loss, schedule: Schedule) -> None:
+def _optimise(model: nn.Module, loss: Loss, schedule: Schedule, after: After | None = None) -> None:
     generator = torch.Generator().manual_seed(schedule.seed)
     solver = torch.optim.AdamW(model.parameters(), schedule.rate, weight_decay=schedule.decay)
     plan = torch.optim.lr_scheduler.OneCycleLR(
@@ -183,6 +207,8 @@ def _optimise(model: nn.Module, loss, schedule: Schedule) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         solver.step()
         plan.step()
+        if after:
+            after(model, step + 1)
         if step % 400 == 399:
             rate = (time.perf_counter() - begin) / (step + 1)
             print(f"  step {step + 1} loss {value.item():.3f} {rate * 1e3:.0f} ms", flush=True)

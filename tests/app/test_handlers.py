@@ -286,12 +286,13 @@ def test_chosen_method_brings_its_controls_and_takes_its_experts(desk, page, val
     updates = desk.choose_method(Sent(method="slerp"), state, OWNER, bar(state), *sent)
     controls = page.controls
     assert updates[controls.panel]["method"] == "slerp"
-    assert [updates[c].value for c in controls.on] == [True, True, False, False, False]
-    assert {updates[c].visible for c in controls.weights} == {False}
+    on, weights = controls.on[: len(values.weights)], controls.weights[: len(values.weights)]
+    assert [updates[c].value for c in on] == [True, True, False, False, False]
+    assert {updates[c].visible for c in weights} == {False}
     assert updates[page.notice].startswith("SLERP takes 2 of the experts: A Digits and B Clothing")
     back = desk.choose_method(Sent(method="ties"), state, OWNER, bar(state), *sent)
     assert page.notice not in back
-    assert {back[c].visible for c in controls.weights} == {True}
+    assert {back[c].visible for c in weights} == {True}
 
 
 @pytest.mark.parametrize("name", ["tise", None, 7, {"a": 1}])
