@@ -78,6 +78,12 @@ def _directions(scene: Scene) -> Hashable:
     return _experts(scene), scene.state.view.kind
 
 
+def _varied(scene: Scene) -> Hashable:
+    """The recipe beside the visitor's sweep, which is another one after every change."""
+    swept = scene.swept
+    return scene.recipe.key(), swept.number if swept is not None else 0
+
+
 def _of(picture: Callable[[Scene], Any]) -> Draw:
     return lambda presenter, scene: picture(scene)
 
@@ -101,6 +107,8 @@ PANELS: tuple[Panel, ...] = (
     Panel("who_won", _of(pictures.who_won), _beside, moves=True),
     Panel("dialects", _of(pictures.dialects), _recipe, settled=True),
     Panel("still", _of(pictures.still), _recipe, settled=True),
+    Panel("whatif", Presenter.whatif, _varied, settled=True),
+    Panel("sweep", Presenter.sweep, _varied, moves=True),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )
