@@ -150,12 +150,13 @@ class Presenter:
             seconds = sweeps.estimate(SweepPlan(scene.recipe, (axis,)))
             note = estimate_words(axis, seconds, sweeps.budget)
         shown = sweep_view(result, scene.recipe, self._tasks(scene)) if result else None
+        said = verdict_words(result, live and not result.ended) if result else INVITE
         return whatif_value(
             {name: one.label for name, one in scene.axes.items()},
             scene.vary,
             f"Try {how_many(axis)}",
             note,
-            verdict_words(result, live and not result.ended) if result else INVITE,
+            said.replace(" %", "\N{NO-BREAK SPACE}%"),
             state if live or state == "failed" else "done" if result else "idle",
             job.fraction if job is not None and live else 0.0,
             [(t.key, t.words) for t in shown.tried] if shown else [],

@@ -106,7 +106,7 @@ class Sweeps:
                 self._latest.put(owner, Swept(result, next(self._numbers)))
 
         def told(fraction: float, message: str) -> None:
-            report(fraction, f"{done} of {plan.total} values tried")
+            report(done / plan.total, f"{done} of {plan.total} values tried")
 
         with self._turn:
             result = sweep(

@@ -15,7 +15,8 @@ _TEMPLATE = """<div class="me-whatif">
 <p class="me-whatif-said"></p><span class="me-job-said" aria-live="polite"></span>
 <div class="me-takes" hidden>
 <button type="button" data-take="best"></button><button type="button" data-take="simplest"></button>
-<span class="me-another"><label><span>or</span> <select data-choose="point"></select></label>
+<span class="me-another"><label><span>Another point</span>
+<select data-choose="point"></select></label>
 <button type="button" data-take="point">Take it</button></span></div>
 <ul class="me-whatif-errors" hidden></ul></div>"""
 

@@ -30,13 +30,13 @@ def estimate_words(axis: Axis, seconds: float | None, budget: float) -> str:
         budget: Seconds after which no more points are made.
     """
     if seconds is None:
-        return f"{how_many(axis)}, at most {time_text(budget)}; one of them tells how long."
+        return f"{how_many(axis)}, at most {budget:g} s; the first of them tells how long."
     if seconds < 0.05:
         return f"{how_many(axis)}, all of them measured before"
     if seconds > budget:
         return (
             f"{how_many(axis)}, about {time_text(seconds)}; "
-            f"it stops at {time_text(budget)} with what is done."
+            f"it stops at {budget:g} s with what is done"
         )
     return f"{how_many(axis)}, about {_round(seconds)}"
 
@@ -56,7 +56,7 @@ def ended_words(result: SweepResult) -> str:
         kept = f"{of} were tried and are kept" if result.points else "nothing was tried yet"
         return f"Stopped: {kept}."
     if result.ended == "budget":
-        return f"Stopped at {time_text(result.budget)}: {of} were tried."
+        return f"Stopped at {result.budget:g} s: {of} were tried."
     return f"{of} were tried." if result.ended else ""
 
 
