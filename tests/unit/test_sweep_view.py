@@ -249,11 +249,13 @@ def test_numbers_of_the_table() -> None:
 
 @pytest.mark.parametrize("levels", [[50.0, 50.0, 50.0], [1.0, 9.0, 1.5], [3.0], []])
 def test_names_at_the_ends_stand_apart_in_their_order(levels: list[float]) -> None:
-    placed = spread(levels, 2.0)
+    placed = spread(levels, 2.0, (-90, 90))
     order = sorted(range(len(levels)), key=lambda i: levels[i])
     apart = [placed[b] - placed[a] for a, b in pairwise(order)]
-    assert all(gap > 1.9 for gap in apart)
-    assert sum(placed) == pytest.approx(sum(levels))
+    assert all(gap > 1.999 for gap in apart)
+    assert sum(placed) == pytest.approx(sum(levels), abs=0.5)
+    inside = spread(levels, 2.0, (2.0, 50.0))
+    assert all(2.0 <= level <= 50.0 for level in inside)
 
 
 def test_a_sweep_of_one_point_is_drawn() -> None:

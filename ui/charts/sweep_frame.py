@@ -55,8 +55,14 @@ def task_name(view: SweepView, task: str) -> str:
     return " ".join(view.tasks[task]).strip()
 
 
-def spread(levels: Sequence[float], gap: float) -> list[float]:
-    """Return levels moved until they stand ``gap`` apart, in their own order, around their mean."""
+def spread(levels: Sequence[float], gap: float, limits: Range) -> list[float]:
+    """Return levels moved until they stand ``gap`` apart, in their own order.
+
+    Args:
+        levels: Any.
+        gap: What lies between neighbours at least.
+        limits: Ends that none goes beyond; where there is no room for all, the lower one.
+    """
     order = sorted(range(len(levels)), key=lambda i: levels[i])
     placed = [levels[i] for i in order]
     for _ in range(4 * len(placed)):
@@ -65,6 +71,10 @@ def spread(levels: Sequence[float], gap: float) -> list[float]:
             if lack > 0:
                 placed[low] -= lack / 2
                 placed[low + 1] += lack / 2
+    for i in reversed(range(len(placed))):
+        placed[i] = min(placed[i], placed[i + 1] - gap if i + 1 < len(placed) else limits[1])
+    for i in range(len(placed)):
+        placed[i] = max(placed[i], placed[i - 1] + gap if i else limits[0])
     found = dict(zip(order, placed, strict=True))
     return [found[i] for i in range(len(levels))]
 
@@ -148,7 +158,7 @@ def _strip_layout(view: SweepView, scores: dict[str, Any]) -> dict[str, Any]:
 
 def _ends(view: SweepView, limits: Range, narrow: bool) -> list[dict[str, Any]]:
     """The name of every line at its right end."""
-    if not view.tried:
+    if len(view.tried) < 2:  # no lines yet
         return []
     last, tasks = view.tried[-1], shown_tasks(view)
     names = [view.tasks[t][0] if narrow else task_name(view, t) for t in tasks]
@@ -157,7 +167,8 @@ def _ends(view: SweepView, limits: Range, narrow: bool) -> list[dict[str, Any]]:
         ends.append((100.0, "own" if narrow else OWN))
     ends.append((percent(last.mean.value), MEAN))
     gap = LABEL_PIXELS * (limits[1] - limits[0]) / (HEIGHT - TOP - BOTTOM)
-    places = spread([level for level, _ in ends], gap)
+    room = (limits[0] + gap / 4, limits[1])
+    places = spread([level for level, _ in ends], gap, room)
     beside = {"xref": "paper", "xanchor": "left", "xshift": 6, "yanchor": "middle"}
     return [
         words(1, y, name, INK if name == MEAN else SOFT, **beside)
