@@ -79,9 +79,12 @@ def _directions(scene: Scene) -> Hashable:
 
 
 def _varied(scene: Scene) -> Hashable:
-    """The recipe beside the visitor's sweep, which is another one after every change."""
-    swept = scene.swept
-    return scene.recipe.key(), swept.number if swept is not None else 0
+    return scene.recipe.key(), scene.state.view.vary, _swept(scene)
+
+
+def _swept(scene: Scene) -> Hashable:
+    """The visitor's sweep, whose number changes with it, beside the recipe; 0 without one."""
+    return 0 if scene.swept is None else (scene.recipe.key(), scene.swept.number)
 
 
 def _of(picture: Callable[[Scene], Any]) -> Draw:
@@ -108,7 +111,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("dialects", _of(pictures.dialects), _recipe, settled=True),
     Panel("still", _of(pictures.still), _recipe, settled=True),
     Panel("whatif", Presenter.whatif, _varied, settled=True),
-    Panel("sweep", Presenter.sweep, _varied, moves=True),
+    Panel("sweep", Presenter.sweep, _swept, moves=True),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )

@@ -54,12 +54,13 @@ class RunsDesk:
             return {self._page.timer: gr.Timer(active=False)}
         if snapshot.version == seen and not snapshot.final:
             return {}
-        shown = self.desk.caught_up(state, link, values)
         if is_sweep(snapshot):
+            shown = self.desk.caught_up(state, link, values)
             return self.job(snapshot) | self.desk.swept(shown[-1], token_of(owner))
         record = self._services.record(snapshot.key) if snapshot.status == "done" else None
         if record is None:
             return self.job(snapshot)
+        shown = self.desk.caught_up(state, link, values)
         return self._listed(shown, token_of(owner), record) | self.job(snapshot)
 
     def cancel(self, owner: Any) -> Updates:

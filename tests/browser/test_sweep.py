@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from merging.jobs import ResultCache
-from tests.browser.conftest import Site, ready
+from tests.browser.conftest import Site, ready, slide
 from tests.browser.test_access import SMALL, violations
 from tests.held_measure import HeldMeasure
 from ui.sweeps import Sweeps
@@ -92,9 +92,10 @@ def test_a_point_is_clicked_and_points_of_other_settings_say_so(
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator(SCALE)).to_have_value("0.3")
     expect(caption).not_to_contain_text("Drawn pale")
+    slide(page, "#task_arithmetic-scale", 1.2)
+    expect(page.locator("#sweep .me-plot")).to_contain_text("yours: λ = 1.2")
     page.locator("#on-digits input").uncheck()
     expect(caption).to_contain_text("these points belong to other settings than yours")
-    assert "λ = 0.3" in page.locator("#sweep .me-plot").inner_text()
     page.locator("#sweep details summary").click()
     expect(page.locator("#sweep .me-table tbody tr")).to_have_count(21)
 
