@@ -156,7 +156,7 @@ class Presenter:
             scene.vary,
             f"Try {how_many(axis)}",
             note,
-            said.replace(" %", "\N{NO-BREAK SPACE}%"),
+            _unbroken(said),
             state if live or state == "failed" else "done" if result else "idle",
             job.fraction if job is not None and live else 0.0,
             [(t.key, t.words) for t in shown.tried] if shown else [],
@@ -247,6 +247,12 @@ class Presenter:
 
     def _set(self, recipe: Recipe) -> ModelSet:
         return self._services.sets[recipe.set or ""]
+
+
+def _unbroken(text: str) -> str:
+    """Return text with numbers kept on the line of their unit and of their symbol."""
+    space = "\N{NO-BREAK SPACE}"
+    return text.replace(" %", f"{space}%").replace(" = ", f"{space}={space}")
 
 
 def _prose(text: str) -> str:

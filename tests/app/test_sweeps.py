@@ -93,8 +93,8 @@ def test_a_sweep_from_its_start_to_its_verdict(
     assert done[page.whatif]["state"] == "done" and done[page.go].interactive
     assert not done[page.timer].active
     said = done[page.whatif]["said"].replace("\xa0", " ")
-    assert said.startswith("Best is λ = 0.5: it keeps 94.4 %")
-    assert "On images that were not looked at while choosing, λ = 0.5 keeps 94.4 %" in said
+    assert said.startswith("Best: λ = 0.5, with 94.4 %")
+    assert "On images that were not looked at while choosing, the best has 94.4 %" in said
     assert [words for _, words in done[page.whatif]["takes"]][:2] == ["λ = 0", "λ = 0.1"]
     mean = next(t for t in done[page.sweep]["data"] if t["name"] == "mean")
     assert len(mean["x"]) == 21 and max(mean["y"]) == pytest.approx(94.44)

@@ -57,11 +57,11 @@ def test_the_verdict_names_best_simplest_and_other_images() -> None:
     simple = result.points[result.simplest]
     assert best is not simple
     assert verdict_words(result, live=False) == (
-        f"Best is λ = 1: it keeps {100 * best.mean.value:.1f} % (95 % interval "
+        f"Best: λ = 1, with {100 * best.mean.value:.1f} % (95 % interval "
         f"{100 * best.mean.low:.1f} to {100 * best.mean.high:.1f}) of what the experts can do on "
-        f"the images for choosing. Simplest within noise of it is {simple.settings} "
+        f"the images for choosing. Simplest within noise of it: {simple.settings} "
         f"({100 * simple.mean.value:.1f} %). On images that were not looked at while choosing, "
-        f"λ = 1 keeps {100 * chosen.mean.value:.1f} % (95 % interval "
+        f"the best has {100 * chosen.mean.value:.1f} % (95 % interval "
         f"{100 * chosen.mean.low:.1f} to {100 * chosen.mean.high:.1f})."
     )
 
@@ -71,7 +71,7 @@ def test_while_it_runs_only_the_best_so_far() -> None:
     swept(on_point=states.append)
     part = next(s for s in states if len(s.points) == 3 and s.own)
     said = verdict_words(part, live=True)
-    assert said.startswith("3 of 11 values so far. Best so far is λ = 1: it keeps ")
+    assert said.startswith("3 of 11 values so far. Best so far: λ = 1, with ")
     assert "Simplest" not in said and "not looked at" not in said
     assert verdict_words(part, live=False).startswith("It broke off after 3 of 11 values.")
     assert verdict_words(states[0], live=True) == "1 of 11 values so far."
@@ -83,7 +83,7 @@ def test_what_was_stopped_keeps_its_points() -> None:
     of = f"{len(result.points)} of 11 values"
     assert ended_words(result) == f"Stopped: {of} were tried and are kept."
     assert verdict_words(result, live=False).startswith(
-        f"Stopped: {of} were tried and are kept. Best so far is λ = "
+        f"Stopped: {of} were tried and are kept. Best so far: λ = "
     )
     assert result.chosen is None and len(view_of(result).tried) == len(result.points)
     nothing = swept(report=CancelAfter(0))
@@ -129,6 +129,7 @@ def test_draws_are_told_by_their_spread() -> None:
         f"{100 * (max(means) - min(means)):.1f} points."
     )
     assert "best of many draws is partly luck. On images" in said
+    assert view_of(result).best and not view_of(result).simplest
 
 
 def test_what_it_will_take() -> None:

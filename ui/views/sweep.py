@@ -91,7 +91,7 @@ def sweep_view(
         tuple(sorted(tried, key=lambda t: t.at)),
         tasks,
         _key(result, result.best),
-        _key(result, result.simplest),
+        _key(result, result.simplest) if axis.kind != "seed" else "",  # a draw is no setting
         chosen,
         present_value(axis, recipe),
         not belongs(result, recipe),

@@ -77,8 +77,8 @@ def verdict_words(result: SweepResult, live: bool) -> str:
         return f"{begin} {_draws(judged)} {_reported(result)}".strip()
     best = result.points[result.best]
     so_far = "Best so far" if live or result.ended != "complete" else "Best"
-    text = f"{begin} {so_far} is {best.settings}: it keeps {_share(best.mean)} of what the "
-    text += "experts can do on the images for choosing."
+    text = f"{begin} {so_far}: {best.settings}, with {_share(best.mean)} of what the experts can "
+    text += "do on the images for choosing."
     return f"{text} {_simplest(result)}{_reported(result)}".strip()
 
 
@@ -98,7 +98,7 @@ def _simplest(result: SweepResult) -> str:
         return "Nothing simpler is within noise of it. "
     simple = result.points[result.simplest]
     value = f"{100 * simple.mean.value:.1f} %" if simple.mean else ""
-    return f"Simplest within noise of it is {simple.settings} ({value}). "
+    return f"Simplest within noise of it: {simple.settings} ({value}). "
 
 
 def _reported(result: SweepResult) -> str:
@@ -107,10 +107,7 @@ def _reported(result: SweepResult) -> str:
         return ""
     if chosen.mean is None:
         return f"It could not be scored on other images: {chosen.error}"
-    return (
-        f"On images that were not looked at while choosing, {chosen.settings} keeps "
-        f"{_share(chosen.mean)}."
-    )
+    return f"On images that were not looked at while choosing, the best has {_share(chosen.mean)}."
 
 
 def _draws(judged: Sequence[Point]) -> str:
