@@ -26,12 +26,12 @@ def estimate_words(axis: Axis, seconds: float | None, budget: float) -> str:
 
     Args:
         axis: What is varied.
-        seconds: As estimated; None where nothing is known.
+        seconds: As estimated, 0 where all points are known; None where nothing is known.
         budget: Seconds after which no more points are made.
     """
     if seconds is None:
         return f"{how_many(axis)}, at most {budget:g} s; the first of them tells how long."
-    if seconds < 0.05:
+    if seconds == 0:
         return f"{how_many(axis)}, all of them measured before"
     if seconds > budget:
         return (
