@@ -15,6 +15,7 @@ from ui.reference import add_reference
 from ui.runs_desk import RunsDesk
 from ui.scene import starts
 from ui.services import Services
+from ui.sweeps_desk import SweepsDesk
 from ui.theme import page_css, theme
 
 TITLE = "Merge explorer"
@@ -27,7 +28,7 @@ def build_app(services: Services) -> gr.Blocks:
         page = draw_page(services, presenter)
         desk = Desk(page, services, presenter)
         runs = RunsDesk(desk)
-        wire(page, desk, runs)
+        wire(page, desk, runs, SweepsDesk(runs))
         wire_load(demo, page, runs)
         _publish(services)
     add_reference(demo)

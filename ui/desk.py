@@ -237,6 +237,12 @@ class Desk:
         found = panel_values(self.show, scene, shown, rest)
         return {self.page.state: after, **self.placed(found)}
 
+    def swept(self, state: AppState, owner: Any) -> Updates:
+        """Return what is shown of the visitor's sweep."""
+        scene = self.scene(state, owner)
+        found = {"whatif": self.show.whatif(scene), "sweep": self.show.sweep(scene)}
+        return self.placed(found)
+
     def whole(self, state: AppState, owner: Any) -> Updates:
         """Return everything that a page shows, where it is not known what it does."""
         found = panel_values(self.show, self.scene(state, owner), settled=True)

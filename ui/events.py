@@ -9,6 +9,7 @@ from ui.page import Page
 from ui.panels import PANELS
 from ui.runs_desk import RunsDesk
 from ui.session import as_of_now, in_turn
+from ui.sweeps_desk import SweepsDesk
 from ui.ticks import LAST_PICTURE
 
 FETCH = "(file) => { if (file) document.querySelector('#file-link').click(); }"
@@ -29,11 +30,12 @@ def _live(page: Page) -> dict[str, Any]:
     return {**_quiet(page), "queue": False}
 
 
-def wire(page: Page, desk: Desk, runs: RunsDesk) -> None:
+def wire(page: Page, desk: Desk, runs: RunsDesk, sweeps: SweepsDesk) -> None:
     """Connect every control with what it does."""
     _wire_settings(page, desk)
     _wire_looks(page, desk)
     _wire_jobs(page, runs)
+    _wire_sweeps(page, sweeps)
     _wire_files(page, runs)
 
 
@@ -121,6 +123,17 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
         **_live(page),
     )
     touched.then(None, [page.file], None, js=FETCH)
+
+
+def _wire_sweeps(page: Page, sweeps: SweepsDesk) -> None:
+    for component, handler in ((page.whatif, sweeps.act), (page.sweep, sweeps.take)):
+        component.select(
+            told(page.notice, in_turn(page.state, handler)),
+            [page.state, page.owner, page.link, *page.controls.inputs()],
+            _everything(page),
+            trigger_mode="multiple",
+            **_live(page),
+        )
 
 
 def wire_load(demo: gr.Blocks, page: Page, runs: RunsDesk) -> None:

@@ -33,11 +33,11 @@ MOST_KEYS = 100
 PIN = "pin."
 HIDEABLE = (
     *("set", "experts", "method", "settings", "seed", "files", "scores", "conflict", "sizes"),
-    *("agreement", "winners", "dialects", "runs"),
+    *("agreement", "winners", "dialects", "whatif", "runs"),
 )
 RESERVED = ("v", "set", "method", "experts", "dialect", "seed", "pin", "hide")
 CHOICES = {"part": PARTS, "side": SIDES, "units": UNITS}
-WORDS = ("cell", "kind")
+WORDS = ("cell", "kind", "vary")
 LONGEST_WORD = 40
 
 

@@ -21,6 +21,7 @@ from ui.components.section_links import SectionLinks
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
+from ui.components.whatif import WhatIfBar
 from ui.controls import Controls, expert_rows
 from ui.link import decode
 from ui.panels import values as panel_values
@@ -74,6 +75,8 @@ class Page:
     who_won: PlotHost
     dialects: PlainTable
     still: StillNotes
+    whatif: WhatIfBar
+    sweep: PlotHost
     runs: RunList
     job: JobLine
     go: gr.Button

@@ -78,6 +78,15 @@ def _directions(scene: Scene) -> Hashable:
     return _experts(scene), scene.state.view.kind
 
 
+def _varied(scene: Scene) -> Hashable:
+    return scene.recipe.key(), scene.state.view.vary, _swept(scene)
+
+
+def _swept(scene: Scene) -> Hashable:
+    """The visitor's sweep, whose number changes with it, beside the recipe; 0 without one."""
+    return 0 if scene.swept is None else (scene.recipe.key(), scene.swept.number)
+
+
 def _of(picture: Callable[[Scene], Any]) -> Draw:
     return lambda presenter, scene: picture(scene)
 
@@ -101,6 +110,8 @@ PANELS: tuple[Panel, ...] = (
     Panel("who_won", _of(pictures.who_won), _beside, moves=True),
     Panel("dialects", _of(pictures.dialects), _recipe, settled=True),
     Panel("still", _of(pictures.still), _recipe, settled=True),
+    Panel("whatif", Presenter.whatif, _varied, settled=True),
+    Panel("sweep", Presenter.sweep, _swept, moves=True),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )

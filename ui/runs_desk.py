@@ -17,6 +17,7 @@ from ui.saved import read_runs, write_runs
 from ui.scene import starts, token_of
 from ui.settings import to_recipe
 from ui.state import AppState
+from ui.sweeps import is_sweep
 from ui.views.compare import MOST
 
 CANCEL_SECONDS = 0.5
@@ -28,12 +29,12 @@ class RunsDesk:
 
     def __init__(self, desk: Desk, today: Callable[[], str] = now) -> None:
         """Work beside a desk; ``today`` tells date and time in words."""
-        self._desk, self._today = desk, today
+        self.desk, self._today = desk, today
         self._page, self._services, self._show = desk.page, desk.services, desk.show
 
     def start(self, state: AppState, owner: Any, link: Any, *values: Any) -> Updates:
         """Merge and evaluate, or show the result at once if somebody already has."""
-        desk, token = self._desk, token_of(owner)
+        desk, token = self.desk, token_of(owner)
         after = state if desk.behind(state, link) else state.patch(desk.read(values))
         recipe = after.recipe()
         self._services.check(recipe)
@@ -43,7 +44,7 @@ class RunsDesk:
         if known is not None and not self._busy(token):
             listed = self._listed((updates[self._page.state],), token, known)
             return updates | listed | mine | {self._page.job: self._show.known()}
-        job = self._job(self._services.start(token, recipe))
+        job = self.job(self._services.start(token, recipe))
         self._services.runs.expect(token, recipe.key())
         return updates | mine | job
 
@@ -54,17 +55,23 @@ class RunsDesk:
             return {self._page.timer: gr.Timer(active=False)}
         if snapshot.version == seen and not snapshot.final:
             return {}
+        if is_sweep(snapshot):
+            shown = self.desk.caught_up(state, link, values)
+            return self.job(snapshot) | self.desk.swept(shown[-1], token_of(owner))
         record = self._services.record(snapshot.key) if snapshot.status == "done" else None
         if record is None:
-            return self._job(snapshot)
-        shown = self._desk.caught_up(state, link, values)
-        return self._listed(shown, token_of(owner), record) | self._job(snapshot)
+            return self.job(snapshot)
+        shown = self.desk.caught_up(state, link, values)
+        return self._listed(shown, token_of(owner), record) | self.job(snapshot)
 
     def cancel(self, owner: Any) -> Updates:
         """Ask the visitor's job to stop."""
         self._services.jobs.cancel(token_of(owner))
         snapshot = self._services.jobs.wait(token_of(owner), CANCEL_SECONDS)
-        return self._job(snapshot) if snapshot else {}
+        if snapshot is None:
+            return {}
+        again = {self._page.timer: gr.Timer(active=True)} if is_sweep(snapshot) else {}
+        return self.job(snapshot) | again  # what a sweep has found by then is asked for once more
 
     def restore(self, request: gr.Request, state: AppState, owner: Any, saved: Any) -> Updates:
         """The page was opened: read its link, find the visitor's runs and job again.
@@ -74,7 +81,7 @@ class RunsDesk:
             state: Of the first paint, which shows no visitor's runs.
             owner, saved: What the browser kept.
         """
-        desk, services, token = self._desk, self._services, token_of(owner)
+        desk, services, token = self.desk, self._services, token_of(owner)
         notices = self._bring_back(token, saved)
         missed = self._take_missed(token)
         known = replace(
@@ -95,20 +102,21 @@ class RunsDesk:
             updates |= desk.write(after.values)
         if notices:
             updates[self._page.notice] = " ".join(notices)
+        updates |= desk.swept(updates[self._page.state], token)
         snapshot = services.jobs.latest(token)
         if snapshot is not None and not snapshot.final:
-            updates |= self._job(snapshot)
+            updates |= self.job(snapshot)
         return updates
 
     def touch(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Something was done with the runs of the list; only an export leaves a file."""
-        shown = self._desk.caught_up(state, link, values)
+        shown = self.desk.caught_up(state, link, values)
         return {self._page.file: None, **self._touched(event, shown, owner)}
 
     def _touched(self, event: gr.EventData, shown: Shown, owner: Any) -> Updates:
-        desk, token, action = self._desk, token_of(owner), sent(event, "action")
+        desk, token, action = self.desk, token_of(owner), sent(event, "action")
         state = shown[-1]
         listed = self._services.runs.get(token, self._services.first())
         if action == "compare":
@@ -149,7 +157,7 @@ class RunsDesk:
 
     def save_recipe(self, *values: Any) -> Updates:
         """Hand out the recipe of the controls as YAML."""
-        recipe = to_recipe(self._desk.read(values))
+        recipe = to_recipe(self.desk.read(values))
         settings = recipe.settings()
         active = {p.name: settings.common[p.name] for p in recipe.spec.active(settings)}
         text = write_recipe(recipe.patched(params=active))
@@ -158,7 +166,7 @@ class RunsDesk:
 
     def save_model(self, state: AppState, owner: Any, link: Any, *values: Any) -> Updates:
         """Hand out the merged model of the scored run."""
-        record = self._desk.scene(self._desk.caught_up(state, link, values)[-1], owner).record
+        record = self.desk.scene(self.desk.caught_up(state, link, values)[-1], owner).record
         path = self._services.model_file(record.recipe)
         return {self._page.file: gr.DownloadButton(value=str(path))}
 
@@ -166,7 +174,7 @@ class RunsDesk:
         """Put a recipe into the controls and show it."""
         experts = tuple(self._services.sets[recipe.set or ""].experts)
         after = shown[-1].restore(recipe, experts)
-        return self._desk.change(shown, owner, after, settled=True) | self._desk.write(after.values)
+        return self.desk.change(shown, owner, after, settled=True) | self.desk.write(after.values)
 
     def _bring_back(self, token: str, saved: Any) -> list[str]:
         """Take over the runs that the browser kept, where this server does not know them."""
@@ -192,13 +200,16 @@ class RunsDesk:
 
     def _looking(self, state: AppState, token: str, notices: list[str]) -> AppState:
         """Return the state without a cell or a kind that its set lacks, which is told."""
-        scene, view = self._desk.scene(state, token), state.view
+        scene, view = self.desk.scene(state, token), state.view
         if view.cell and scene.cell is None:
             notices.append(f"cell={view.cell}: there is no such cell.")
             state = state.look(cell="")
         if view.kind and view.kind not in scene.kinds:
             notices.append(f"kind={view.kind}: there is no such kind of tensors.")
             state = state.look(kind="")
+        if view.vary and view.vary not in scene.axes:
+            notices.append(f"vary={view.vary}: these settings have nothing of that name to vary.")
+            state = state.look(vary="")
         return state
 
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:
@@ -217,15 +228,16 @@ class RunsDesk:
 
         Another tab may have changed the list before, so what this one shows of it is not known.
         """
-        scenes = [replace(s, listed=RunList()) for s in self._desk.scenes(shown, token)]
+        scenes = [replace(s, listed=RunList()) for s in self.desk.scenes(shown, token)]
         self._services.runs.put(token, listed)
         after = replace(shown[-1], scored=scored or shown[-1].scored)
         return {
             self._page.saved: write_runs(listed),
-            **self._desk.redrawn(scenes, token, after),
+            **self.desk.redrawn(scenes, token, after),
         }
 
-    def _job(self, snapshot: Snapshot) -> Updates:
+    def job(self, snapshot: Snapshot) -> Updates:
+        """Return what the page shows of a job; its timer goes on until a job has ended."""
         page, live = self._page, not snapshot.final
         return {
             page.job: self._show.job(snapshot),

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from merging.evaluation.record import RunRecord
+from merging.jobs import Snapshot
 from merging.recipe import Recipe
+from merging.search.axis import Axis
 from merging.sets import ModelSet
 from merging.sketch import Preview, Sketch, kinds, open_cell
 from ui.link import Start
 from ui.runbook import RunList
 from ui.services import Services
 from ui.state import SIDES, AppState
+from ui.sweeps import Swept, is_sweep
+from ui.views.axes import axes_offered
 from ui.views.cell import CellView, cell_view
+from ui.views.chooser import FIRST_LOOK
 from ui.views.heatmap_grid import HeatmapGrid, heatmap_groups
 
 OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
@@ -114,6 +119,29 @@ class Scene:
     def kinds(self) -> tuple[str, ...]:
         """Kinds of tensors whose directions can be compared."""
         return kinds(self.sketch)
+
+    @cached_property
+    def axes(self) -> Mapping[str, Axis]:
+        """What of the recipe can be varied, by name."""
+        lacking = self.services.missing(self.opened.id)
+        return axes_offered(self.recipe, [m for m in FIRST_LOOK if m not in lacking])
+
+    @property
+    def vary(self) -> str:
+        """The name of what is to be varied: the visitor's choice where the recipe has it."""
+        asked = self.state.view.vary
+        return asked if asked in self.axes else next(iter(self.axes))
+
+    @cached_property
+    def swept(self) -> Swept | None:
+        """The visitor's last sweep, whole or in part."""
+        return self.services.sweeps.of(self.owner) if self.owner else None
+
+    @cached_property
+    def sweeping(self) -> Snapshot | None:
+        """The visitor's newest job where that is a sweep."""
+        job = self.services.jobs.latest(self.owner) if self.owner else None
+        return job if is_sweep(job) else None
 
     @cached_property
     def record(self) -> RunRecord:

@@ -16,6 +16,7 @@ from ui.components.runlist import RunList
 from ui.components.still import StillNotes
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
+from ui.components.whatif import WhatIfBar
 from ui.views.glossary import SECTIONS, Terms
 
 _INVITE = (
@@ -35,6 +36,7 @@ def results_column(shown: dict[str, Any]) -> dict[str, Any]:
         **_agreement(shown),
         **_winners(shown),
         **_dialects(shown),
+        **_what_if(shown),
         **_runs(shown),
     }
 
@@ -112,6 +114,13 @@ def _dialects(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("dialects", "How do other tools read these settings?"):
         dialects = PlainTable(shown["dialects"], "dialects", elem_id="dialects")
     return {"dialects": dialects}
+
+
+def _what_if(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("whatif", "What if it were another value?"):
+        whatif = WhatIfBar(shown["whatif"], "whatif", elem_id="whatif")
+        sweep = PlotHost(shown["sweep"], "sweep", elem_id="sweep")
+    return {"whatif": whatif, "sweep": sweep}
 
 
 def _runs(shown: dict[str, Any]) -> dict[str, Any]:

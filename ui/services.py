@@ -21,19 +21,22 @@ from merging.engine import one_thread
 from merging.engine.cache import Intermediates
 from merging.engine.output import write_model
 from merging.errors import MergeError, ResourceError
-from merging.evaluation import vision_model
 from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods import registry
 from merging.recipe import Recipe
+from merging.search.measure import SetMeasure
+from merging.search.points import Measure
 from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
 from merging.sketch import Preview, Sketch, preview
 from ui.runbook import RunBook
+from ui.sweeps import Sweeps
 
 log = logging.getLogger(__name__)
 
 MOST_FILES = 64
+MOST_ANSWERS = 4096  # of recipes that sweeps tried
 MOST_BYTES = 128 << 20  # of intermediate results
 POLITE = 10  # niceness of background threads
 
@@ -51,6 +54,8 @@ class Services:
         runs: Run lists by owner.
         files: Folder of prepared downloads.
         intermediates: What one merge leaves for the next, shared by all visitors.
+        answers: What points of sweeps answered, shared by all visitors.
+        sweeps: Sweeps by owner.
     """
 
     jobs: JobRunner
@@ -61,8 +66,19 @@ class Services:
     runs: RunBook = field(default_factory=RunBook)
     files: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="merge-explorer-")))
     intermediates: Intermediates = field(default_factory=lambda: Intermediates(MOST_BYTES))
+    answers: ResultCache = field(default_factory=lambda: ResultCache(MOST_ANSWERS))
     sets: dict[str, ModelSet] = field(default_factory=dict)
     file_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    sweeps: Sweeps = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let sweeps use the job queue and the answers."""
+        self.sweeps = Sweeps(self.jobs, self.answers, self.measure)
+
+    def measure(self, name: str) -> Measure:
+        """Open a set to score many recipes of it."""
+        return SetMeasure(name, cache=self.intermediates)
 
     def warm(self) -> None:
         """Read the sets and what previews need, so that the first slider answers at once.
@@ -265,8 +281,7 @@ def build_services() -> Services:
     services.warm()
     for name in services.at_hand():
         tasks(name, "reporting")
-    base = services.sets[name].base
-    vision_model(base.config(), {name: base.load(name) for name in base.tensors()})
+    services.sweeps.rehearse(services.first().recipe)
     # What start-up made stays for good: without this a full collection holds a slider for 300 ms.
     gc.collect()
     gc.freeze()

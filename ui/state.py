@@ -26,6 +26,7 @@ class View:
         cell: The opened cell as "L3 up", or "".
         units: Of the scores: one of ``UNITS``.
         kind: Kind of tensors whose ranks are shown, or "" for the first there is.
+        vary: What a sweep varies, or "" for the first there is.
     """
 
     part: str = PARTS[0]
@@ -33,6 +34,7 @@ class View:
     cell: str = ""
     units: str = UNITS[0]
     kind: str = ""
+    vary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ui.runs_desk import RunsDesk
 from ui.scene import starts
 from ui.services import Services
 from ui.state import AppState
+from ui.sweeps_desk import SweepsDesk
 
 
 def opening(services: Services) -> AppState:
@@ -36,7 +37,8 @@ def built(services: Services) -> tuple[gr.Blocks, Page, Desk, RunsDesk]:
         page = draw_page(services, presenter)
         desk = Desk(page, services, presenter, clock=count(step=10.0).__next__)
         runs = RunsDesk(desk, today=lambda: "today")
-        wire(page, desk, runs)
+        sweeps = SweepsDesk(runs)
+        wire(page, desk, runs, sweeps)
         wire_load(demo, page, runs)
     return demo, page, desk, runs
 

@@ -55,7 +55,7 @@ HIDDEN = {
     "files": "#save-recipe",
     **{
         name: f"#section-{name}"
-        for name in ("sizes", "agreement", "winners", "dialects", "runs")
+        for name in ("sizes", "agreement", "winners", "dialects", "whatif", "runs")
     },
 }  # fmt: skip
 

@@ -12,7 +12,9 @@ from merging.sets import references
 from tests.browser.conftest import Site, choose, rest, slide, stamp
 
 SCALE = "#task_arithmetic-scale"
-SECTIONS = ("scores", "conflict", "sizes", "agreement", "winners", "dialects", "runs")
+SECTIONS = (
+    "scores", "conflict", "sizes", "agreement", "winners", "dialects", "whatif", "runs",
+)  # fmt: skip
 PLOTS = ("scores", "magnitudes", "relative", "who-agrees", "ranks", "overlap", "who-won")
 
 

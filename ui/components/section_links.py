@@ -13,6 +13,7 @@ SECTIONS = {
     "agreement": "Agreement",
     "winners": "Winners",
     "dialects": "Dialects",
+    "whatif": "What if",
     "runs": "Runs",
 }
 

@@ -82,6 +82,19 @@ SECTIONS: dict[str, Terms] = {
         ("Won", "The merged change has this expert's sign there; a share of 50 % is even."),
         ("Flip", "The merged change points the other way than with the pinned settings."),
     ),
+    "whatif": (
+        (
+            "Images for choosing",
+            "Half of the images (the tuning half). Whoever picks the best of many scores picks "
+            "luck too, so that what is chosen is scored once more on the other half.",
+        ),
+        (
+            "Simplest within noise",
+            "Of the points that are not clearly worse than the best, the one with the fewest "
+            "experts and settings, nearest to what the method begins with.",
+        ),
+        ("Own expert", "100 %: what the expert of each task alone can do on these images."),
+    ),
     "dialects": (
         (
             "Dialect",

@@ -1,0 +1,294 @@
+"""Sweeps by their handlers: start, partial, stop, take, refusals, and what strangers send."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from merging.errors import EvaluationError, MergeError, ResourceError
+from merging.evaluation import Bits
+from merging.jobs import Report
+from tests.app.conftest import bar, opening
+from tests.app.test_handlers import Request, Sent, plain
+from tests.held_measure import HeldMeasure
+from ui.desk import Desk, told
+from ui.page import Page
+from ui.runs_desk import RunsDesk
+from ui.services import Services
+from ui.state import AppState
+from ui.sweeps import Sweeps
+from ui.sweeps_desk import FORGOTTEN, SweepsDesk
+
+SECONDS = 30
+
+
+@pytest.fixture
+def measure(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
+    """Sweeps that answer at once, forgotten after the test."""
+    held = HeldMeasure([t["id"] for t in services.sets["gentle"].card["tasks"]])
+    sweeps = Sweeps(services.jobs, type(services.answers)(100), lambda name: held)
+    monkeypatch.setattr(services, "sweeps", sweeps)
+    yield held
+    held.gate.set()
+
+
+@pytest.fixture
+def sweeps(runs: RunsDesk) -> SweepsDesk:
+    return SweepsDesk(runs)
+
+
+@pytest.fixture
+def owner(request: pytest.FixtureRequest, services: Services) -> Iterator[str]:
+    """A visitor of this test alone, who leaves no job behind."""
+    token = "".join(c if c.isalnum() else "_" for c in request.node.name)[:30] + "s" * 30
+    yield token
+    services.jobs.cancel(token)
+    services.jobs.wait(token, SECONDS)
+
+
+class Visit:
+    """One visitor's page: what it was sent last."""
+
+    def __init__(self, sweeps: SweepsDesk, runs: RunsDesk, page: Page, state: AppState, owner: str):
+        self.sweeps, self.runs, self.page, self.state, self.owner = sweeps, runs, page, state, owner
+        self.shown: dict[Any, Any] = {}
+
+    def act(self, **event: object) -> dict[Any, Any]:
+        return self._take(self.sweeps.act(Sent(**event), *self._sent()))
+
+    def click(self, **event: object) -> dict[Any, Any]:
+        return self._take(self.sweeps.take(Sent(**event), *self._sent()))
+
+    def poll(self) -> dict[Any, Any]:
+        state, owner, link, *values = self._sent()
+        return self._take(self.runs.poll(state, owner, -1, link, *values))
+
+    def ended(self, services: Services) -> dict[Any, Any]:
+        assert services.jobs.wait(self.owner, SECONDS).final
+        return self.poll()
+
+    def _sent(self) -> list[Any]:
+        values = plain(self.state.values, self.page)
+        return [self.state, self.owner, bar(self.state, False), *values]
+
+    def _take(self, updates: dict[Any, Any]) -> dict[Any, Any]:
+        self.state = updates.get(self.page.state, self.state)
+        self.shown |= updates
+        return updates
+
+
+@pytest.fixture
+def visit(sweeps, runs, page, state, owner, measure) -> Visit:
+    return Visit(sweeps, runs, page, state, owner)
+
+
+def test_a_sweep_from_its_start_to_its_verdict(
+    visit: Visit, page: Page, services: Services, measure
+) -> None:
+    started = visit.act(action="go")
+    assert started[page.whatif]["state"] in ("queued", "running", "done")
+    assert started[page.owner] == visit.owner and not started[page.go].interactive
+    done = visit.ended(services)
+    assert done[page.whatif]["state"] == "done" and done[page.go].interactive
+    assert not done[page.timer].active
+    said = done[page.whatif]["said"].replace("\xa0", " ")
+    assert said.startswith("Best: λ = 0.5, with 94.4 %")
+    assert "On images that were not looked at while choosing, the best has 94.4 %" in said
+    assert [words for _, words in done[page.whatif]["takes"]][:2] == ["λ = 0", "λ = 0.1"]
+    mean = next(t for t in done[page.sweep]["data"] if t["name"] == "mean")
+    assert len(mean["x"]) == 21 and max(mean["y"]) == pytest.approx(94.44)
+    assert done[page.job]["text"] == "21 of 21 values were tried."
+    assert done[page.whatif]["note"] == "21 values, all of them measured before"
+    scored = measure.scored
+    visit.act(action="go")
+    assert visit.ended(services)[page.whatif]["said"] == done[page.whatif]["said"]
+    assert measure.scored == scored
+
+
+def test_points_are_shown_as_they_come_and_stop_keeps_them(
+    visit: Visit, page: Page, services: Services, measure
+) -> None:
+    measure.free = 4
+    visit.act(action="go")
+    assert measure.waits.wait(SECONDS)
+    part = visit.poll()
+    assert part[page.whatif]["state"] == "running" and part[page.timer].active
+    assert "4 of 21 values tried" in part[page.whatif]["note"]
+    assert part[page.whatif]["fraction"] == pytest.approx(4 / 21)
+    assert "4 of 21 values so far." in part[page.whatif]["said"]
+    assert len(part[page.sweep]["table"]["rows"]) == 4
+    assert part[page.job]["state"] == "running"
+    visit.act(action="stop")
+    stopped = visit.ended(services)
+    assert stopped[page.whatif]["said"].startswith("Stopped: 4 of 21 values were tried")
+    assert stopped[page.whatif]["state"] == "done" and not stopped[page.timer].active
+    assert len(stopped[page.sweep]["table"]["rows"]) == 4
+    assert stopped[page.job]["state"] == "cancelled"
+    measure.gate.set()
+    visit.act(action="go")
+    assert len(visit.ended(services)[page.sweep]["table"]["rows"]) == 21
+    assert measure.scored == 21 + 1
+
+
+def test_a_point_goes_into_the_controls_as_one_step(
+    visit: Visit, page: Page, services: Services
+) -> None:
+    before = visit.state.values
+    visit.act(action="go")
+    best = visit.ended(services)[page.whatif]["best"]
+    taken = visit.act(action="take", key=best)
+    assert visit.state.recipe().settings().number("scale") == 0.5
+    assert visit.state.recipe().key() == best and taken[page.heatmap]["stamp"] == best
+    assert visit.state.undo().values == before
+    assert "other settings" not in taken[page.sweep]["sentence"]
+    other = next(key for key, words in visit.shown[page.whatif]["takes"] if words == "λ = 1.9")
+    visit.click(trace="mean", index=0, x=1.9, y=1, key=other)
+    assert visit.state.recipe().settings().number("scale") == 1.9
+    assert visit.state.undo().undo().values == before
+
+
+@pytest.mark.parametrize("key", [None, "", "x", 7, ["a"], {"a": 1}, "0" * 16, "<b>"])
+def test_points_that_nobody_tried(visit: Visit, page: Page, services, key: object) -> None:
+    for take in (visit.click, lambda key: visit.act(action="take", key=key)):
+        with pytest.raises(MergeError, match=FORGOTTEN):
+            take(key=key)
+    visit.act(action="go")
+    visit.ended(services)
+    with pytest.raises(MergeError, match=FORGOTTEN):
+        visit.click(key=key)
+
+
+@pytest.mark.parametrize("data", [None, "x", [], {"action": "zork"}, {"action": ["go"]}])
+def test_strange_events(visit: Visit, page: Page, sweeps, data: object) -> None:
+    event = Sent()
+    event._data = data
+    updates = told(page.notice, sweeps.act)(event, *visit._sent())
+    assert list(updates) == [page.notice] and "unknown" in updates[page.notice]
+
+
+def test_strange_axes_fall_back_to_the_first(visit: Visit, page: Page) -> None:
+    for sent in (None, 7, "zork", "weight.nobody", "x" * 9999, ["scale"]):
+        assert visit.act(action="vary", vary=sent)[page.whatif]["chosen"] == "scale"
+
+
+def test_a_choice_outlives_settings_that_lack_it(
+    visit: Visit, page: Page, desk: Desk, services: Services
+) -> None:
+    chosen = visit.act(action="vary", vary="weight.fashion")
+    assert chosen[page.whatif]["chosen"] == "weight.fashion"
+    assert "vary=weight.fashion" in chosen[page.link]["query"]
+    off = replace(visit.state.values, on=visit.state.values.on - {"fashion"})
+    gone = desk.swept(visit.state.patch(off), visit.owner)[page.whatif]
+    assert gone["chosen"] == "scale"
+    assert "weight.fashion" not in dict(map(tuple, gone["axes"]))
+    ties = replace(visit.state.values, method="ties")
+    back = desk.swept(visit.state.patch(off).patch(ties), visit.owner)[page.whatif]
+    assert back["chosen"] == "weight.fashion" and ["density", "Density"] in back["axes"]
+
+
+def test_one_live_job_a_visitor(visit: Visit, page: Page, runs, services, measure) -> None:
+    measure.free = 1
+    visit.act(action="go")
+    assert measure.waits.wait(SECONDS)
+    visit.act(action="vary", vary="weight.digits")
+    with pytest.raises(ResourceError, match="still at work"):
+        visit.act(action="go")
+    with pytest.raises(ResourceError, match="still at work"):
+        values = plain(visit.state.values, page)
+        runs.start(visit.state, visit.owner, bar(visit.state), *values)
+    assert visit.poll()[page.whatif]["state"] == "running"
+
+
+def test_nobody_sees_the_sweep_of_another(
+    visit: Visit, page: Page, desk: Desk, services: Services, state: AppState
+) -> None:
+    visit.act(action="go")
+    best = visit.ended(services)[page.whatif]["best"]
+    stranger = "stranger" + "y" * 30
+    seen = desk.swept(state, stranger)
+    assert seen[page.whatif]["state"] == "idle" and seen[page.sweep] is None
+    assert seen[page.whatif]["takes"] == []
+    other = Visit(visit.sweeps, visit.runs, page, state, stranger)
+    with pytest.raises(MergeError, match=FORGOTTEN):
+        other.click(key=best)
+
+
+def test_a_reload_in_the_middle_finds_the_sweep_again(
+    visit: Visit, page: Page, services: Services, measure
+) -> None:
+    measure.free = 3
+    visit.act(action="go")
+    assert measure.waits.wait(SECONDS)
+    opened = visit.runs.restore(Request(), opening(services), visit.owner, "")
+    assert opened[page.whatif]["state"] == "running" and opened[page.timer].active
+    assert len(opened[page.sweep]["table"]["rows"]) == 3
+    measure.gate.set()
+    visit.state = opened[page.state]
+    assert visit.ended(services)[page.whatif]["state"] == "done"
+    again = visit.runs.restore(Request(), opening(services), visit.owner, "")
+    assert len(again[page.sweep]["table"]["rows"]) == 21
+    assert again[page.whatif]["state"] == "done"
+
+
+def test_a_link_chooses_what_to_vary(visit: Visit, page: Page, services: Services) -> None:
+    opened = visit.runs.restore(Request("vary=method"), opening(services), None, "")
+    assert opened[page.whatif]["chosen"] == "method" and page.notice not in opened
+    assert opened[page.whatif]["go"] == "Try 5 methods"
+    wrong = visit.runs.restore(Request("vary=zork"), opening(services), None, "")
+    assert "vary=zork: these settings have nothing" in wrong[page.notice]
+    assert wrong[page.link]["query"] == "v=1"
+
+
+def test_points_that_fail_are_listed_and_the_others_go_on(
+    visit: Visit, page: Page, services: Services, measure
+) -> None:
+    measure.failing = 1.85
+    visit.act(action="go")
+    done = visit.ended(services)[page.whatif]
+    assert done["errors"] == ["λ = 2: <b>not a number</b>", "λ = 1.9: <b>not a number</b>"]
+    assert len(done["takes"]) == 19 and done["state"] == "done"
+
+
+def test_a_sweep_that_breaks_says_so_and_another_can_start(
+    visit: Visit, page: Page, services: Services, measure, monkeypatch
+) -> None:
+    def broken(half: str, report: Report) -> dict[str, Bits]:
+        raise EvaluationError("The own experts cannot be read.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measure, "own", broken)
+        visit.act(action="go")
+        failed = visit.ended(services)
+    assert failed[page.whatif]["state"] == "failed"
+    assert failed[page.whatif]["note"] == "The own experts cannot be read."
+    assert failed[page.whatif]["said"].startswith("It broke off after 1 of 21 values.")
+    visit.act(action="go")
+    assert visit.ended(services)[page.whatif]["state"] == "done"
+
+
+def test_a_sweep_without_time_has_nothing_to_show(
+    visit: Visit, page: Page, services: Services
+) -> None:
+    services.sweeps.budget = 0.0
+    visit.act(action="go")
+    done = visit.ended(services)
+    assert done[page.whatif]["state"] == "idle" and done[page.sweep] is None
+    assert done[page.job]["text"] == "Stopped at 0 s: 0 of 21 values were tried."
+
+
+def test_a_real_measure_of_a_set(services: Services, page: Page, desk: Desk, owner: str) -> None:
+    """Two experts, then three: the points are what merging and scoring gives."""
+    values = opening(services).values
+    three = replace(values, on=frozenset({"digits", "optical", "fashion"}))
+    state = replace(opening(services), values=three)
+    runs = RunsDesk(desk)
+    visit = Visit(SweepsDesk(runs), runs, page, state.look(vary="experts"), owner)
+    visit.act(action="go")
+    assert services.jobs.wait(owner, 120).status == "done"
+    found = visit.poll()
+    swept = services.sweeps.of(owner).result
+    assert [len(p.recipe.experts) for p in sorted(swept.points, key=lambda p: p.at)] == [2, 3]
+    direct = services.measure("gentle").score(swept.points[0].recipe, "tuning", lambda f, m: None)
+    assert all((direct[t] == swept.points[0].correct[t]).all() for t in direct)
+    assert found[page.whatif]["note"] == "2 values, all of them measured before"

@@ -1,0 +1,67 @@
+"""What to vary, the button that tries it, how far that is, and what was found, with its takes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ui.components.drawn import Drawn
+
+_TEMPLATE = """<div class="me-whatif">
+<div class="me-whatif-row">
+<label class="me-vary"><span>Vary</span> <select data-choose="vary"></select></label>
+<button type="button" class="me-try"></button>
+<span class="me-whatif-note"></span></div>
+<div class="me-job-track" role="progressbar" aria-label="Trying values" aria-valuemin="0"
+ aria-valuemax="100" hidden><div class="me-job-bar"></div></div>
+<p class="me-whatif-said"></p><span class="me-job-said" aria-live="polite"></span>
+<div class="me-takes" hidden>
+<button type="button" data-take="best"></button><button type="button" data-take="simplest"></button>
+<span class="me-another"><label><span>Another point</span>
+<select data-choose="point"></select></label>
+<button type="button" data-take="point">Take it</button></span></div>
+<ul class="me-whatif-errors" hidden></ul></div>"""
+
+
+def whatif_value(
+    axes: Mapping[str, str],
+    chosen: str,
+    go: str,
+    note: str,
+    said: str,
+    state: str = "idle",
+    fraction: float = 0.0,
+    takes: Sequence[tuple[str, str]] = (),
+    best: str = "",
+    simplest: str = "",
+    errors: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what the component shows.
+
+    Args:
+        axes: What can be varied: words by name.
+        chosen: Name of one of them.
+        go: What the button says.
+        note: What trying takes, or how far it is.
+        said: What was found, or an invitation.
+        state: ``idle``, ``queued``, ``running``, ``done`` or ``failed``; in the middle two the
+            button stops.
+        fraction: Share done.
+        takes: Key and words of every point that can be taken.
+        best, simplest: Keys of those points, or "".
+        errors: Points that could not be scored, and why.
+    """
+    return {
+        "axes": [list(pair) for pair in axes.items()], "chosen": chosen, "go": go, "note": note,
+        "said": said, "state": state, "fraction": fraction, "best": best, "simplest": simplest,
+        "takes": [list(pair) for pair in takes], "errors": list(errors),
+    }  # fmt: skip
+
+
+class WhatIfBar(Drawn):
+    """Shows what ``whatif_value`` returns.
+
+    A ``select`` event carries ``{"action"}``: ``vary`` with ``vary``, the name of what to vary;
+    ``go``; ``stop``; ``take`` with ``key``, that of a point.
+    """
+
+    TEMPLATE = _TEMPLATE
+    SCRIPTS = ("whatif.js",)

@@ -1,0 +1,59 @@
+"""What of a recipe can be varied, by a short name that a link can hold. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from merging.errors import RecipeError
+from merging.methods.params import WEIGHT
+from merging.recipe import Recipe
+from merging.search.axis import (
+    Axis,
+    count_axis,
+    method_axis,
+    parameter_axis,
+    seed_axis,
+    weight_axis,
+)
+
+COUNT, SEED, METHOD = "experts", "seed", "method"
+
+
+def axes_offered(recipe: Recipe, methods: Iterable[str]) -> dict[str, Axis]:
+    """Return all that can be varied in a recipe, by name.
+
+    The method's numbers come first ("density"; "density.digits" where each expert has its own),
+    then weights ("weight.digits"), the number of experts, the seed, and the method.
+
+    Args:
+        recipe: Of the controls.
+        methods: Ids of those to compare; the recipe's own joins them.
+    """
+    found: dict[str, Axis] = {}
+    for name, make in _makers(recipe, tuple(methods)):
+        with suppress(RecipeError):  # it cannot be varied with these settings
+            axis = make()
+            if len(axis.values) > 1 and _ordered(axis):
+                found[name] = axis
+    return found
+
+
+def _makers(recipe: Recipe, methods: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], Axis]]]:
+    experts = [e.id for e in recipe.experts]
+    for param in recipe.spec.params:
+        if not param.own:
+            yield param.name, lambda p=param: parameter_axis(recipe, p.name)
+            continue
+        for one in experts:
+            make = lambda p=param, e=one: parameter_axis(recipe, p.name, expert=e)  # noqa: E731
+            yield f"{param.name}.{one}", make
+    for one in experts:
+        yield f"{WEIGHT.name}.{one}", lambda e=one: weight_axis(recipe, e)
+    yield COUNT, lambda: count_axis(recipe)
+    yield SEED, lambda: seed_axis(recipe)
+    yield METHOD, lambda: method_axis(dict.fromkeys((*methods, recipe.method)))
+
+
+def _ordered(axis: Axis) -> bool:
+    """Whether a parameter is a number, not a word or a flag."""
+    plain = all(isinstance(v, int | float) and not isinstance(v, bool) for v in axis.values)
+    return plain or axis.kind != "parameter"

@@ -1,0 +1,130 @@
+"""What a sweep found, and what the next one will take, in sentences. Pure."""
+
+from collections.abc import Sequence
+
+from merging.evaluation import Estimate
+from merging.jobs import Snapshot
+from merging.search.axis import Axis
+from merging.search.points import Point
+from merging.search.sweep import SweepResult
+from merging.units import time_text
+
+INVITE = (
+    "Try the values of one setting: each is a real merge, scored on images that are kept for "
+    "choosing, and what is chosen is scored once more on other images."
+)
+NOUNS = {"method": "methods", "seed": "draws"}
+
+
+def how_many(axis: Axis) -> str:
+    """Return how many points an axis has, in words: "21 values", "5 methods"."""
+    return f"{len(axis.values)} {NOUNS.get(axis.kind, 'values')}"
+
+
+def estimate_words(axis: Axis, seconds: float | None, budget: float) -> str:
+    """Return what a sweep will take.
+
+    Args:
+        axis: What is varied.
+        seconds: As estimated, 0 where all points are known; None where nothing is known.
+        budget: Seconds after which no more points are made.
+    """
+    if seconds is None:
+        return f"{how_many(axis)}, at most {budget:g} s; the first of them tells how long."
+    if seconds == 0:
+        return f"{how_many(axis)}, all of them measured before"
+    if seconds > budget:
+        return (
+            f"{how_many(axis)}, about {time_text(seconds)}; "
+            f"it stops at {budget:g} s with what is done"
+        )
+    return f"{how_many(axis)}, about {_round(seconds)}"
+
+
+def running_words(snapshot: Snapshot, left: float) -> str:
+    """Return how far a sweep is that waits or runs; ``left`` are seconds, 0 where not known."""
+    if snapshot.status == "queued":
+        return f"Waiting, place {snapshot.position}"
+    rest = f", about {_round(left)} left" if left >= 0.5 else ""
+    return f"{snapshot.message.capitalize()} · {snapshot.elapsed:.0f} s{rest}"
+
+
+def ended_words(result: SweepResult) -> str:
+    """Return how a sweep ended, in one sentence; "" while it runs."""
+    of = f"{len(result.points)} of {how_many(result.plan.axes[0])}"
+    if result.ended == "cancelled":
+        kept = f"{of} were tried and are kept" if result.points else "nothing was tried yet"
+        return f"Stopped: {kept}."
+    if result.ended == "budget":
+        return f"Stopped at {result.budget:g} s: {of} were tried."
+    return f"{of} were tried." if result.ended else ""
+
+
+def verdict_words(result: SweepResult, live: bool) -> str:
+    """Return which point is best and which simplest, and how the best does on other images.
+
+    Args:
+        result: A sweep of one axis that has points.
+        live: Whether it is still at work.
+    """
+    judged = [p for p in result.points if p.mean is not None]
+    begin = _begin(result, live)
+    if not judged or result.best is None:
+        if live:
+            return begin
+        return f"{begin} None of them could be scored."
+    if result.plan.axes[0].kind == "seed" and len(judged) > 1:
+        return f"{begin} {_draws(judged)} {_reported(result)}".strip()
+    best = result.points[result.best]
+    so_far = "Best so far" if live or result.ended != "complete" else "Best"
+    text = f"{begin} {so_far}: {best.settings}, with {_share(best.mean)} of what the experts can "
+    text += "do on the images for choosing."
+    return f"{text} {_simplest(result)}{_reported(result)}".strip()
+
+
+def _begin(result: SweepResult, live: bool) -> str:
+    count, axis = len(result.points), result.plan.axes[0]
+    if live:
+        return f"{count} of {how_many(axis)} so far."
+    if result.ended == "complete":
+        return ""
+    return ended_words(result) or f"It broke off after {count} of {how_many(axis)}."
+
+
+def _simplest(result: SweepResult) -> str:
+    if result.simplest is None:
+        return ""
+    if result.simplest == result.best:
+        return "Nothing simpler is within noise of it. "
+    simple = result.points[result.simplest]
+    value = f"{100 * simple.mean.value:.1f} %" if simple.mean else ""
+    return f"Simplest within noise of it: {simple.settings} ({value}). "
+
+
+def _reported(result: SweepResult) -> str:
+    chosen = result.chosen
+    if chosen is None:
+        return ""
+    if chosen.mean is None:
+        return f"It could not be scored on other images: {chosen.error}"
+    return f"On images that were not looked at while choosing, the best has {_share(chosen.mean)}."
+
+
+def _draws(judged: Sequence[Point]) -> str:
+    means = [p.mean.value for p in judged if p.mean is not None]
+    low, high, middle = min(means), max(means), sum(means) / len(means)
+    return (
+        f"{len(means)} draws keep {100 * low:.1f} to {100 * high:.1f} %, "
+        f"{100 * middle:.1f} % on average: the draw alone moves the score by "
+        f"{100 * (high - low):.1f} points. The best of many draws is partly luck."
+    )
+
+
+def _share(mean: Estimate | None) -> str:
+    if mean is None:
+        return ""
+    return f"{100 * mean.value:.1f} % (95 % interval {100 * mean.low:.1f} to {100 * mean.high:.1f})"
+
+
+def _round(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 60 else time_text(seconds)
