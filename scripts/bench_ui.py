@@ -37,6 +37,7 @@ METHODS = {
     "drop rate of DARE + TIES": ("DARE + TIES", "dare_ties", "drop_rate", 0.01, 0.30),
 }
 MOST_ASSETS = 400
+APART = 400  # ms between one cell and the next
 # Opens the next cell of the heatmap and resolves with the milliseconds until it is drawn.
 OPEN = """async (key) => {
   const canvas = document.querySelector('#heatmap canvas');
@@ -79,7 +80,10 @@ def measure_cells(page: Page, report: Report) -> None:
     page.keyboard.press("ArrowUp")
     page.evaluate(OPEN, "ArrowRight")
     steps = ["ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown"]
-    times = [page.evaluate(OPEN, steps[i % 4]) / 1e3 for i in range(EVENTS)]
+    times = []
+    for i in range(EVENTS):
+        page.wait_for_timeout(APART)
+        times.append(page.evaluate(OPEN, steps[i % 4]) / 1e3)
     report.times("a cell to its detail", times, 120, 120)
     times = drag(page, "#ties-density", values(0.1, 0.01, EVENTS), (*LIVE, *OPENED))
     report.times("slider to all live charts, a cell open", times, 60, 120)

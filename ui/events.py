@@ -88,7 +88,7 @@ def _wire_looks(page: Page, desk: Desk) -> None:
         told(page.notice, in_turn(page.state, desk.look)),
         inputs,
         _panels(page),
-        trigger_mode="always_last",
+        trigger_mode="multiple",  # "always_last" sends what the first of them said
         **_live(page),
     )
     page.units.input(

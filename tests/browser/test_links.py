@@ -106,3 +106,13 @@ def test_going_back_keeps_the_settings(visit) -> None:
     page.go_back()
     expect(page).to_have_url(re.compile(r"density=0\.45$"))
     assert page.locator("#ties-density input[type=number]").input_value() == "0.45"
+
+
+def test_the_last_of_two_cells_opened_at_once_stays_open(visit) -> None:
+    page = visit(query="v=1&method=ties").page
+    page.locator("#heatmap canvas").focus()
+    for key in ("ArrowUp", "ArrowRight", "Enter", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(re.compile(r"cell=L0\+k"))
+    expect(page.locator("#twelve caption")).to_contain_text("Weights of L0 k")
+    expect(page.locator("#cell .me-caption")).to_contain_text("L0 k")

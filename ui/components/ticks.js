@@ -43,7 +43,7 @@ async function ask(target, cell) {
     const sent = { ...gather(target), cell };
     const answer = JSON.parse(await server.tick(sent));
     const late = valueNow().step !== sent.step; // a button's answer came first, and knows better
-    if (late) next ??= { target: null };
+    if (late) next ??= { target: null, cell };
     else show({ ...(earlier === null ? {} : { effect: earlier }), ...answer });
     earlier = null;
   } catch {
