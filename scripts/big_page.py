@@ -15,6 +15,7 @@ from merging.errors import MergeError
 from merging.evaluation.record import RunRecord
 from merging.jobs import JobRunner
 from merging.recipe import Recipe, make_recipe
+from merging.search.points import Answers, Measure
 from merging.sets import ModelSet, References
 from merging.sketch import Sketch
 from scripts.bench_preview import EXPERTS, made_up
@@ -23,6 +24,20 @@ from ui.services import Services
 
 NAME, ITEMS = "llama", 500
 WORDS = ("First", "Second", "Third", "Fourth")
+
+
+class NothingToScore:
+    """Where there are no weights, sweeps can be offered but not run."""
+
+    def mark(self, half: str) -> str:
+        """Return the half alone."""
+        return half
+
+    def score(self, *_: object) -> Answers:
+        """Refuse."""
+        raise MergeError("There are no weights behind this page.")
+
+    own = score
 
 
 class BigServices(Services):
@@ -57,6 +72,10 @@ class BigServices(Services):
     def references(self, name: str) -> References:
         """Return made-up answers."""
         return References(self.right, self.right)
+
+    def measure(self, name: str) -> Measure:
+        """Return what scores nothing."""
+        return NothingToScore()
 
     def missing(self, set_name: str) -> dict[str, str]:
         """Nothing is said to be missing."""
