@@ -13,9 +13,8 @@ from merging.evaluation import Comparison, compare
 from merging.jobs import Report, ResultCache
 from merging.recipe import Recipe
 from merging.search.blocks import Block, By, blocks_of, reverted, size_of_change
-from merging.search.pace import Clock, OutOfTime, Pace, part
+from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.points import Answers, Bench, Measure, told
-from merging.search.sweep import Ended
 
 MERGING = 0.1  # share of the work before the first block
 
@@ -113,15 +112,11 @@ def attribute(
     kept = results if results is not None else ResultCache(512)
     run = _Attribution(recipe, measure, Bench(measure, kept, pace), on_block)
     told = pace.within(report)
-    ended: Ended = "complete"
-    try:
-        outcome = run.merge(by, part(told, 0, MERGING))
-        run.revert(outcome, part(told, MERGING, 1))
-    except OutOfTime:
-        ended = "budget"
-    except Cancelled:
-        ended = "cancelled"
-    return run.tell(ended=ended)
+
+    def blocks() -> None:
+        run.revert(run.merge(by, part(told, 0, MERGING)), part(told, MERGING, 1))
+
+    return run.tell(ended=ended_by(blocks))
 
 
 class _Attribution:

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from merging.errors import Cancelled, RecipeError
+from merging.errors import RecipeError
 from merging.jobs import Report, ResultCache
 from merging.methods.params import Param
 from merging.recipe import Recipe
 from merging.search.axis import Axis, parameter_axis
-from merging.search.pace import Clock, OutOfTime, Pace, part
+from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.pareto import best_mean, pareto, simplest_within_noise
 from merging.search.points import Answers, Bench, Measure, Point
 from merging.search.proposals import Study
-from merging.search.sweep import CHOOSING, Ended, reported
+from merging.search.sweep import CHOOSING, reported
 
 MOST_TRIALS = 500
 MOST_REPEATS = 30  # known proposals in a row: the ranges are exhausted
@@ -117,18 +117,10 @@ def optimise(
     kept = results if results is not None else ResultCache(2 * MOST_TRIALS)
     chosen = tuple(axes) if axes is not None else search_space(recipe)
     run = _Search(SearchResult(recipe, chosen), Bench(measure, kept, pace), on_point)
-    ended: Ended = "complete"
-    try:
-        run.propose(seed, trials, pace.within(part(report, 0, CHOOSING)))
-    except OutOfTime:
-        ended = "budget"
-    except Cancelled:
-        ended = "cancelled"
-    if ended != "cancelled":
-        try:
-            run.choose(part(report, CHOOSING, 1))
-        except Cancelled:
-            ended = "cancelled"
+    ended = ended_by(
+        lambda: run.propose(seed, trials, pace.within(part(report, 0, CHOOSING))),
+        lambda: run.choose(part(report, CHOOSING, 1)),
+    )
     return run.tell(ended=ended)
 
 

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Literal
 
 from merging.errors import Cancelled
 from merging.jobs import Report
 
 Clock = Callable[[], float]
+Ended = Literal["", "complete", "budget", "cancelled"]
 
 
 class OutOfTime(Cancelled):
@@ -56,6 +58,24 @@ class Pace:
                 raise OutOfTime(f"The budget of {self.budget:g} s is spent.")
 
         return checked
+
+
+def ended_by(points: Callable[[], None], choose: Callable[[], None] = lambda: None) -> Ended:
+    """Do the points of a search, then what follows them unless somebody cancelled.
+
+    Returns:
+        What ended it: nothing, the budget of its points, or a cancel, of the second part too.
+    """
+    ended: Ended = "complete"
+    try:
+        try:
+            points()
+        except OutOfTime:
+            ended = "budget"
+        choose()
+    except Cancelled:
+        ended = "cancelled"
+    return ended
 
 
 def part(report: Report, begin: float, end: float) -> Report:

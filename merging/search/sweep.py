@@ -4,18 +4,17 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from merging.errors import Cancelled, MergeError
 from merging.jobs import Report, ResultCache
 from merging.recipe import Recipe
-from merging.search.pace import Clock, OutOfTime, Pace, part
+from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.pareto import best_mean, simplest_within_noise
 from merging.search.plan import SweepPlan
 from merging.search.points import Answers, Bench, Measure, Point
 from merging.units import time_text
 
-Ended = Literal["", "complete", "budget", "cancelled"]
 Scored = tuple[int, Answers | Exception]
 Source = Callable[[Sequence[Recipe], Report], Generator[Scored, None, None]]
 CHOOSING = 0.95  # share of the work before the reporting half
@@ -106,18 +105,10 @@ def sweep(
     pace = Pace(budget_seconds, clock)
     kept = results if results is not None else ResultCache(2 * plan.total + 4)
     run = _Sweep(plan, Bench(measure, kept, pace), on_point)
-    ended: Ended = "complete"
-    try:
-        run.tune(pace.within(part(report, 0, CHOOSING)), source or in_turn(measure))
-    except OutOfTime:
-        ended = "budget"
-    except Cancelled:
-        ended = "cancelled"
-    if ended != "cancelled":
-        try:
-            run.choose(part(report, CHOOSING, 1))
-        except Cancelled:
-            ended = "cancelled"
+    ended = ended_by(
+        lambda: run.tune(pace.within(part(report, 0, CHOOSING)), source or in_turn(measure)),
+        lambda: run.choose(part(report, CHOOSING, 1)),
+    )
     run.tell(ended=ended)
     return run.state
 

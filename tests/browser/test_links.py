@@ -116,3 +116,29 @@ def test_the_last_of_two_cells_opened_at_once_stays_open(visit) -> None:
     expect(page).to_have_url(re.compile(r"cell=L0\+k"))
     expect(page.locator("#twelve caption")).to_contain_text("Weights of L0 k")
     expect(page.locator("#cell .me-caption")).to_contain_text("L0 k")
+
+
+def test_a_cell_can_be_closed_while_its_bars_still_move(visit) -> None:
+    """They settle 150 ms after the slider; a console error fails the test."""
+    page = visit(viewport={"width": 1440, "height": 5600}, query="v=1&method=ties&cell=L1+up").page
+    expect(page.locator("#cell .me-plot")).to_have_attribute("data-drawn", "yes")
+    page.evaluate(
+        """() => {
+          const host = document.querySelector('#cell .me-plot');
+          const seen = new MutationObserver(() => {
+            seen.disconnect();
+            const canvas = document.querySelector('#heatmap canvas');
+            canvas.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
+          });
+          seen.observe(host, { attributeFilter: ['data-stamp'] });
+          const later = window.setTimeout;
+          window.settled = 0;
+          window.setTimeout = (work, wait, ...rest) => later(() => {
+            if (wait === 150) window.settled += 1;
+            work(...rest);
+          }, wait);
+        }"""
+    )
+    slide(page, "#ties-density", 0.35)
+    expect(page.locator("#opened")).to_be_hidden()
+    page.wait_for_function("window.settled >= 2")  # the winners' bars and the cell's

@@ -96,3 +96,12 @@ def zoo(vit_family: Path, tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     for cached in (bundled.sketch, bundled.tasks, bundled.references):
         cached.cache_clear()
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """One thread: on a busy machine threads wait for each other much longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

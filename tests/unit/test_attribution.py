@@ -1,6 +1,5 @@
 """Blocks put back to the base: which tensors, what changes, what is kept when it stops."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,7 @@ from merging.sets import tasks
 SUM = make_recipe("task_arithmetic", ["one", "two"], set="tiny", params={"scale": 0.5})
 
 
-@pytest.fixture(autouse=True)
-def alone() -> Iterator[None]:
-    """One thread: on a busy machine threads wait for each other much longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 class Counting(SetMeasure):

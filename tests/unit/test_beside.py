@@ -30,6 +30,10 @@ TIES = make_recipe("ties", {"a": 1.0, "b": 0.5}, set="gentle", params={"density"
             make_recipe("dare", {"a": 1.0, "b": 0.5}, set="gentle", params={"drop_rate": 0.7}),
             "method TIES → DARE, λ 1 → 0.3, make up for what was dropped none → inverse, p 0.7",
         ),
+        (
+            make_recipe("linear", {"a": 1.0, "b": 0.5, "c": 2.0}, set="gentle"),
+            "method TIES → Average, expert c off → 2",
+        ),
     ],
     ids=str,
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """What scores a bundled set: the same answers as one merge and evaluation, and nothing twice."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,7 @@ from merging.search.plan import SweepPlan
 from merging.search.sweep import SweepResult, sweep
 from merging.sets import open_set, references, tasks
 
-
-@pytest.fixture(autouse=True)
-def alone() -> Iterator[None]:
-    """One thread: on a busy machine threads wait for each other much longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.mark.parametrize("half", ["tuning", "reporting"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError
 from merging.methods.registry import METHODS
-from merging.recipe import Expert, Recipe, make_recipe, parse_recipe
+from merging.recipe import Expert, Recipe, make_recipe, parse_recipe, read_recipe
 
 TWO = ("digits", "letters")
 
@@ -240,3 +240,8 @@ def test_global_trim_needs_a_threshold_rule(rule: str) -> None:
     with pytest.raises(ParameterError, match=f"trim_rule {rule} counts within one tensor"):
         make_recipe("ties", TWO, params={"trim_rule": rule})
     make_recipe("ties", TWO, params={"trim_rule": rule, "trim_scope": "tensor"})
+
+
+def test_a_misspelt_key_that_tells_the_format() -> None:
+    with pytest.raises(RecipeError, match="Did you mean 'merge_method' by 'merge_metod'"):
+        read_recipe("merge_metod: ties\nmodels: []\n")

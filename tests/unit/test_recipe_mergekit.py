@@ -394,8 +394,3 @@ def test_no_text_ends_in_anything_but_a_refusal(text: str) -> None:
             assert 0 < len(str(error)) < 500
         else:
             assert parse_recipe(write_recipe(recipe)) == recipe
-
-
-def test_a_misspelt_key_that_tells_the_format() -> None:
-    with pytest.raises(RecipeError, match="Did you mean 'merge_method' by 'merge_metod'"):
-        read_recipe("merge_metod: ties\nmodels: []\n")

@@ -115,7 +115,7 @@ function settleMarks(value, host) {
 
 function settleSoon(host, revision) {
   settling = setTimeout(() => {
-    if (drawn?.host === host && drawn.revision === revision && full.revision === revision) {
+    if (drawn?.host === host && drawn.revision === revision && full?.revision === revision) {
       settleMarks(full, host);
     }
   }, SETTLE);

@@ -1,4 +1,5 @@
-// While a control moves, or when a cell is opened, the server is asked directly, one question at a time, the last value wins.
+// While a control moves, or when a cell is opened, the server is asked directly, one question at
+// a time; the last value wins.
 const MOVING = '.me-recipe :is(.me-weight, #seed) input';
 let flying = false;
 let next = null;

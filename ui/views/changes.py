@@ -88,11 +88,10 @@ def _away_from_defaults(recipe: Recipe, before: Recipe) -> list[str]:
     defaults = make_recipe(
         recipe.method, [e.id for e in recipe.experts], set=recipe.set, dialect=recipe.dialect
     )
-    usual, known = settings_of(defaults), settings_of(before)
-    own = (name for name in usual if not name.startswith("expert "))
-    told = settings_of(recipe)
+    known, usual, told = (settings_of(one) for one in (before, defaults, recipe))
+    fresh = [name for name in told if name not in known and name in usual and name != "draw"]
     return [
         f"{name} {told[name]}"
-        for name in own
-        if name not in known and name in told and told[name] != usual[name] and name != "draw"
+        for name in fresh
+        if told[name] != usual[name] and not name.startswith("expert ")
     ]
