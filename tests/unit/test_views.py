@@ -57,6 +57,13 @@ def view(pinned: RunRecord | None):
     return scores_view(record("ties", 60, 20), pinned, known, names, marks, tasks, "Run 1")
 
 
+def test_the_verdict_takes_the_base_from_the_merge() -> None:
+    """Base 75 and 100 %, merge 75 and 40 %."""
+    sentence = view(None).sentence
+    assert "Against the untouched base, which keeps 88 %: −30.0 points (−" in sentence
+    assert "Against Run 1: +10.0 points (+" in view(record("linear", 60, 10)).sentence
+
+
 def test_letters_of_tasks_that_two_experts_or_none_were_trained_on() -> None:
     """The first expert of a task names its row; a task without one has no letter."""
     known = References({"t1": bits(60), "t2": bits(50)}, {"t1": bits(80), "t2": bits(50)})
