@@ -141,7 +141,7 @@ class JobRunner:
                 if mine.run.key == key and not mine.run.stop.is_set():
                     return self._seen(mine)
                 raise ResourceError(
-                    "Your last merge is still at work. Cancel it or wait for it to end."
+                    "What you started last is still at work. Stop it or wait for it to end."
                 )
             run = self._shared(key) or self._queued(key, work)
             shot = replace(run.seats[0].snapshot, version=0) if run.seats else Snapshot("", key)
@@ -209,7 +209,7 @@ class JobRunner:
     def _queued(self, key: str, work: Work) -> _Run:
         if len(self._queue) >= self._most_queued:
             raise ResourceError(
-                f"{len(self._queue)} merges are waiting already. Try again in a moment."
+                f"{len(self._queue)} jobs are waiting already. Try again in a moment."
             )
         self._queue.append(_Run(key, work))
         return self._queue[-1]

@@ -15,6 +15,7 @@ from merging.errors import MergeError
 from merging.methods.registry import method
 from ui.link import LONGEST_WORD
 from ui.page import Page
+from ui.panels import PANELS
 from ui.panels import values as panel_values
 from ui.presenter import Presenter
 from ui.scene import Scene, starts, token_of
@@ -237,11 +238,11 @@ class Desk:
         found = panel_values(self.show, scene, shown, rest)
         return {self.page.state: after, **self.placed(found)}
 
-    def swept(self, state: AppState, owner: Any) -> Updates:
-        """Return what is shown of the visitor's sweep."""
+    def studied(self, state: AppState, owner: Any, kind: str = "") -> Updates:
+        """Return what is shown of the visitor's study of a kind, by default of all."""
         scene = self.scene(state, owner)
-        found = {"whatif": self.show.whatif(scene), "sweep": self.show.sweep(scene)}
-        return self.placed(found)
+        asked = [p for p in PANELS if p.study and kind in ("", p.study)]
+        return self.placed({panel.name: panel.draw(self.show, scene) for panel in asked})
 
     def whole(self, state: AppState, owner: Any) -> Updates:
         """Return everything that a page shows, where it is not known what it does."""

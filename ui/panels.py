@@ -7,6 +7,7 @@ from typing import Any
 from ui import pictures
 from ui.presenter import Presenter
 from ui.scene import Scene
+from ui.sweeps import SWEEP
 
 Draw = Callable[[Presenter, Scene], Any]
 Key = Callable[[Scene], Hashable]
@@ -25,6 +26,7 @@ class Panel:
         settled: Drawn when the sliders have come to rest, not while they move.
         moves: While a slider moves only its marks and labels are sent, as long as its value says
             by the same ``revision`` that its lines and axes stay; whole when it rests.
+        study: The kind of study whose results it shows, or "".
     """
 
     name: str
@@ -32,6 +34,7 @@ class Panel:
     key: Key
     settled: bool = False
     moves: bool = False
+    study: str = ""
 
 
 def _experts(scene: Scene) -> Hashable:
@@ -110,8 +113,8 @@ PANELS: tuple[Panel, ...] = (
     Panel("who_won", _of(pictures.who_won), _beside, moves=True),
     Panel("dialects", _of(pictures.dialects), _recipe, settled=True),
     Panel("still", _of(pictures.still), _recipe, settled=True),
-    Panel("whatif", Presenter.whatif, _varied, settled=True),
-    Panel("sweep", Presenter.sweep, _swept, moves=True),
+    Panel("whatif", Presenter.whatif, _varied, settled=True, study=SWEEP),
+    Panel("sweep", Presenter.sweep, _swept, moves=True, study=SWEEP),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )

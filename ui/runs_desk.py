@@ -17,7 +17,7 @@ from ui.saved import read_runs, write_runs
 from ui.scene import starts, token_of
 from ui.settings import to_recipe
 from ui.state import AppState
-from ui.sweeps import is_sweep
+from ui.studies import study_kind
 from ui.views.compare import MOST
 
 CANCEL_SECONDS = 0.5
@@ -55,9 +55,9 @@ class RunsDesk:
             return {self._page.timer: gr.Timer(active=False)}
         if snapshot.version == seen and not snapshot.final:
             return {}
-        if is_sweep(snapshot):
+        if kind := study_kind(snapshot):
             shown = self.desk.caught_up(state, link, values)
-            return self.job(snapshot) | self.desk.swept(shown[-1], token_of(owner))
+            return self.job(snapshot) | self.desk.studied(shown[-1], owner, kind)
         record = self._services.record(snapshot.key) if snapshot.status == "done" else None
         if record is None:
             return self.job(snapshot)
@@ -70,8 +70,8 @@ class RunsDesk:
         snapshot = self._services.jobs.wait(token_of(owner), CANCEL_SECONDS)
         if snapshot is None:
             return {}
-        again = {self._page.timer: gr.Timer(active=True)} if is_sweep(snapshot) else {}
-        return self.job(snapshot) | again  # what a sweep has found by then is asked for once more
+        again = {self._page.timer: gr.Timer(active=True)} if study_kind(snapshot) else {}
+        return self.job(snapshot) | again  # what a study has found by then is asked for once more
 
     def restore(self, request: gr.Request, state: AppState, owner: Any, saved: Any) -> Updates:
         """The page was opened: read its link, find the visitor's runs and job again.
@@ -102,7 +102,7 @@ class RunsDesk:
             updates |= desk.write(after.values)
         if notices:
             updates[self._page.notice] = " ".join(notices)
-        updates |= desk.swept(updates[self._page.state], token)
+        updates |= desk.studied(updates[self._page.state], token)
         snapshot = services.jobs.latest(token)
         if snapshot is not None and not snapshot.final:
             updates |= self.job(snapshot)

@@ -16,7 +16,8 @@ from ui.link import Start
 from ui.runbook import RunList
 from ui.services import Services
 from ui.state import SIDES, AppState
-from ui.sweeps import Swept, is_sweep
+from ui.studies import study_kind
+from ui.sweeps import SWEEP, Swept
 from ui.views.axes import axes_offered
 from ui.views.cell import CellView, cell_view
 from ui.views.chooser import FIRST_LOOK
@@ -140,8 +141,12 @@ class Scene:
     @cached_property
     def sweeping(self) -> Snapshot | None:
         """The visitor's newest job where that is a sweep."""
+        return self.study(SWEEP)
+
+    def study(self, kind: str) -> Snapshot | None:
+        """Return the visitor's newest job where that is a study of a kind."""
         job = self.services.jobs.latest(self.owner) if self.owner else None
-        return job if is_sweep(job) else None
+        return job if study_kind(job) == kind else None
 
     @cached_property
     def record(self) -> RunRecord:

@@ -31,6 +31,7 @@ from merging.search.points import Measure
 from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
 from merging.sketch import Preview, Sketch, preview
 from ui.runbook import RunBook
+from ui.studies import Studies
 from ui.sweeps import Sweeps
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class Services:
         files: Folder of prepared downloads.
         intermediates: What one merge leaves for the next, shared by all visitors.
         answers: What points of sweeps answered, shared by all visitors.
-        sweeps: Sweeps by owner.
+        studies: Sweeps, searches and maps by owner.
+        sweeps: Starts sweeps.
     """
 
     jobs: JobRunner
@@ -69,12 +71,13 @@ class Services:
     answers: ResultCache = field(default_factory=lambda: ResultCache(MOST_ANSWERS))
     sets: dict[str, ModelSet] = field(default_factory=dict)
     file_lock: threading.Lock = field(default_factory=threading.Lock)
-
+    studies: Studies = field(init=False)
     sweeps: Sweeps = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let sweeps use the job queue and the answers."""
-        self.sweeps = Sweeps(self.jobs, self.answers, self.measure)
+        """Let studies use the job queue and the answers."""
+        self.studies = Studies(self.jobs, self.answers, self.measure)
+        self.sweeps = Sweeps(self.studies)
 
     def measure(self, name: str) -> Measure:
         """Open a set to score many recipes of it."""

@@ -11,6 +11,7 @@ from ui.link import LONGEST_WORD
 from ui.runs_desk import RunsDesk
 from ui.scene import token_of
 from ui.state import AppState
+from ui.sweeps import SWEEP
 
 FORGOTTEN = "The server has forgotten this point. Try the values again."
 
@@ -33,7 +34,7 @@ class SweepsDesk:
         shown = self._desk.caught_up(state, link, values)
         if action == "vary":
             after = shown[-1].look(vary=str(sent(event, "vary"))[:LONGEST_WORD])
-            return self._desk.change(shown, owner, after) | self._desk.swept(after, owner)
+            return self._desk.change(shown, owner, after) | self._desk.studied(after, owner, SWEEP)
         if action == "go":
             return self._start(shown, token_of(owner))
         if action == "take":
@@ -52,7 +53,9 @@ class SweepsDesk:
         plan = SweepPlan(scene.recipe, (scene.axes[scene.vary],))
         job = self._runs.job(self._services.sweeps.start(token, plan))
         updates = self._desk.change(shown, token, shown[-1])
-        return updates | {self._page.owner: token} | job | self._desk.swept(shown[-1], token)
+        return (
+            updates | {self._page.owner: token} | job | self._desk.studied(shown[-1], token, SWEEP)
+        )
 
     def _taken(self, shown: Shown, owner: Any, key: object) -> Updates:
         swept = self._services.sweeps.of(token_of(owner))
@@ -60,4 +63,4 @@ class SweepsDesk:
         if point is None or point.recipe is None:
             raise MergeError(FORGOTTEN)
         updates = self._runs.restored(shown, owner, point.recipe)
-        return updates | self._desk.swept(updates[self._page.state], owner)
+        return updates | self._desk.studied(updates[self._page.state], owner, SWEEP)

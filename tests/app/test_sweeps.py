@@ -17,6 +17,7 @@ from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.services import Services
 from ui.state import AppState
+from ui.studies import Studies
 from ui.sweeps import Sweeps
 from ui.sweeps_desk import FORGOTTEN, SweepsDesk
 
@@ -27,7 +28,9 @@ SECONDS = 30
 def measure(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
     """Sweeps that answer at once, forgotten after the test."""
     held = HeldMeasure([t["id"] for t in services.sets["gentle"].card["tasks"]])
-    sweeps = Sweeps(services.jobs, type(services.answers)(100), lambda name: held)
+    studies = Studies(services.jobs, type(services.answers)(100), lambda name: held)
+    sweeps = Sweeps(studies)
+    monkeypatch.setattr(services, "studies", studies)
     monkeypatch.setattr(services, "sweeps", sweeps)
     yield held
     held.gate.set()
@@ -179,11 +182,11 @@ def test_a_choice_outlives_settings_that_lack_it(
     assert chosen[page.whatif]["chosen"] == "weight.fashion"
     assert "vary=weight.fashion" in chosen[page.link]["query"]
     off = replace(visit.state.values, on=visit.state.values.on - {"fashion"})
-    gone = desk.swept(visit.state.patch(off), visit.owner)[page.whatif]
+    gone = desk.studied(visit.state.patch(off), visit.owner)[page.whatif]
     assert gone["chosen"] == "scale"
     assert "weight.fashion" not in dict(map(tuple, gone["axes"]))
     ties = replace(visit.state.values, method="ties")
-    back = desk.swept(visit.state.patch(off).patch(ties), visit.owner)[page.whatif]
+    back = desk.studied(visit.state.patch(off).patch(ties), visit.owner)[page.whatif]
     assert back["chosen"] == "weight.fashion" and ["density", "Density"] in back["axes"]
 
 
@@ -206,7 +209,7 @@ def test_nobody_sees_the_sweep_of_another(
     visit.act(action="go")
     best = visit.ended(services)[page.whatif]["best"]
     stranger = "stranger" + "y" * 30
-    seen = desk.swept(state, stranger)
+    seen = desk.studied(state, stranger)
     assert seen[page.whatif]["state"] == "idle" and seen[page.sweep] is None
     assert seen[page.whatif]["takes"] == []
     other = Visit(visit.sweeps, visit.runs, page, state, stranger)

@@ -10,6 +10,7 @@ from merging.jobs import ResultCache
 from tests.browser.conftest import Site, ready, slide
 from tests.browser.test_access import SMALL, violations
 from tests.held_measure import HeldMeasure
+from ui.studies import Studies
 from ui.sweeps import Sweeps
 
 SCALE = "#task_arithmetic-scale input[type=number]"
@@ -19,8 +20,9 @@ BAR, SAID = "#whatif .me-whatif", "#whatif .me-whatif-said"
 @pytest.fixture
 def measure(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
     held = HeldMeasure([t["id"] for t in site.services.sets["gentle"].card["tasks"]])
-    sweeps = Sweeps(site.services.jobs, ResultCache(100), lambda name: held)
-    monkeypatch.setattr(site.services, "sweeps", sweeps)
+    studies = Studies(site.services.jobs, ResultCache(100), lambda name: held)
+    monkeypatch.setattr(site.services, "studies", studies)
+    monkeypatch.setattr(site.services, "sweeps", Sweeps(studies))
     yield held
     held.gate.set()
 

@@ -91,7 +91,7 @@ def test_the_same_key_is_the_same_job(runner: JobRunner) -> None:
 
 def test_one_live_job_per_owner(runner: JobRunner) -> None:
     gate = busy(runner)
-    with pytest.raises(ResourceError, match="last merge is still at work"):
+    with pytest.raises(ResourceError, match="started last is still at work"):
         runner.submit("first", "another key", lambda report: None)
     runner.submit("second", "another key", lambda report: None)
     with pytest.raises(ResourceError, match="still at work"):
@@ -229,7 +229,7 @@ def test_a_full_queue_refuses(make: Make) -> None:
     gate = busy(runner)
     for owner in "ab":
         runner.submit(owner, f"k{owner}", lambda report: None)
-    with pytest.raises(ResourceError, match="2 merges are waiting already"):
+    with pytest.raises(ResourceError, match="2 jobs are waiting already"):
         runner.submit("c", "kc", lambda report: None)
     assert runner.latest("c") is None
     runner.cancel("a")

@@ -161,7 +161,7 @@ def test_joining_takes_no_place_in_a_full_queue(make: Make) -> None:
     runner.submit("a", "same", lambda report: "once")
     for owner in "bcd":
         assert runner.submit(owner, "same", never).position == 1
-    with pytest.raises(ResourceError, match="1 merges are waiting"):
+    with pytest.raises(ResourceError, match="1 jobs are waiting"):
         runner.submit("e", "another", never)
     gate.go.set()
     assert [ended(runner, owner).result for owner in "abcd"] == ["once"] * 4
