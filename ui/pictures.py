@@ -77,10 +77,9 @@ def who_won(scene: Scene) -> Value:
     rows = tuple(sorted({b.row for b in scene.sketch.buckets}, key=row_order))
     groups = [[b for b in scene.sketch.buckets if b.row == row] for row in rows]
     found: Winners | None = winners(scene.preview, groups)
-    beside = "" if scene.same or scene.pinned is None else pinned_name(scene)
-    return _stamped(
-        scene, winners_figure(winners_view(found, rows, scene.words, scene.order, beside))
-    )
+    beside = "" if scene.pinned is None else pinned_name(scene)
+    view = winners_view(found, rows, scene.words, scene.order, beside, scene.same)
+    return _stamped(scene, winners_figure(view))
 
 
 def kind(scene: Scene) -> Value:

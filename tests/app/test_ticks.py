@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from ui.link import decode
+from ui.link import decode, encode
 from ui.page import Page
 from ui.presenter import Presenter
 from ui.scene import starts
 from ui.services import Services
 from ui.settings import ControlValues, to_recipe
+from ui.state import AppState
 from ui.ticks import APOLOGY, LAST_PICTURE, ticker
 from ui.views.panel import panel_value
 
@@ -67,6 +68,16 @@ def test_only_what_moves_is_sent(ask, values, services) -> None:
     assert sum(map(len, found.values())) < 20_000
     same = ask(sent(moved(values, scale=0.53), services, "v=1&scale=0.53"))
     assert same == {"notice": ""}
+
+
+def test_passing_through_the_pinned_settings_draws_nothing_anew(ask, values, services) -> None:
+    known = starts(services)
+    pinned = to_recipe(moved(values, scale=0.3))
+    at = {x: AppState(moved(values, scale=x)).pin(pinned) for x in (0.2, 0.3)}
+    ask(sent(at[0.2].values, services, encode(at[0.3], known)))
+    found = json.loads(ask(sent(at[0.3].values, services, encode(at[0.2], known)))["who_won"])
+    assert "data" not in found and "these are the pinned settings." in found["sentence"]
+    assert set(found["restyle"][-1]["update"]["x"]) == {0.0}
 
 
 def test_scores_are_marked_as_of_others_once(ask, values, services) -> None:

@@ -13,10 +13,12 @@ ROWS = ("Embed", "L0", "L1", "L2")
 WON = ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5), (0.6, 0.2, 0.2), (0.35, 0.33, 0.32))
 
 
-def won(values=WON, half: float = 0.02, few=False, flips=None, rows=ROWS) -> WinnersView:
+def won(
+    values=WON, half: float = 0.02, few=False, flips=None, rows=ROWS, same=False
+) -> WinnersView:
     counted = None if flips is None else shares(flips, 0.01)
     found = Winners(ORDER, shares(values, half, few), counted)
-    return winners_view(found, rows, NAMES, ORDER, "Run 1")
+    return winners_view(found, rows, NAMES, ORDER, "Run 1", same)
 
 
 def test_the_sentence_names_who_wins_most_where_another_does_and_where_nobody_can_tell() -> None:
@@ -99,6 +101,10 @@ def test_flips_are_counted_against_the_pinned_run() -> None:
     assert shown["patch"]["xaxis2"]["tickvals"] == [0, 5]
     assert shown["layout"]["xaxis"]["domain"][1] < FLIPS_BEGIN
     assert shown["table"]["rows"][2][-2:] == ["4.00", "3.0 to 5.0"]
+    assert (
+        "Nothing flips: these are the pinned settings."
+        in won(flips=(0, 0, 0, 0), same=True).sentence
+    )
     still = won(flips=(0, 0, 0, 0))
     assert still.sentence.endswith(" No weight changes direction against Run 1.")
 
@@ -114,7 +120,7 @@ def test_dragging_moves_bars_and_rings_and_nothing_else() -> None:
     after = winners_figure(won(WON[::-1], flips=(0.3, 0.1, 0.2, 0.0)))
     assert before["layout"] == after["layout"]
     assert dragged(before, after) == after["data"]
-    assert after["patch"]["xaxis2"]["tickvals"] == [0, 50]
+    assert after["patch"]["xaxis2"]["tickvals"] == [0, 100]
     assert winners_figure(won())["revision"] != before["revision"]
 
 

@@ -32,7 +32,7 @@ FILLS = (
 LEAST_FOR_LETTER = 0.04
 LETTER_HEIGHT, LETTER_EVERY = 16, 4
 BARS_END, FLIPS_BEGIN = 0.74, 0.84
-SCALES = (2, 5, 10, 20, 50, 100)
+SCALES = (5, 25, 100)  # few: a new scale costs a dragged slider a layout
 
 
 def winners_figure(view: WinnersView) -> dict[str, Any]:

@@ -7,6 +7,7 @@ const SINGLE = { p: 'pin', s: 'swap' };
 const KEPT = 'merge-explorer-keys';
 let rest = null;
 let settled;
+let answerBy = 0; // until then an answer to "settled" is awaited: several would take all connections
 let moving = false; // what is shown came from ticks
 let highest = 0; // step of the last change that was heard of
 let held = false; // a slider is held by the pointer
@@ -32,11 +33,12 @@ function restSoon(value) {
   part('.me-bar').dataset.moving = value.query === settled ? '' : 'yes';
   if (value.query === settled) return;
   rest = setTimeout(() => {
-    if (held) {
+    if (held || Date.now() < answerBy) {
       restSoon(valueNow());
       return;
     }
     settled = value.query;
+    answerBy = Date.now() + PATIENCE;
     address(value);
     trigger('select', { action: 'settled' });
   }, REST);
@@ -72,6 +74,7 @@ function follow() {
     // Controls that moved on while the answer was under way ask once more.
     if (moving) setTimeout(() => document.dispatchEvent(new CustomEvent('me-moved')), DRAWN);
     settled = value.query;
+    answerBy = 0;
   }
   moving = value.moving;
   // Answers may overtake each other: one that comes too late has drawn over what is newer.

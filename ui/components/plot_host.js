@@ -7,7 +7,8 @@ const NARROW = 480;
 const PAUSE = 100;
 const MOVE_AT_LATEST = 300;
 const DRAW_AT_LATEST = 1500;
-const SETTLE = 150;
+const QUIET = 200;
+const SETTLE = 500;
 let drawn = null;
 let waiting = false;
 let timer = 0;
@@ -128,6 +129,7 @@ function moveMarks(value, host) {
     settleSoon(host, value.revision);
   } else settleMarks(value, host);
   moveAfter = 2 * performance.now() - began;
+  window.meMoved = performance.now();
 }
 
 function draw() {
@@ -159,6 +161,13 @@ function drawNow() {
   draw();
 }
 
+// A whole figure would hold up those that follow a slider.
+function drawWhenQuiet(latest) {
+  const wait = Math.min((window.meMoved ?? 0) + QUIET, latest) - performance.now();
+  if (wait > 0) timer = setTimeout(() => drawWhenQuiet(latest), wait);
+  else drawNow();
+}
+
 // Plotly is slow beside the canvas that follows the slider. Marks in view move at once, but rest
 // as long as their last move took; what nobody sees and whole figures wait until the slider pauses,
 // though not for ever. What was hidden is awaited: it comes at once.
@@ -174,7 +183,10 @@ function drawSoon() {
   const until = moves && inView ? moveAfter : Math.min(now + PAUSE, waitingSince + latest);
   clearTimeout(timer);
   if (opened || (moves && inView && now >= moveAfter)) drawNow();
-  else timer = setTimeout(drawNow, Math.max(0, until - now));
+  else {
+    const draw = moves ? drawNow : () => drawWhenQuiet(waitingSince + latest);
+    timer = setTimeout(draw, Math.max(0, until - now));
+  }
 }
 
 function redraw() {

@@ -9,6 +9,7 @@ from ui.views.experts import ExpertMark, expert_marks, listed
 from ui.views.shares import figure_at, with_interval
 
 LONGEST_LIST = 3
+SAME = " Nothing flips: these are the pinned settings."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def winners_view(
     names: Mapping[str, str],
     order: tuple[str, ...],
     pinned: str = "",
+    same: bool = False,
 ) -> WinnersView:
     """Arrange who wins by layer, experts in the order of the set.
 
@@ -48,6 +50,7 @@ def winners_view(
         names: Words for expert ids.
         order: Expert ids in the order of the set.
         pinned: Name of the pinned run, where flips were counted.
+        same: The settings are those of the pinned run.
     """
     if found is None:
         return WinnersView((), (), "Whose sign prevails, only merging tells with this method.")
@@ -57,7 +60,7 @@ def winners_view(
     counted = pinned if found.flips is not None else ""
     sentence = winners_sentence(made, experts)
     if counted:
-        sentence += flips_sentence(made, counted)
+        sentence += SAME if same else flips_sentence(made, counted)
     return WinnersView(made, experts, sentence, counted)
 
 
