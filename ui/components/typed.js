@@ -1,5 +1,5 @@
-// A number typed beyond a slider's end is moved back by Gradio without a word and without telling
-// the server. Here it is said beside the slider, and the server hears of the number that counts.
+// A number typed beyond a slider's end does not count, which is said beside the slider: nobody else
+// hears of it. Whoever leaves the field or presses Enter gets the nearest number that does.
 const NUMBER = '.me-recipe .block input[type=number][min][max]';
 const SLIDER = '.me-recipe .block input:is([type=number], [type=range])';
 const setValue = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;
@@ -21,16 +21,27 @@ function replaceBy(input, number, text) {
   sayBeside(input, text);
 }
 
-function settle(input) {
+function read(input) {
   const typed = input.valueAsNumber;
   const [low, high] = [Number(input.min), Number(input.max)];
+  return { typed, low, high, beyond: typed < low || typed > high };
+}
+
+function settle(input) {
+  const { typed, low, high, beyond } = read(input);
   if (Number.isNaN(typed)) {
     const before = input.dataset.before ?? low;
     replaceBy(input, before, `A number is needed here. Back to ${before}.`);
-  } else if (typed < low || typed > high) {
+  } else if (beyond) {
     const end = typed < low ? low : high;
     replaceBy(input, end, `This slider goes from ${low} to ${high}: ${typed} became ${end}.`);
   }
+}
+
+function complaint(input) {
+  const { typed, low, high, beyond } = read(input);
+  if (Number.isNaN(typed)) return 'A number is needed here.';
+  return beyond ? `${typed} does not count: this slider goes from ${low} to ${high}.` : '';
 }
 
 document.addEventListener('focusin', ({ target }) => {
@@ -38,8 +49,17 @@ document.addEventListener('focusin', ({ target }) => {
     target.dataset.before = target.value;
   }
 });
-document.addEventListener('input', ({ target }) => {
-  if (target.matches(SLIDER)) sayBeside(target, '');
+document.addEventListener('input', (event) => {
+  const { target } = event;
+  if (!target.matches(SLIDER)) return;
+  const wrong = target.matches(NUMBER) ? complaint(target) : '';
+  sayBeside(target, wrong);
+  if (wrong) target.setAttribute('aria-invalid', 'true');
+  else target.closest('.block').querySelectorAll('input').forEach((i) => i.removeAttribute('aria-invalid'));
+  if (wrong) event.stopImmediatePropagation();
+}, true);
+document.addEventListener('keydown', ({ key, target }) => {
+  if (key === 'Enter' && target.matches?.(NUMBER)) settle(target);
 });
 document.addEventListener('blur', ({ target }) => {
   if (target.matches?.(NUMBER)) settle(target);
