@@ -107,7 +107,7 @@ class SetMeasure:
         """
         if half == REPORTING:
             return references(self.opened.id, self._root).own
-        experts = open_set(self.opened.card.get("own", self.opened.id), self._root)
+        experts = open_set(self.opened.card.get("own") or self.opened.id, self._root)
         every = {t.id: t for t in self.tasks(half)}
         found: dict[str, Bits] = {}
         todo = [(m, every[t]) for e, m in experts.experts.items() if (t := experts.task_of(e))]

@@ -162,3 +162,9 @@ def test_a_short_sweep_on_a_bundled_set() -> None:
     stored = merge_and_evaluate(found.chosen.recipe, device="cpu").correct
     assert all((found.chosen.correct[t] == stored[t]).all() for t in stored)
     assert found.chosen.mean is not None and found.chosen.mean.value > 0.8
+
+
+def test_a_card_that_names_no_other_set_means_its_own_experts() -> None:
+    """The cards of narrow and weak say ``own`` with an empty name."""
+    found = SetMeasure("narrow", items=10).own("tuning", quiet)
+    assert all(len(bits) == 10 and bits.any() for bits in found.values()) and len(found) == 5
