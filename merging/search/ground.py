@@ -1,0 +1,147 @@
+"""The ground that maps are made of: a set's models as vectors, and what judges a vector."""
+
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from merging.checkpoints import Checkpoint
+from merging.engine import Outcome
+from merging.errors import CompatibilityError, unknown
+from merging.evaluation.judged import Judged, judge
+from merging.evaluation.kept import KeptModel
+from merging.jobs import Report
+from merging.search.flat import Layout
+from merging.search.measure import TUNING, SetMeasure
+from merging.search.points import Answers
+from merging.sets import ModelSet, open_set, set_names
+
+ITEMS = 100
+BASE = "base"
+BETWEEN = "/"
+
+
+class Ground(Protocol):
+    """What gives a set's models as vectors of weights and judges any vector."""
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names that ``weights`` knows: the base, experts, models of other sets."""
+        ...
+
+    def weights(self, model: str) -> Tensor:
+        """Return a model, shape (weights,), float32."""
+        ...
+
+    def judge(self, weights: Tensor, report: Report) -> Judged:
+        """Return what a model makes of the items for choosing; any thread may ask."""
+        ...
+
+    def own(self, report: Report) -> Answers:
+        """Return which of these items each task's own expert answers correctly."""
+        ...
+
+
+class SetGround:
+    """A bundled set with some items of each task, from the tuning half."""
+
+    def __init__(self, name: str, root: Path | None = None, items: int = ITEMS) -> None:
+        """Open a set.
+
+        Args:
+            name: Of the set.
+            root: Folder of the sets.
+            items: Items of each task, spread evenly; all where it has fewer.
+
+        Raises:
+            UnknownNameError: There is no such set.
+            SourceError: Its files cannot be read.
+        """
+        self._measure = SetMeasure(name, root, items)
+        self._root, self._opened = root, self._measure.opened
+        self.layout = Layout.of(self._opened.base)
+        self._lock = threading.Lock()
+        self._own: Answers = {}
+        self._lanes = threading.local()
+
+    def models(self) -> tuple[str, ...]:
+        """Return base, experts, and experts of other sets that fit, as "set/expert"."""
+        return tuple(self._known)
+
+    def weights(self, model: str) -> Tensor:
+        """Return a model as a vector.
+
+        Raises:
+            UnknownNameError: There is no such model.
+            CompatibilityError: It does not fit the base.
+        """
+        if model not in self._known:
+            raise unknown("model", model, self._known)
+        return self.layout.read(self._known[model], model)
+
+    def vector(self, outcome: Outcome) -> Tensor:
+        """Return a merged model as a vector.
+
+        Raises:
+            CompatibilityError: The merge gave one model for each task, or another architecture.
+        """
+        if outcome.per_task is not None or outcome.config:
+            raise CompatibilityError(
+                "This method gives no single model of the base's shape: it has no place on a map."
+            )
+        return self.layout.flat(outcome.tensors, "the merged model")
+
+    def judge(self, weights: Tensor, report: Report) -> Judged:
+        """Return what a model makes of the items, scored in float32 as it is, not rounded.
+
+        Raises:
+            EvaluationError: It cannot be built.
+            Cancelled: As raised by ``report``.
+        """
+        kept = self._lanes.__dict__.setdefault("kept", KeptModel())
+        with self._lock:  # the library that builds a model changes settings of the process
+            model = kept(self._opened.base.config(), {**self._rest, **self.layout.views(weights)})
+        return judge(model, self._measure.tasks(TUNING), report)
+
+    def own(self, report: Report) -> Answers:
+        """Return what each task's own expert answers, measured once.
+
+        Raises:
+            MergeError: It cannot be measured.
+        """
+        if not self._own:
+            self._own = self._measure.own(TUNING, report)
+        return self._own
+
+    @cached_property
+    def _known(self) -> Mapping[str, Checkpoint]:
+        own = {BASE: self._opened.base, **self._opened.experts}
+        return {**own, **self._strangers({m.name + m.mark() for m in own.values()})}
+
+    def _strangers(self, known: set[str]) -> dict[str, Checkpoint]:
+        """Experts of other sets with the same heads and shapes, each once."""
+        found: dict[str, Checkpoint] = {}
+        for name in set_names(self._root):
+            other = open_set(name, self._root)
+            if name == self._opened.id or _heads(other) != _heads(self._opened):
+                continue
+            for expert, model in other.experts.items():
+                if self._fits(model) and model.name + model.mark() not in known:
+                    known.add(model.name + model.mark())
+                    found[f"{name}{BETWEEN}{expert}"] = model
+        return found
+
+    def _fits(self, model: Checkpoint) -> bool:
+        there = model.tensors()
+        return all(n in there and there[n].shape == s for n, s in self.layout.shapes.items())
+
+    @cached_property
+    def _rest(self) -> Mapping[str, Tensor]:
+        base = self._opened.base
+        return {n: base.load(n) for n in base.tensors() if n not in self.layout.shapes}
+
+
+def _heads(opened: ModelSet) -> object:
+    return opened.card.get("heads", "heads")

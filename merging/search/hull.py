@@ -1,0 +1,145 @@
+"""The convex hull of experts: models between them, drawn at random, and its middle."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from merging.evaluation.judged import Judged
+from merging.jobs import Report
+from merging.search.crew import in_any_order
+from merging.search.ground import BASE, Ground
+from merging.search.pace import Ended, ended_by
+from merging.search.points import Answers
+
+SAMPLES = 24
+Shares = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A model of the hull, or the base.
+
+    Attributes:
+        name: An expert's, ``base``, ``centroid``, or "" for one that was drawn.
+        shares: Of each expert, in their order; they sum to 1, and are 0 for the base.
+        judged: What it makes of the items.
+    """
+
+    name: str
+    shares: tuple[float, ...]
+    judged: Judged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hull:
+    """Models of a hull at one moment.
+
+    Attributes:
+        experts: Its corners.
+        members: What was judged, in the order it was done.
+        total: How many there will be.
+        own: What each task's own expert answers.
+        ended: "" while it runs; ``complete`` or ``cancelled``.
+        spent: Seconds it has taken.
+    """
+
+    experts: tuple[str, ...]
+    members: tuple[Member, ...] = ()
+    total: int = 0
+    own: Answers = field(default_factory=dict)
+    ended: Ended = ""
+    spent: float = 0.0
+
+
+CENTROID = "centroid"
+
+
+def dirichlet(corners: int, count: int, seed: int = 0) -> Shares:
+    """Return places spread evenly over a hull, shape (count, corners); rows sum to 1.
+
+    Args:
+        corners: At least 1.
+        count: At least 0.
+        seed: Same seed, same places.
+    """
+    return np.random.default_rng(seed).dirichlet(np.ones(corners), size=count)
+
+
+def hull(
+    ground: Ground,
+    experts: Sequence[str],
+    report: Report,
+    *,
+    count: int = SAMPLES,
+    seed: int = 0,
+    on_point: Callable[[Hull], None] = lambda found: None,
+    clock: Callable[[], float] = time.monotonic,
+    threads: int | None = None,
+) -> Hull:
+    """Judge base, experts, their centroid, and models drawn evenly from their convex hull.
+
+    Args:
+        ground: Gives models and judges them.
+        experts: Its corners, at least two of its models.
+        report: Called with the share done; when it raises ``Cancelled`` what is done is returned.
+        count: Models drawn.
+        seed: For the draws.
+        on_point: Called with the hull after each model.
+        clock: Seconds; a test may bring its own.
+        threads: That judge at once.
+
+    Raises:
+        MergeError: A model does not fit or cannot be judged.
+
+    Source:
+        Gueta et al. 2023, arXiv:2302.04863: models between fine-tuned ones do as well as they do,
+        and the centroid does better than most.
+    """
+    begin = clock()
+    base = ground.weights(BASE)
+    vectors = [ground.weights(name) - base for name in experts]
+    todo = _members(tuple(experts), count, seed)
+    state = Hull(tuple(experts), total=len(todo))
+
+    def at(shares: tuple[float, ...], told: Report) -> Judged:
+        return ground.judge(_mixed(base, vectors, shares), told)
+
+    def work() -> None:
+        nonlocal state
+        state = replace(state, own=ground.own(lambda share, word: report(0.0, word)))
+        pieces = [partial(at, shares) for _, shares in todo]
+        with closing(in_any_order(pieces, report, threads)) as found:
+            for place, judged in found:
+                if isinstance(judged, Exception):
+                    raise judged
+                member = Member(*todo[place], judged)
+                state = replace(state, members=(*state.members, member), spent=clock() - begin)
+                on_point(state)
+
+    ended = ended_by(work)
+    state = replace(state, ended=ended, spent=clock() - begin)
+    on_point(state)
+    return state
+
+
+def _members(
+    experts: tuple[str, ...], count: int, seed: int
+) -> list[tuple[str, tuple[float, ...]]]:
+    corners = len(experts)
+    singles = [(e, tuple(float(e == other) for other in experts)) for e in experts]
+    middle = (CENTROID, (1 / corners,) * corners)
+    drawn = [("", tuple(map(float, row))) for row in dirichlet(corners, count, seed)]
+    return [(BASE, (0.0,) * corners), *singles, middle, *drawn]
+
+
+def _mixed(base: Tensor, vectors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    mixed = base.clone()
+    for vector, share in zip(vectors, shares, strict=True):
+        mixed.add_(vector, alpha=share)
+    return mixed

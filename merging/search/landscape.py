@@ -1,0 +1,159 @@
+"""A map of weight space: every place of a lattice on a plane judged, coarse to fine."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from merging.evaluation.judged import Judged
+from merging.jobs import Report
+from merging.search.crew import in_any_order
+from merging.search.grid import coarse_to_fine
+from merging.search.ground import BASE, Ground
+from merging.search.pace import Clock, Ended, Pace, ended_by
+from merging.search.plane import SIDE, Frame, Grid, Plane, Spot
+from merging.search.points import Answers
+
+AVERAGE = "average"
+SUM = "sum"
+BUDGET = 120.0
+Place = tuple[int, int]
+Key = str | Place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Landscape:
+    """A map at one moment.
+
+    Attributes:
+        experts: The two that span the plane with the base.
+        frame, grid: Its axes, and the lattice on it.
+        places: What was judged, by column and row of the lattice.
+        named: What was judged of base, both experts, their average and the sum of their changes.
+        others: Where the set's other experts stand beside the plane.
+        own: What each task's own expert answers; empty until it was measured.
+        ended: "" while it runs; ``complete``, or stopped by the ``budget`` or ``cancelled``.
+        spent, seconds: Time it has taken, and that a place takes, as they come from all threads.
+    """
+
+    experts: tuple[str, str]
+    frame: Frame
+    grid: Grid
+    places: Mapping[Place, Judged] = field(default_factory=dict)
+    named: Mapping[str, Judged] = field(default_factory=dict)
+    others: Mapping[str, Spot] = field(default_factory=dict)
+    own: Answers = field(default_factory=dict)
+    ended: Ended = ""
+    spent: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """Places of the lattice."""
+        return self.grid.count**2
+
+    @property
+    def left(self) -> float:
+        """Seconds it will still take; 0 where that is not known."""
+        return 0.0 if self.ended else self.seconds * (self.total - len(self.places))
+
+    def shares(self) -> dict[str, tuple[float, float]]:
+        """Return how much of each task vector leads to what has a name."""
+        first, second = self.experts
+        return {BASE: (0, 0), first: (1, 0), second: (0, 1), AVERAGE: (0.5, 0.5), SUM: (1, 1)}
+
+
+def landscape(
+    ground: Ground,
+    experts: tuple[str, str],
+    report: Report,
+    *,
+    others: tuple[str, ...] = (),
+    count: int = SIDE,
+    on_point: Callable[[Landscape], None] = lambda found: None,
+    budget_seconds: float = BUDGET,
+    clock: Clock = time.monotonic,
+    threads: int | None = None,
+) -> Landscape:
+    """Judge the plane through the base and two experts.
+
+    What has a name comes first, then the lattice coarse to fine, so that any beginning of it shows
+    the whole. Each place costs its evaluation and two passes over the weights.
+
+    Args:
+        ground: Gives models and judges them.
+        experts: Two of its models.
+        report: Called with the share done; when it raises ``Cancelled`` the map returns with what
+            is done.
+        others: Experts to be placed beside the plane.
+        count: Places a side, at least 2.
+        on_point: Called with the map before the first place, and after each.
+        budget_seconds: After so many seconds no place is judged any more.
+        clock: Seconds; a test may bring its own.
+        threads: That judge at once; by default as many as there are cores, two at most.
+
+    Raises:
+        CompatibilityError: The models do not fit together, or span no plane.
+        MergeError: A place cannot be judged.
+    """
+    pace = Pace(budget_seconds, clock)
+    plane = Plane.through(
+        ground.weights(BASE), ground.weights(experts[0]), ground.weights(experts[1]), experts
+    )
+    spots = {name: plane.spot(ground.weights(name)) for name in others}
+    start = Landscape(experts, plane.frame, plane.frame.grid(count), others=spots)
+    run = _Run(ground, plane, start, on_point, pace)
+    ended = ended_by(lambda: run.judge(pace.within(report), threads))
+    run.tell(ended=ended)
+    return run.state
+
+
+class _Run:
+    """A map at work."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        plane: Plane,
+        start: Landscape,
+        on_point: Callable[[Landscape], None],
+        pace: Pace,
+    ) -> None:
+        self.ground, self.plane, self.state = ground, plane, start
+        self._on_point, self._pace = on_point, pace
+
+    def tell(self, **changes: Any) -> None:
+        """Change the map and show it."""
+        self.state = replace(self.state, spent=self._pace.spent, **changes)
+        self._on_point(self.state)
+
+    def judge(self, report: Report, threads: int | None) -> None:
+        """Judge everything; raises as ``report`` and as judging does."""
+        self.tell()
+        self.tell(own=self.ground.own(lambda share, word: report(0.0, word)))
+        names = self.state.shares()
+        grid = self.state.grid
+        lattice = [(i, j) for i, j in coarse_to_fine((grid.count, grid.count))]
+        todo: list[Key] = [*names, *lattice]
+        shares = [*names.values(), *map(self._shares, lattice)]
+        pieces = [partial(self._piece, a, b) for a, b in shares]
+        begin = self._pace.spent
+        with closing(in_any_order(pieces, report, threads)) as found:
+            for done, (place, judged) in enumerate(found, 1):
+                self._take(todo[place], judged, (self._pace.spent - begin) / done)
+
+    def _shares(self, place: Place) -> tuple[float, float]:
+        return self.state.frame.shares(*self.state.grid.at(*place))
+
+    def _piece(self, a: float, b: float, report: Report) -> Judged:
+        return self.ground.judge(self.plane.weights(a, b), report)
+
+    def _take(self, key: Key, judged: Judged | Exception, seconds: float) -> None:
+        if isinstance(judged, Exception):
+            raise judged
+        if isinstance(key, str):
+            self.tell(named={**self.state.named, key: judged}, seconds=seconds)
+        else:
+            self.tell(places={**self.state.places, key: judged}, seconds=seconds)
