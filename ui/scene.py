@@ -125,7 +125,8 @@ class Scene:
     def axes(self) -> Mapping[str, Axis]:
         """What of the recipe can be varied, by name."""
         lacking = self.services.missing(self.opened.id)
-        return axes_offered(self.recipe, [m for m in FIRST_LOOK if m not in lacking])
+        offered = [m for m in FIRST_LOOK if m not in lacking]
+        return axes_offered(self.recipe, offered, self.words)
 
     @property
     def vary(self) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import product
+from math import ceil, floor, log10
 from typing import Literal
 
 from merging.errors import ParameterError, RecipeError, unknown
@@ -81,7 +83,8 @@ def parameter_axis(
     Args:
         recipe: What is varied.
         name: Of the parameter; ``weight`` and parameters that belong to experts need ``expert``.
-        values: Which; by default evenly from ``low`` to ``high``, all choices, or off and on.
+        values: Which; by default evenly from ``low`` to ``high``, all choices, or off and on. Where
+            steps of the slider do not divide it evenly, its ends and round numbers between.
         count: How many there are by default; fewer where steps or whole numbers are fewer.
         low, high: Ends, by default those of the slider.
         expert: Id of one expert.
@@ -198,10 +201,26 @@ def _usual(param: Param, count: int, low: float | None, high: float | None) -> t
     for edge in (low, high):
         if edge is not None:
             param.check(float(edge) if isinstance(param.default, float) else edge, "the axis")
-    inner = (begin + (end - begin) * i / (count - 1) for i in range(1, count - 1))
+    inner = [begin + (end - begin) * i / (count - 1) for i in range(1, count - 1)]
+    if low is None and high is None and any(_on_step(v, param) != round(v, 9) for v in inner):
+        inner = _round_numbers(param, count)
     snapped = [begin, *(min(max(_on_step(v, param), begin), end) for v in inner), end][:count]
     whole = isinstance(param.default, int)
     return tuple(dict.fromkeys(round(v) if whole else v for v in snapped))
+
+
+def _round_numbers(param: Param, count: int) -> list[float]:
+    """Multiples of a round step inside of the slider that are at most ``count`` with its ends."""
+    begin, end = param.slider
+    power = floor(log10((end - begin) / count))
+    for zeros, digit in product((power, power + 1, power + 2), (1, 2, 5)):
+        step = digit * 10.0**zeros
+        if abs(step / param.step - round(step / param.step)) > 1e-6 or step < param.step / 2:
+            continue
+        first, last = floor(begin / step + 1e-6) + 1, ceil(end / step - 1e-6)
+        if last - first <= count - 2:
+            return [step * i for i in range(first, last)]
+    return []
 
 
 def _on_step(value: float, param: Param) -> float:

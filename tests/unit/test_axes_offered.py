@@ -41,3 +41,12 @@ def test_every_axis_makes_recipes() -> None:
         for axis in axes_offered(recipe, FIRST_LOOK).values():
             keys = {axis.at(recipe, value).key() for value in axis.values}
             assert len(keys) > 1, (name, axis.label)
+
+
+def test_experts_are_called_by_their_words() -> None:
+    words = {"a": "Clothing", "b": "Digits"}
+    found = axes_offered(make_recipe("ties", "abc", set="s"), (), words)
+    labels = [found[f"weight.{expert}"].label for expert in "abc"]
+    assert labels == ["Weight of Clothing", "Weight of Digits", "Weight of c"]
+    assert found["weight.b"].text(0.5) == "Weight of Digits = 0.5"
+    assert found["weight.b"].at(make_recipe("ties", "abc", set="s"), 0.5).experts[1].weight == 0.5

@@ -37,6 +37,18 @@ def test_ends_are_kept_though_steps_do_not_reach_them() -> None:
     assert axis.values == (0.02, 0.35, 0.7, 1.01)
 
 
+def test_a_slider_that_its_steps_do_not_divide_gets_round_numbers() -> None:
+    """A drop rate goes to 0.99: twentieths of that are no numbers that its control shows."""
+    rate = parameter_axis(make_recipe("dare", "ab"), "drop_rate")
+    assert rate.values == (*(round(i / 20, 9) for i in range(20)), 0.99)
+    density = parameter_axis(make_recipe("ties", "ab"), "density")
+    assert density.values == (0.01, *(round(i / 20, 9) for i in range(1, 21)))
+    five = parameter_axis(make_recipe("dare", "ab"), "drop_rate", count=5)
+    assert five.values == (0.0, 0.5, 0.99)
+    rounds = parameter_axis(make_recipe("karcher", "ab"), "rounds")
+    assert rounds.values == (1, *range(5, 101, 5))
+
+
 def test_whole_numbers_choices_and_switches_have_their_own_values() -> None:
     ties = make_recipe("ties", "abc")
     for param in ties.spec.params:

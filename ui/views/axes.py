@@ -1,7 +1,9 @@
 """What of a recipe can be varied, by a short name that a link can hold. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from types import MappingProxyType
 
 from merging.errors import RecipeError
 from merging.methods.params import WEIGHT
@@ -15,10 +17,13 @@ from merging.search.axis import (
     weight_axis,
 )
 
+NO_WORDS: Mapping[str, str] = MappingProxyType({})
 COUNT, SEED, METHOD = "experts", "seed", "method"
 
 
-def axes_offered(recipe: Recipe, methods: Iterable[str]) -> dict[str, Axis]:
+def axes_offered(
+    recipe: Recipe, methods: Iterable[str], words: Mapping[str, str] = NO_WORDS
+) -> dict[str, Axis]:
     """Return all that can be varied in a recipe, by name.
 
     The method's numbers come first ("density"; "density.digits" where each expert has its own),
@@ -27,13 +32,14 @@ def axes_offered(recipe: Recipe, methods: Iterable[str]) -> dict[str, Axis]:
     Args:
         recipe: Of the controls.
         methods: Ids of those to compare; the recipe's own joins them.
+        words: What experts are called, by id.
     """
     found: dict[str, Axis] = {}
     for name, make in _makers(recipe, tuple(methods)):
         with suppress(RecipeError):  # it cannot be varied with these settings
             axis = make()
             if len(axis.values) > 1 and _ordered(axis):
-                found[name] = axis
+                found[name] = _called(axis, words)
     return found
 
 
@@ -51,6 +57,14 @@ def _makers(recipe: Recipe, methods: tuple[str, ...]) -> Iterator[tuple[str, Cal
     yield COUNT, lambda: count_axis(recipe)
     yield SEED, lambda: seed_axis(recipe)
     yield METHOD, lambda: method_axis(dict.fromkeys((*methods, recipe.method)))
+
+
+def _called(axis: Axis, words: Mapping[str, str]) -> Axis:
+    """An axis whose label has the word for its expert instead of the id."""
+    if axis.expert not in words:
+        return axis
+    label = f"{axis.label.removesuffix(axis.expert)}{words[axis.expert]}"
+    return replace(axis, label=label)
 
 
 def _ordered(axis: Axis) -> bool:
