@@ -26,8 +26,10 @@ from merging.experiment import merge_and_evaluate, merge_recipe
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods import registry
 from merging.recipe import Recipe
+from merging.search.cluster import Cluster, named_cluster
 from merging.search.measure import SetMeasure
 from merging.search.points import Measure
+from merging.search.sweep import Source
 from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
 from merging.sketch import Preview, Sketch, preview
 from ui.runbook import RunBook
@@ -57,6 +59,7 @@ class Services:
         intermediates: What one merge leaves for the next, shared by all visitors.
         answers: What points of sweeps answered, shared by all visitors.
         studies: Sweeps, searches and maps by owner.
+        cluster: Scores the points of sweeps, or None: this process does.
         sweeps: Starts sweeps.
     """
 
@@ -71,13 +74,19 @@ class Services:
     answers: ResultCache = field(default_factory=lambda: ResultCache(MOST_ANSWERS))
     sets: dict[str, ModelSet] = field(default_factory=dict)
     file_lock: threading.Lock = field(default_factory=threading.Lock)
+    cluster: Cluster | None = None
     studies: Studies = field(init=False)
     sweeps: Sweeps = field(init=False)
 
     def __post_init__(self) -> None:
         """Let studies use the job queue and the answers."""
         self.studies = Studies(self.jobs, self.answers, self.measure)
-        self.sweeps = Sweeps(self.studies)
+        self.sweeps = Sweeps(self.studies, elsewhere=self._elsewhere)
+
+    def _elsewhere(self, measure: Measure) -> Source | None:
+        if self.cluster is None or not isinstance(measure, SetMeasure):
+            return None
+        return self.cluster.source(measure)
 
     def measure(self, name: str) -> Measure:
         """Open a set to score many recipes of it."""
@@ -240,6 +249,8 @@ class Services:
     def close(self) -> None:
         """Stop the workers and remove prepared files."""
         self.jobs.close()
+        if self.cluster is not None:
+            self.cluster.close()
         shutil.rmtree(self.files, ignore_errors=True)
 
 
@@ -280,7 +291,7 @@ def build_services() -> Services:
     tensor costs more than it gives (a slider's answer took 61 ms instead of 30).
     """
     one_thread()
-    services = Services(JobRunner(prepare=background))
+    services = Services(JobRunner(prepare=background), cluster=named_cluster())
     services.warm()
     for name in services.at_hand():
         tasks(name, "reporting")

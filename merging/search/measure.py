@@ -100,7 +100,7 @@ class SetMeasure:
         """Return what each task's own expert answers.
 
         Those of the reporting half are stored with the set. A card may name another set in ``own``
-        whose experts are the measure.
+        whose experts are the measure; where it is empty, the set's own are.
 
         Raises:
             MergeError: They cannot be read or scored.

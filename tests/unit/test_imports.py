@@ -68,6 +68,13 @@ def test_one_module_alone_knows_optuna(path: Path) -> None:
     assert ("optuna" in roots(path)) == (short(path) == "merging/search/proposals.py")
 
 
+@pytest.mark.parametrize("path", [*LIBRARY, *PAGE], ids=short)
+def test_one_process_alone_knows_ray(path: Path) -> None:
+    """It is started as a program; nothing else imports it or Ray."""
+    assert ("ray" in roots(path)) == (short(path) == "merging/search/ray_driver.py")
+    assert "merging.search.ray_driver" not in imported(ast.parse(path.read_text("utf-8")))
+
+
 @pytest.mark.parametrize("path", PAGE, ids=short)
 def test_the_page_does_no_tensor_maths(path: Path) -> None:
     assert not roots(path) & {"torch", "safetensors", "transformers"}
@@ -94,7 +101,8 @@ def test_nothing_draws_from_the_global_seed(path: Path) -> None:
 def test_importing_the_library_loads_no_page() -> None:
     code = (
         f"import sys, importlib\nfor m in {MODULES!r}: importlib.import_module(m)\n"
-        "print(sorted({'gradio', 'plotly', 'ui', 'transformers', 'optuna'} & set(sys.modules)))"
+        "heavy = {'gradio', 'plotly', 'ui', 'transformers', 'optuna', 'ray'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60

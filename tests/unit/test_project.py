@@ -57,6 +57,13 @@ def test_every_requirement_is_pinned() -> None:
     assert re.fullmatch(r">=[\d.]+,<=[\d.]+", PINS["torch"])
 
 
+def test_tests_run_the_ray_that_clusters_are_told_to_install() -> None:
+    pin = re.compile(r"^ray==[\d.]+", re.M)
+    files = ("merging/search/requirements-ray.txt", "tests/requirements.txt")
+    first, second = (pin.findall((ROOT / name).read_text()) for name in files)
+    assert first == second and len(first) == 1
+
+
 def test_the_version_is_said_once() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     assert len(re.findall(r'^version = "\d+\.\d+\.\d+"$', text, re.M)) == 1

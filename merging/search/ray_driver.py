@@ -1,0 +1,119 @@
+"""The process that speaks with Ray: orders in by lines of JSON, answers out. Only it knows Ray.
+
+It is a process of its own because Ray's client ends the process it lives in when the cluster's
+head is gone for a minute; here that is not the app. ``merging.search.cluster`` starts it.
+
+    python -m merging.search.ray_driver ADDRESS
+
+What goes through it is text. Ray itself pickles between its own processes.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from merging.search.node import score_point
+
+RETRIES = 5  # of a point whose worker or node is lost
+AHEAD = 2  # points in flight for each core, so that no core waits for the next
+LOOK = 0.05  # s between two looks at what was asked
+
+Tell = Callable[[dict[str, Any]], None]
+Asked = SimpleQueue[dict[str, Any] | None]
+
+
+def main(arguments: list[str]) -> int:
+    """Serve orders until standard input ends; return the exit code."""
+    tell, asked = _speaker(), _listener()
+    try:
+        ray = _connected(arguments[0])
+    except Exception as error:  # Ray raises many kinds
+        tell({"failed": f"{type(error).__name__}: {error}"[:500]})
+        return 1
+    tell({"ready": True})
+    try:
+        while (order := asked.get()) is not None:
+            if "recipes" in order:
+                _Points(ray, order, asked, tell).run()
+    finally:
+        ray.shutdown()
+    return 0
+
+
+class _Points:
+    """The points of one order: a bounded number in flight, told as they are done."""
+
+    def __init__(self, ray: Any, order: dict[str, Any], asked: Asked, tell: Tell) -> None:
+        self._ray, self._asked, self._tell = ray, asked, tell
+        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(score_point)
+        recipes = order.pop("recipes")
+        self._todo = [json.dumps({**order, "recipe": recipe}) for recipe in recipes]
+        self._next = 0
+        self._flying: dict[Any, int] = {}
+
+    def run(self) -> None:
+        """Do all points, or stop when something else is asked."""
+        while self._next < len(self._todo) or self._flying:
+            self._fill()
+            done, _ = self._ray.wait(list(self._flying), timeout=LOOK)
+            for reference in done:
+                self._tell({"index": self._flying.pop(reference), **self._found(reference)})
+            if not self._asked.empty():
+                self._cancel()
+                break
+        self._tell({"ended": True})
+
+    def _fill(self) -> None:
+        cores = int(self._ray.cluster_resources().get("CPU", 0))
+        while self._next < len(self._todo) and len(self._flying) < AHEAD * max(1, cores):
+            self._flying[self._task.remote(self._todo[self._next])] = self._next
+            self._next += 1
+
+    def _found(self, reference: Any) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._ray.get(reference)))
+        except self._ray.exceptions.RayError as error:
+            return {"lost": str(error).strip().splitlines()[-1][:300]}
+
+    def _cancel(self) -> None:
+        for reference in self._flying:
+            self._ray.cancel(reference)
+
+
+def _connected(address: str) -> Any:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+
+    ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+    return ray
+
+
+def _speaker() -> Tell:
+    """Keep standard output for us; what Ray prints goes to standard error."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def tell(message: dict[str, Any]) -> None:
+        print(json.dumps(message), file=out, flush=True)
+
+    return tell
+
+
+def _listener() -> Asked:
+    asked: Asked = SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            asked.put(json.loads(line))
+        asked.put(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return asked
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
