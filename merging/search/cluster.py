@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -150,7 +151,7 @@ class Cluster:
         seen: set[int] = set()
         while len(seen) < total:
             done = len(seen)
-            told = driver.hear(inf, lambda done=done: report(done / total, "score elsewhere"))
+            told = driver.hear(inf, partial(report, done / total, "score elsewhere"))
             index = told.get("index")
             if not isinstance(index, int) or not 0 <= index < total or index in seen:
                 driver.close()

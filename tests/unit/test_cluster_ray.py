@@ -25,7 +25,7 @@ pytestmark = [
     ),
     pytest.mark.usefixtures("alone"),
 ]
-SET, POINTS, PATIENCE = "narrow", 16, 240.0
+SET, POINTS, PATIENCE = "narrow", 11, 240.0
 
 
 class Patient:
