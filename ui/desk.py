@@ -241,7 +241,7 @@ class Desk:
     def studied(self, state: AppState, owner: Any, kind: str = "") -> Updates:
         """Return what is shown of the visitor's study of a kind, by default of all."""
         scene = self.scene(state, owner)
-        asked = [p for p in PANELS if p.study and kind in ("", p.study)]
+        asked = [p for p in PANELS if p.study and kind in ("", *p.study)]
         return self.placed({panel.name: panel.draw(self.show, scene) for panel in asked})
 
     def whole(self, state: AppState, owner: Any) -> Updates:

@@ -126,7 +126,9 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
 
 
 def _wire_sweeps(page: Page, sweeps: SweepsDesk) -> None:
-    for component, handler in ((page.whatif, sweeps.act), (page.sweep, sweeps.take)):
+    for component, handler in (
+        (page.whatif, sweeps.act), (page.sweep, sweeps.take), (page.parts, sweeps.act_parts),
+    ):  # fmt: skip
         component.select(
             told(page.notice, in_turn(page.state, handler)),
             [page.state, page.owner, page.link, *page.controls.inputs()],

@@ -24,7 +24,7 @@ from ui.settings import (
     preset,
     to_recipe,
 )
-from ui.state import PARTS, SIDES, UNITS, AppState, View
+from ui.state import BY, FREE, PARTS, SECONDS, SIDES, UNITS, WAYS, AppState, View
 
 VERSION = 1
 LONGEST = 4000
@@ -33,11 +33,14 @@ MOST_KEYS = 100
 PIN = "pin."
 HIDEABLE = (
     *("set", "experts", "method", "settings", "seed", "files", "scores", "conflict", "sizes"),
-    *("agreement", "winners", "dialects", "whatif", "runs"),
+    *("agreement", "winners", "dialects", "whatif", "parts", "runs"),
 )
 RESERVED = ("v", "set", "method", "experts", "dialect", "seed", "pin", "hide")
-CHOICES = {"part": PARTS, "side": SIDES, "units": UNITS}
-WORDS = ("cell", "kind", "vary")
+CHOICES = {
+    "part": PARTS, "side": SIDES, "units": UNITS, "way": WAYS, "free": FREE, "seconds": SECONDS,
+    "parts": BY,
+}  # fmt: skip
+WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost")
 LONGEST_WORD = 40
 
 

@@ -77,6 +77,8 @@ class Page:
     still: StillNotes
     whatif: WhatIfBar
     sweep: PlotHost
+    parts: WhatIfBar
+    parts_chart: PlotHost
     runs: RunList
     job: JobLine
     go: gr.Button

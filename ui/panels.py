@@ -7,7 +7,7 @@ from typing import Any
 from ui import pictures
 from ui.presenter import Presenter
 from ui.scene import Scene
-from ui.sweeps import SWEEP
+from ui.ways import bar, parts
 
 Draw = Callable[[Presenter, Scene], Any]
 Key = Callable[[Scene], Hashable]
@@ -26,7 +26,7 @@ class Panel:
         settled: Drawn when the sliders have come to rest, not while they move.
         moves: While a slider moves only its marks and labels are sent, as long as its value says
             by the same ``revision`` that its lines and axes stay; whole when it rests.
-        study: The kind of study whose results it shows, or "".
+        study: The kinds of studies whose results it shows.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Panel:
     key: Key
     settled: bool = False
     moves: bool = False
-    study: str = ""
+    study: tuple[str, ...] = ()
 
 
 def _experts(scene: Scene) -> Hashable:
@@ -81,15 +81,6 @@ def _directions(scene: Scene) -> Hashable:
     return _experts(scene), scene.state.view.kind
 
 
-def _varied(scene: Scene) -> Hashable:
-    return scene.recipe.key(), scene.state.view.vary, _swept(scene)
-
-
-def _swept(scene: Scene) -> Hashable:
-    """The visitor's sweep, whose number changes with it, beside the recipe; 0 without one."""
-    return 0 if scene.swept is None else (scene.recipe.key(), scene.swept.number)
-
-
 def _of(picture: Callable[[Scene], Any]) -> Draw:
     return lambda presenter, scene: picture(scene)
 
@@ -113,8 +104,10 @@ PANELS: tuple[Panel, ...] = (
     Panel("who_won", _of(pictures.who_won), _beside, moves=True),
     Panel("dialects", _of(pictures.dialects), _recipe, settled=True),
     Panel("still", _of(pictures.still), _recipe, settled=True),
-    Panel("whatif", Presenter.whatif, _varied, settled=True, study=SWEEP),
-    Panel("sweep", Presenter.sweep, _swept, moves=True, study=SWEEP),
+    Panel("whatif", _of(bar.whatif), bar.bar_key, settled=True, study=bar.KINDS),
+    Panel("sweep", _of(bar.sweep), bar.chart_key, moves=True, study=bar.KINDS),
+    Panel("parts", _of(parts.bar), parts.bar_key, settled=True, study=(parts.PARTS,)),
+    Panel("parts_chart", _of(parts.chart), parts.chart_key, moves=True, study=(parts.PARTS,)),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )

@@ -12,14 +12,10 @@ from merging.methods.context import Settings
 from merging.methods.registry import method
 from merging.methods.spec import Source
 from merging.recipe import Recipe
-from merging.search.plan import SweepPlan
-from merging.search.sweep import SweepResult
 from merging.sets import ModelSet
 from ui.charts.scores import scores_figure
-from ui.charts.sweep import sweep_figure
 from ui.components.linkbar import linkbar_value
 from ui.components.runlist import runlist_value
-from ui.components.whatif import whatif_value
 from ui.link import Starts, encode
 from ui.runbook import ListedRun
 from ui.scene import Scene
@@ -27,6 +23,7 @@ from ui.services import Services
 from ui.settings import ControlValues
 from ui.views.changes import changed_words
 from ui.views.compare import MOST, CompareView, compare_view
+from ui.views.ended import study_ended
 from ui.views.magnitudes import expert_names, letters
 from ui.views.models import JobView, RunRow, ScoresView
 from ui.views.scores import scores_view, worst_task
@@ -36,15 +33,6 @@ from ui.views.sentences import (
     settings_line,
     unlike_the_paper,
     weights_sentence,
-)
-from ui.views.sweep import sweep_view
-from ui.views.sweep_words import (
-    INVITE,
-    ended_words,
-    estimate_words,
-    how_many,
-    running_words,
-    verdict_words,
 )
 
 SPACE = "https://huggingface.co/spaces/"
@@ -135,51 +123,6 @@ class Presenter:
             },
         )
 
-    def whatif(self, scene: Scene) -> dict[str, Any]:
-        """Return what can be varied, what that takes, and what the last sweep found."""
-        axis, sweeps = scene.axes[scene.vary], self._services.sweeps
-        job = scene.sweeping
-        state = job_view(job).state
-        result = scene.swept.result if scene.swept is not None else None
-        live = job is not None and not job.final
-        if job is not None and live:
-            note = running_words(job, result.left if result is not None else 0.0)
-        elif job is not None and state == "failed":
-            note = job.message
-        else:
-            seconds = sweeps.estimate(SweepPlan(scene.recipe, (axis,)))
-            note = estimate_words(axis, seconds, sweeps.budget)
-        shown = sweep_view(result, scene.recipe, self._tasks(scene)) if result else None
-        said = verdict_words(result, live and not result.ended) if result else INVITE
-        return whatif_value(
-            {name: one.label for name, one in scene.axes.items()},
-            scene.vary,
-            f"Try {how_many(axis)}",
-            note,
-            _unbroken(said),
-            state if live or state == "failed" else "done" if result else "idle",
-            job.fraction if job is not None and live else 0.0,
-            [(t.key, t.words) for t in shown.tried] if shown else [],
-            shown.best if shown else "",
-            shown.simplest if shown else "",
-            shown.failed if shown else (),
-        )
-
-    def sweep(self, scene: Scene) -> dict[str, Any] | None:
-        """Return the chart of the visitor's last sweep; None before the first point."""
-        if scene.swept is None:
-            return None
-        view = sweep_view(scene.swept.result, scene.recipe, self._tasks(scene))
-        return sweep_figure(view) if view.tried else None
-
-    def _tasks(self, scene: Scene) -> dict[str, tuple[str, str]]:
-        """Letter and word of each task of the swept set, by its id."""
-        swept = scene.swept
-        opened = self._set(swept.result.plan.recipe) if swept is not None else scene.opened
-        marks = letters(tuple(opened.experts))
-        letter = {opened.task_of(e): marks[e][0] for e in reversed(opened.experts)}
-        return {t["id"]: (letter.get(t["id"], ""), t["label"]) for t in opened.card["tasks"]}
-
     def runs(self, scene: Scene) -> dict[str, Any]:
         """Return the run list, newest first, and the chosen ones side by side."""
         rows = [self._row(run, scene) for run in reversed(scene.listed.runs)]
@@ -253,12 +196,6 @@ class Presenter:
         return self._services.sets[recipe.set or ""]
 
 
-def _unbroken(text: str) -> str:
-    """Return text with numbers kept on the line of their unit and of their symbol."""
-    space = "\N{NO-BREAK SPACE}"
-    return text.replace(" %", f"{space}%").replace(" = ", f"{space}={space}")
-
-
 def _prose(text: str) -> str:
     """Return text as HTML, with numbers kept on the line of their unit."""
     return html.escape(text).replace(" %", "&nbsp;%")
@@ -288,9 +225,9 @@ def job_view(snapshot: Snapshot | None) -> JobView:
     if snapshot.status == "running":
         text = f"{snapshot.message.capitalize()} · {snapshot.elapsed:.0f} s"
         return JobView("running", text, snapshot.fraction)
-    if snapshot.status == "done" and isinstance(snapshot.result, SweepResult):
+    if snapshot.status == "done" and (said := study_ended(snapshot.result)):
         state = "cancelled" if snapshot.result.ended == "cancelled" else "done"
-        return JobView(state, ended_words(snapshot.result), 1.0)
+        return JobView(state, said, 1.0)
     if snapshot.status == "done":
         return JobView("done", f"Done in {snapshot.elapsed:.1f} s", 1.0)
     return JobView(snapshot.status, snapshot.message, snapshot.fraction)

@@ -210,6 +210,14 @@ class RunsDesk:
         if view.vary and view.vary not in scene.axes:
             notices.append(f"vary={view.vary}: these settings have nothing of that name to vary.")
             state = state.look(vary="")
+        if view.vary2 and view.vary2 not in scene.beside:
+            notices.append(f"vary2={view.vary2}: it cannot be varied beside {scene.vary}.")
+            state = state.look(vary2="")
+        for name, known in scene.score_names.items():
+            asked = getattr(view, name)
+            if asked and asked not in known:
+                notices.append(f"{name}={asked}: it can be {', '.join(known)}.")
+                state = state.look(**{name: ""})
         return state
 
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:

@@ -16,12 +16,14 @@ from ui.link import Start
 from ui.runbook import RunList
 from ui.services import Services
 from ui.state import SIDES, AppState
-from ui.studies import study_kind
-from ui.sweeps import SWEEP, Swept
-from ui.views.axes import axes_offered
+from ui.studies import Found, study_kind
+from ui.sweeps import Swept
+from ui.views.axes import COARSE, axes_offered, together
 from ui.views.cell import CellView, cell_view
 from ui.views.chooser import FIRST_LOOK
+from ui.views.front import MEAN, WORST
 from ui.views.heatmap_grid import HeatmapGrid, heatmap_groups
+from ui.views.tasks import Names, task_names
 
 OWNER = re.compile(r"[A-Za-z0-9_-]{20,64}")
 
@@ -128,6 +130,13 @@ class Scene:
         offered = [m for m in FIRST_LOOK if m not in lacking]
         return axes_offered(self.recipe, offered, self.words)
 
+    @cached_property
+    def coarse_axes(self) -> Mapping[str, Axis]:
+        """The same with fewer values, for two axes at once."""
+        lacking = self.services.missing(self.opened.id)
+        offered = [m for m in FIRST_LOOK if m not in lacking]
+        return axes_offered(self.recipe, offered, self.words, COARSE)
+
     @property
     def vary(self) -> str:
         """The name of what is to be varied: the visitor's choice where the recipe has it."""
@@ -135,14 +144,41 @@ class Scene:
         return asked if asked in self.axes else next(iter(self.axes))
 
     @cached_property
+    def beside(self) -> tuple[str, ...]:
+        """Names of what can be varied together with the first."""
+        axes, first = self.axes, self.axes[self.vary]
+        return tuple(n for n, axis in axes.items() if n != self.vary and together(first, axis))
+
+    @property
+    def vary2(self) -> str:
+        """The name of the second axis, or "" for none."""
+        asked = self.state.view.vary2
+        return asked if asked in self.beside else ""
+
+    @cached_property
     def swept(self) -> Swept | None:
         """The visitor's last sweep, whole or in part."""
         return self.services.sweeps.of(self.owner) if self.owner else None
 
-    @cached_property
-    def sweeping(self) -> Snapshot | None:
-        """The visitor's newest job where that is a sweep."""
-        return self.study(SWEEP)
+    def found_by(self, kind: str) -> Found | None:
+        """Return what the visitor's last study of a kind found, whole or in part."""
+        return self.services.studies.of(self.owner, kind) if self.owner else None
+
+    def point(self, key: object) -> Recipe | None:
+        """Return the recipe of a point that one of the visitor's studies has, or None."""
+        studies = self.services.studies.all_of(self.owner) if self.owner else ()
+        points = (p for found in studies for p in getattr(found.value, "points", ()))
+        return next((p.recipe for p in points if p.recipe and p.recipe.key() == key), None)
+
+    @property
+    def score_names(self) -> dict[str, tuple[str, ...]]:
+        """Scores that charts can show, by the entry of the view that says which."""
+        tasks = tuple(task["id"] for task in self.opened.card["tasks"])
+        return {"across": (MEAN, *tasks), "up": (WORST, *tasks), "cost": (MEAN, *tasks)}
+
+    def tasks_of(self, recipe: Recipe) -> Names:
+        """Return letter and word of each task of a recipe's set, by its id."""
+        return task_names(self.services.sets[recipe.set or ""])
 
     def study(self, kind: str) -> Snapshot | None:
         """Return the visitor's newest job where that is a study of a kind."""

@@ -37,6 +37,7 @@ def results_column(shown: dict[str, Any]) -> dict[str, Any]:
         **_winners(shown),
         **_dialects(shown),
         **_what_if(shown),
+        **_parts(shown),
         **_runs(shown),
     }
 
@@ -121,6 +122,13 @@ def _what_if(shown: dict[str, Any]) -> dict[str, Any]:
         whatif = WhatIfBar(shown["whatif"], "whatif", elem_id="whatif")
         sweep = PlotHost(shown["sweep"], "sweep", elem_id="sweep")
     return {"whatif": whatif, "sweep": sweep}
+
+
+def _parts(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("parts", "Which part costs which task?"):
+        parts = WhatIfBar(shown["parts"], "parts", elem_id="parts")
+        parts_chart = PlotHost(shown["parts_chart"], "parts_chart", elem_id="parts-chart")
+    return {"parts": parts, "parts_chart": parts_chart}
 
 
 def _runs(shown: dict[str, Any]) -> dict[str, Any]:

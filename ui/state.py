@@ -6,6 +6,7 @@ from typing import Any
 
 from merging.errors import RecipeError
 from merging.recipe import Recipe
+from merging.search.blocks import By
 from ui.settings import ControlValues, default_values, from_recipe, to_recipe
 
 STEPS = 50
@@ -14,6 +15,10 @@ DRAG = 1.0  # seconds between two moves of one control that still are one drag
 PARTS = ("contested", "disjoint", "agree")
 SIDES = ("current", "pinned", "difference")
 UNITS = ("share", "accuracy")
+WAYS = ("values", "find")
+FREE = ("settings", "weights")
+SECONDS = ("15", "30", "60")
+BY: tuple[By, ...] = ("cell", "row", "module")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,13 @@ class View:
         units: Of the scores: one of ``UNITS``.
         kind: Kind of tensors whose ranks are shown, or "" for the first there is.
         vary: What a sweep varies, or "" for the first there is.
+        vary2: What it varies beside that, or "" for nothing.
+        way: Of looking for settings: one of ``WAYS``.
+        free: What a search may change: one of ``FREE``.
+        seconds: That it may take: one of ``SECONDS``.
+        parts: Size of the parts that are put back to the base: one of ``BY``.
+        cost: Task whose gain is shown then, or "" for the mean of all.
+        across, up: Scores that its chart shows, or "" for the first there are.
     """
 
     part: str = PARTS[0]
@@ -35,6 +47,14 @@ class View:
     units: str = UNITS[0]
     kind: str = ""
     vary: str = ""
+    vary2: str = ""
+    way: str = WAYS[0]
+    free: str = FREE[0]
+    seconds: str = SECONDS[1]
+    across: str = ""
+    up: str = ""
+    parts: By = BY[0]
+    cost: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Studies:
         self._jobs, self._measure_of = jobs, measure_of
         self._measures: dict[str, Measure] = {}
         self._found = ResultCache(MOST_FOUND)
+        self._kinds: set[str] = set()
         self._numbers = count(1)
 
     def start(self, owner: str, kind: str, key: str, name: str, work: Work) -> Snapshot:
@@ -60,6 +61,8 @@ class Studies:
             ResourceError: The visitor has another live job, or the queue is full.
         """
 
+        self._kinds.add(kind)
+
         def run(report: Report) -> Any:
             keep = partial(self._keep, owner, kind)
             with self.turn:
@@ -72,6 +75,11 @@ class Studies:
         """Return what the visitor's last study of a kind found, or None."""
         found: Found | None = self._found.get((owner, kind))
         return found
+
+    def all_of(self, owner: str) -> tuple[Found, ...]:
+        """Return what the visitor's last studies of all kinds found."""
+        found = (self.of(owner, kind) for kind in sorted(self._kinds))
+        return tuple(one for one in found if one is not None)
 
     def measure(self, name: str) -> Measure:
         """Return what scores the recipes of a set; opened once."""

@@ -8,9 +8,10 @@ from merging.jobs import Report, Snapshot
 from merging.recipe import Recipe
 from merging.search.pace import Pace
 from merging.search.plan import SweepPlan, estimate
-from merging.search.points import Bench, Measure, Point
+from merging.search.points import Bench, Measure
 from merging.search.sweep import Source, SweepResult, sweep
 from ui.studies import Keep, Studies
+from ui.views.sweep_words import how_many
 
 BUDGET = 60.0
 SWEEP = "sweep"
@@ -22,11 +23,6 @@ class Swept:
 
     result: SweepResult
     number: int
-
-    def point(self, key: object) -> Point | None:
-        """Return the point whose recipe has this key, or None."""
-        found = (p for p in self.result.points if p.recipe is not None and p.recipe.key() == key)
-        return next(found, None)
 
 
 class Sweeps:
@@ -76,6 +72,10 @@ class Sweeps:
         seconds = self._seconds.get(name)
         return None if seconds is None else points * seconds
 
+    def seconds_of(self, name: str) -> float | None:
+        """Return how long a point of a set took the last time; None before the first."""
+        return self._seconds.get(name)
+
     def rehearse(self, recipe: Recipe) -> None:
         """Score a recipe twice: what is loaded once is loaded then, and a point's time is known."""
         with self._studies.turn:
@@ -95,7 +95,7 @@ class Sweeps:
                 keep(result)
 
         def told(fraction: float, message: str) -> None:
-            report(done / plan.total, f"{done} of {plan.total} values tried")
+            report(done / plan.total, f"{done} of {how_many(*plan.axes)} tried")
 
         result = sweep(
             plan,

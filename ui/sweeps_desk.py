@@ -1,18 +1,21 @@
-"""The handlers of "What if it were another value?": choose, try, stop, take."""
+"""The handlers of what looks for settings: choose, start, stop, take."""
 
 from typing import Any
 
 import gradio as gr
 
 from merging.errors import MergeError
-from merging.search.plan import SweepPlan
 from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
 from ui.runs_desk import RunsDesk
 from ui.scene import token_of
-from ui.state import AppState
-from ui.sweeps import SWEEP
+from ui.state import BY, FREE, SECONDS, WAYS, AppState
+from ui.ways.bar import chosen_way
+from ui.ways.parts import PARTS_WAY
+from ui.ways.way import Way
 
+CHOICES = {"way": WAYS, "free": FREE, "seconds": SECONDS, "parts": BY}
+WORDS = ("vary", "vary2", "across", "up", "cost")  # of the recipe or its set
 FORGOTTEN = "The server has forgotten this point. Try the values again."
 
 
@@ -27,16 +30,33 @@ class SweepsDesk:
     def act(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
-        """A button was pressed, or something else is to be varied."""
+        """A button was pressed in the section of values, or something else was chosen there."""
+        return self._act(None, event, state, owner, link, values)
+
+    def act_parts(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
+        """The same in the section of parts."""
+        return self._act(PARTS_WAY, event, state, owner, link, values)
+
+    def _act(
+        self,
+        way: Way | None,
+        event: gr.EventData,
+        state: AppState,
+        owner: Any,
+        link: Any,
+        values: tuple[Any, ...],
+    ) -> Updates:
         action = sent(event, "action")
         if action == "stop":
             return self._runs.cancel(owner)
         shown = self._desk.caught_up(state, link, values)
-        if action == "vary":
-            after = shown[-1].look(vary=str(sent(event, "vary"))[:LONGEST_WORD])
-            return self._desk.change(shown, owner, after) | self._desk.studied(after, owner, SWEEP)
+        if action == "choose":
+            after = _chosen(shown[-1], sent(event, "field"), sent(event, "value"))
+            return self._desk.change(shown, owner, after) | self._desk.studied(after, owner)
         if action == "go":
-            return self._start(shown, token_of(owner))
+            return self._start(shown, token_of(owner), way)
         if action == "take":
             return self._taken(shown, owner, sent(event, "key"))
         raise MergeError("The page asked for something unknown. Reload the page.")
@@ -48,19 +68,25 @@ class SweepsDesk:
         shown = self._desk.caught_up(state, link, values)
         return self._taken(shown, owner, sent(event, "key"))
 
-    def _start(self, shown: Shown, token: str) -> Updates:
+    def _start(self, shown: Shown, token: str, asked: Way | None) -> Updates:
         scene = self._desk.scene(shown[-1], token)
-        plan = SweepPlan(scene.recipe, (scene.axes[scene.vary],))
-        job = self._runs.job(self._services.sweeps.start(token, plan))
+        way = asked or chosen_way(scene)
+        job = self._runs.job(way.start(scene, token))
         updates = self._desk.change(shown, token, shown[-1])
-        return (
-            updates | {self._page.owner: token} | job | self._desk.studied(shown[-1], token, SWEEP)
-        )
+        studied = self._desk.studied(shown[-1], token, way.kind)
+        return updates | {self._page.owner: token} | job | studied
 
     def _taken(self, shown: Shown, owner: Any, key: object) -> Updates:
-        swept = self._services.sweeps.of(token_of(owner))
-        point = swept.point(key) if swept is not None else None
-        if point is None or point.recipe is None:
+        recipe = self._desk.scene(shown[-1], owner).point(key)
+        if recipe is None:
             raise MergeError(FORGOTTEN)
-        updates = self._runs.restored(shown, owner, point.recipe)
-        return updates | self._desk.studied(updates[self._page.state], owner, SWEEP)
+        updates = self._runs.restored(shown, owner, recipe)
+        return updates | self._desk.studied(updates[self._page.state], owner)
+
+
+def _chosen(state: AppState, field: object, value: object) -> AppState:
+    """Return the state with something else chosen; words fall back where they are read."""
+    known = isinstance(field, str) and (field in WORDS or value in CHOICES.get(field, ()))
+    if not known:
+        raise MergeError("The page asked for something unknown. Reload the page.")
+    return state.look(**{str(field): str(value)[:LONGEST_WORD]})

@@ -1,12 +1,14 @@
 """The page and its handlers without a browser."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
 import gradio as gr
 import pytest
 
+from tests.held_measure import HeldMeasure
 from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.link import decode
@@ -16,6 +18,8 @@ from ui.runs_desk import RunsDesk
 from ui.scene import starts
 from ui.services import Services
 from ui.state import AppState
+from ui.studies import Studies
+from ui.sweeps import Sweeps
 from ui.sweeps_desk import SweepsDesk
 
 
@@ -61,3 +65,37 @@ def runs(built: tuple[gr.Blocks, Page, Desk, RunsDesk]) -> RunsDesk:
 @pytest.fixture
 def state(services: Services) -> AppState:
     return opening(services)
+
+
+@pytest.fixture
+def measure(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
+    """Sweeps that answer at once, forgotten after the test."""
+    held = HeldMeasure([t["id"] for t in services.sets["gentle"].card["tasks"]])
+    studies = Studies(services.jobs, type(services.answers)(100), lambda name: held)
+    sweeps = Sweeps(studies)
+    monkeypatch.setattr(services, "studies", studies)
+    monkeypatch.setattr(services, "sweeps", sweeps)
+    yield held
+    held.gate.set()
+
+
+@pytest.fixture
+def sweeps(runs: RunsDesk) -> SweepsDesk:
+    return SweepsDesk(runs)
+
+
+@pytest.fixture
+def owner(request: pytest.FixtureRequest, services: Services) -> Iterator[str]:
+    """A visitor of this test alone, who leaves no job behind."""
+    token = "".join(c if c.isalnum() else "_" for c in request.node.name)[:30] + "s" * 30
+    yield token
+    services.jobs.cancel(token)
+    services.jobs.wait(token, 30)
+
+
+@pytest.fixture
+def visit(sweeps, runs, page, state, owner, measure):
+    """A visitor whose studies answer at once."""
+    from tests.app.visit import Visit
+
+    return Visit(sweeps, runs, page, state, owner)

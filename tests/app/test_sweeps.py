@@ -1,8 +1,6 @@
 """Sweeps by their handlers: start, partial, stop, take, refusals, and what strangers send."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -11,79 +9,13 @@ from merging.evaluation import Bits
 from merging.jobs import Report
 from tests.app.conftest import bar, opening
 from tests.app.test_handlers import Request, Sent, plain
-from tests.held_measure import HeldMeasure
+from tests.app.visit import SECONDS, Visit, chosen, options
 from ui.desk import Desk, told
 from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.services import Services
 from ui.state import AppState
-from ui.studies import Studies
-from ui.sweeps import Sweeps
 from ui.sweeps_desk import FORGOTTEN, SweepsDesk
-
-SECONDS = 30
-
-
-@pytest.fixture
-def measure(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
-    """Sweeps that answer at once, forgotten after the test."""
-    held = HeldMeasure([t["id"] for t in services.sets["gentle"].card["tasks"]])
-    studies = Studies(services.jobs, type(services.answers)(100), lambda name: held)
-    sweeps = Sweeps(studies)
-    monkeypatch.setattr(services, "studies", studies)
-    monkeypatch.setattr(services, "sweeps", sweeps)
-    yield held
-    held.gate.set()
-
-
-@pytest.fixture
-def sweeps(runs: RunsDesk) -> SweepsDesk:
-    return SweepsDesk(runs)
-
-
-@pytest.fixture
-def owner(request: pytest.FixtureRequest, services: Services) -> Iterator[str]:
-    """A visitor of this test alone, who leaves no job behind."""
-    token = "".join(c if c.isalnum() else "_" for c in request.node.name)[:30] + "s" * 30
-    yield token
-    services.jobs.cancel(token)
-    services.jobs.wait(token, SECONDS)
-
-
-class Visit:
-    """One visitor's page: what it was sent last."""
-
-    def __init__(self, sweeps: SweepsDesk, runs: RunsDesk, page: Page, state: AppState, owner: str):
-        self.sweeps, self.runs, self.page, self.state, self.owner = sweeps, runs, page, state, owner
-        self.shown: dict[Any, Any] = {}
-
-    def act(self, **event: object) -> dict[Any, Any]:
-        return self._take(self.sweeps.act(Sent(**event), *self._sent()))
-
-    def click(self, **event: object) -> dict[Any, Any]:
-        return self._take(self.sweeps.take(Sent(**event), *self._sent()))
-
-    def poll(self) -> dict[Any, Any]:
-        state, owner, link, *values = self._sent()
-        return self._take(self.runs.poll(state, owner, -1, link, *values))
-
-    def ended(self, services: Services) -> dict[Any, Any]:
-        assert services.jobs.wait(self.owner, SECONDS).final
-        return self.poll()
-
-    def _sent(self) -> list[Any]:
-        values = plain(self.state.values, self.page)
-        return [self.state, self.owner, bar(self.state, False), *values]
-
-    def _take(self, updates: dict[Any, Any]) -> dict[Any, Any]:
-        self.state = updates.get(self.page.state, self.state)
-        self.shown |= updates
-        return updates
-
-
-@pytest.fixture
-def visit(sweeps, runs, page, state, owner, measure) -> Visit:
-    return Visit(sweeps, runs, page, state, owner)
 
 
 def test_a_sweep_from_its_start_to_its_verdict(
@@ -162,7 +94,19 @@ def test_points_that_nobody_tried(visit: Visit, page: Page, services, key: objec
         visit.click(key=key)
 
 
-@pytest.mark.parametrize("data", [None, "x", [], {"action": "zork"}, {"action": ["go"]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "x",
+        [],
+        {"action": "zork"},
+        {"action": ["go"]},
+        {"action": "choose"},
+        {"action": "choose", "field": "units", "value": "share"},
+        {"action": "choose", "field": ["vary"], "value": "scale"},
+    ],
+)
 def test_strange_events(visit: Visit, page: Page, sweeps, data: object) -> None:
     event = Sent()
     event._data = data
@@ -172,29 +116,31 @@ def test_strange_events(visit: Visit, page: Page, sweeps, data: object) -> None:
 
 def test_strange_axes_fall_back_to_the_first(visit: Visit, page: Page) -> None:
     for sent in (None, 7, "zork", "weight.nobody", "x" * 9999, ["scale"]):
-        assert visit.act(action="vary", vary=sent)[page.whatif]["chosen"] == "scale"
+        shown = visit.act(action="choose", field="vary", value=sent)
+        assert chosen(shown[page.whatif], "vary") == "scale"
 
 
 def test_a_choice_outlives_settings_that_lack_it(
     visit: Visit, page: Page, desk: Desk, services: Services
 ) -> None:
-    chosen = visit.act(action="vary", vary="weight.fashion")
-    assert chosen[page.whatif]["chosen"] == "weight.fashion"
-    assert "vary=weight.fashion" in chosen[page.link]["query"]
+    after = visit.act(action="choose", field="vary", value="weight.fashion")
+    assert chosen(after[page.whatif], "vary") == "weight.fashion"
+    assert "vary=weight.fashion" in after[page.link]["query"]
     off = replace(visit.state.values, on=visit.state.values.on - {"fashion"})
     gone = desk.studied(visit.state.patch(off), visit.owner)[page.whatif]
-    assert gone["chosen"] == "scale"
-    assert "weight.fashion" not in dict(map(tuple, gone["axes"]))
+    assert chosen(gone, "vary") == "scale"
+    assert "weight.fashion" not in options(gone, "vary")
     ties = replace(visit.state.values, method="ties")
     back = desk.studied(visit.state.patch(off).patch(ties), visit.owner)[page.whatif]
-    assert back["chosen"] == "weight.fashion" and ["density", "Density"] in back["axes"]
+    assert chosen(back, "vary") == "weight.fashion"
+    assert options(back, "vary")["density"] == "Density"
 
 
 def test_one_live_job_a_visitor(visit: Visit, page: Page, runs, services, measure) -> None:
     measure.free = 1
     visit.act(action="go")
     assert measure.waits.wait(SECONDS)
-    visit.act(action="vary", vary="weight.digits")
+    visit.act(action="choose", field="vary", value="weight.digits")
     with pytest.raises(ResourceError, match="still at work"):
         visit.act(action="go")
     with pytest.raises(ResourceError, match="still at work"):
@@ -236,7 +182,7 @@ def test_a_reload_in_the_middle_finds_the_sweep_again(
 
 def test_a_link_chooses_what_to_vary(visit: Visit, page: Page, services: Services) -> None:
     opened = visit.runs.restore(Request("vary=method"), opening(services), None, "")
-    assert opened[page.whatif]["chosen"] == "method" and page.notice not in opened
+    assert chosen(opened[page.whatif], "vary") == "method" and page.notice not in opened
     assert opened[page.whatif]["go"] == "Try 5 methods"
     wrong = visit.runs.restore(Request("vary=zork"), opening(services), None, "")
     assert "vary=zork: these settings have nothing" in wrong[page.notice]
@@ -295,3 +241,39 @@ def test_a_real_measure_of_a_set(services: Services, page: Page, desk: Desk, own
     direct = services.measure("gentle").score(swept.points[0].recipe, "tuning", lambda f, m: None)
     assert all((direct[t] == swept.points[0].correct[t]).all() for t in direct)
     assert found[page.whatif]["note"] == "2 values, all of them measured before"
+
+
+def test_two_settings_at_once(visit: Visit, page: Page, services: Services, measure) -> None:
+    visit.act(action="choose", field="vary2", value="weight.fashion")
+    shown = visit.shown[page.whatif]
+    assert chosen(shown, "vary2") == "weight.fashion" and shown["go"] == "Try 81 pairs"
+    assert "vary2=weight.fashion" in visit.shown[page.link]["query"]
+    measure.free = 9
+    visit.act(action="go")
+    assert measure.waits.wait(SECONDS)
+    part = visit.poll()
+    assert "9 of 81 pairs tried" in part[page.whatif]["note"]
+    coarse = {(float(r[0]), float(r[1])) for r in part[page.sweep]["table"]["rows"]}
+    assert coarse == {(x, y) for x in (0, 1, 2) for y in (0, 1, 2)}
+    measure.gate.set()
+    done = visit.ended(services)
+    assert len(done[page.sweep]["table"]["rows"]) == 81
+    assert done[page.job]["text"] == "81 of 81 pairs were tried."
+    cells = done[page.sweep]["data"][0]
+    key = cells["customdata"][2][6]
+    visit.click(trace="mean", index=[2, 6], key=key)
+    recipe = visit.state.recipe()
+    assert recipe.settings().number("scale") == 1.5
+    assert {e.id: e.weight for e in recipe.experts}["fashion"] == 0.5
+    assert recipe.key() == key
+
+
+def test_what_cannot_be_varied_together_is_not_offered(visit: Visit, page: Page, services) -> None:
+    visit.act(action="choose", field="vary2", value="weight.digits")
+    visit.act(action="choose", field="vary", value="experts")
+    shown = visit.shown[page.whatif]
+    beside = list(options(shown, "vary2"))
+    assert beside == ["", "scale", "method"] and chosen(shown, "vary2") == ""
+    opened = visit.runs.restore(Request("vary=method&vary2=scale"), opening(services), None, "")
+    assert "vary2=scale: it cannot be varied beside method." in opened[page.notice]
+    assert "vary2" not in opened[page.link]["query"]

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from merging.jobs import JobRunner, Report
+from merging.jobs import JobRunner, Report, ResultCache
 from merging.recipe import Recipe
 from scripts.browsing import FLAGS
+from tests.held_measure import HeldMeasure
 from ui.app import build_app, launch_options
 from ui.services import Services
+from ui.studies import Studies
+from ui.sweeps import Sweeps
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 expect.set_options(timeout=15_000)
@@ -158,3 +161,13 @@ def visit(browser: Browser, site: Site) -> Iterator[object]:
     for visitor in made:
         visitor.context.close()
     assert [error for visitor in made for error in visitor.errors] == []
+
+
+@pytest.fixture
+def measure(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
+    held = HeldMeasure([t["id"] for t in site.services.sets["gentle"].card["tasks"]])
+    studies = Studies(site.services.jobs, ResultCache(100), lambda name: held)
+    monkeypatch.setattr(site.services, "studies", studies)
+    monkeypatch.setattr(site.services, "sweeps", Sweeps(studies))
+    yield held
+    held.gate.set()

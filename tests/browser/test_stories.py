@@ -13,7 +13,7 @@ from tests.browser.conftest import Site, choose, rest, slide, stamp
 
 SCALE = "#task_arithmetic-scale"
 SECTIONS = (
-    "scores", "conflict", "sizes", "agreement", "winners", "dialects", "whatif", "runs",
+    "scores", "conflict", "sizes", "agreement", "winners", "dialects", "whatif", "parts", "runs",
 )  # fmt: skip
 PLOTS = ("scores", "magnitudes", "relative", "who-agrees", "ranks", "overlap", "who-won")
 

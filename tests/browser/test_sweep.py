@@ -1,30 +1,21 @@
 """What if: try the values of λ by keyboard, stop, take the best, click a point, find it again."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from merging.jobs import ResultCache
-from tests.browser.conftest import Site, ready, slide
+from tests.browser.conftest import ready, slide
 from tests.browser.test_access import SMALL, violations
 from tests.held_measure import HeldMeasure
-from ui.studies import Studies
-from ui.sweeps import Sweeps
 
 SCALE = "#task_arithmetic-scale input[type=number]"
+CELL = """([x, y]) => {
+  const { xaxis, yaxis } = document.querySelector('#sweep .me-plot')._fullLayout;
+  const { left, top } = document.querySelector('#sweep .me-plot').getBoundingClientRect();
+  return [left + xaxis._offset + xaxis.d2p(x), top + yaxis._offset + yaxis.d2p(y)];
+}"""
 BAR, SAID = "#whatif .me-whatif", "#whatif .me-whatif-said"
-
-
-@pytest.fixture
-def measure(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
-    held = HeldMeasure([t["id"] for t in site.services.sets["gentle"].card["tasks"]])
-    studies = Studies(site.services.jobs, ResultCache(100), lambda name: held)
-    monkeypatch.setattr(site.services, "studies", studies)
-    monkeypatch.setattr(site.services, "sweeps", Sweeps(studies))
-    yield held
-    held.gate.set()
 
 
 def ends(page: Page, state: str = "done") -> None:
@@ -120,3 +111,28 @@ def test_a_reload_in_the_middle_finds_it_again(visit, measure: HeldMeasure, sche
     assert violations(page) == []
     assert [found for found in page.evaluate(SMALL) if found.startswith(("whatif", "sweep"))] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_two_settings_make_a_grid_whose_cells_are_taken(visit, measure: HeldMeasure) -> None:
+    page = visit().page
+    page.locator("#whatif [data-field=vary2]").select_option("weight.fashion")
+    expect(page).to_have_url(re.compile(r"vary2=weight\.fashion"))
+    measure.free = 9
+    page.get_by_role("button", name="Try 81 pairs").click()
+    expect(page.locator("#whatif .me-whatif-note")).to_contain_text("9 of 81 pairs tried")
+    page.locator("#whatif .me-try").click()
+    ends(page)
+    expect(page.locator(SAID)).to_contain_text("Stopped: 9 of 81 pairs were tried and are kept.")
+    measure.gate.set()
+    page.get_by_role("button", name="Try 81 pairs").click()
+    expect(page.locator("#whatif .me-whatif-note")).to_contain_text("all of them measured before")
+    ends(page)
+    page.locator("#sweep").scroll_into_view_if_needed()
+    at = page.evaluate(CELL, [6, 2])
+    page.mouse.click(*at)
+    expect(page.locator(SCALE)).to_have_value("1.5")
+    expect(page.locator("#weight-fashion input[type=number]")).to_have_value("0.5")
+    expect(page.locator("#sweep .me-caption")).to_contain_text("dotted frame: your settings")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert violations(page) == []

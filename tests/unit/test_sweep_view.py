@@ -136,12 +136,12 @@ def test_what_it_will_take() -> None:
     axis = parameter_axis(sum_of(), "scale")
     assert how_many(axis) == "21 values"
     assert how_many(method_axis(["ties", "linear"])) == "2 methods"
-    assert estimate_words(axis, 9.3, 60) == "21 values, about 9 s"
-    assert estimate_words(axis, 0.0, 60) == "21 values, all of them measured before"
-    assert estimate_words(axis, None, 60) == (
+    assert estimate_words((axis,), 9.3, 60) == "21 values, about 9 s"
+    assert estimate_words((axis,), 0.0, 60) == "21 values, all of them measured before"
+    assert estimate_words((axis,), None, 60) == (
         "21 values, at most 60 s; the first of them tells how long."
     )
-    assert estimate_words(axis, 94, 60).endswith("about 1 min 34 s; it stops at 60 s "
+    assert estimate_words((axis,), 94, 60).endswith("about 1 min 34 s; it stops at 60 s "
                                                  "with what is done")  # fmt: skip
 
 

@@ -14,6 +14,7 @@ SECTIONS = {
     "winners": "Winners",
     "dialects": "Dialects",
     "whatif": "What if",
+    "parts": "Parts",
     "runs": "Runs",
 }
 

@@ -14,12 +14,35 @@ function fill(select, pairs, chosen) {
   }
 }
 
+// Selects stay while their names do: one that has the focus keeps it.
+function drawFields(fields) {
+  const host = part('.me-fields');
+  const names = fields.map(({ name, label }) => `${name} ${label}`).join('|');
+  if (host.dataset.names !== names) {
+    host.dataset.names = names;
+    host.replaceChildren(...fields.map(({ name, label }) => {
+      const box = document.createElement('label');
+      const word = document.createElement('span');
+      const select = document.createElement('select');
+      word.textContent = label;
+      select.dataset.field = name;
+      box.append(word, ' ', select);
+      return box;
+    }));
+  }
+  fields.forEach(({ name, options, chosen }) => {
+    const select = part(`[data-field="${name}"]`);
+    fill(select, options, chosen);
+    select.value = chosen;
+  });
+}
+
 function drawBar(value) {
   const button = part('.me-try');
-  button.textContent = live(value) ? 'Stop' : value.go;
+  button.textContent = live(value) ? 'Stop' : value.go || 'Start';
   button.dataset.action = live(value) ? 'stop' : 'go';
-  fill(part('[data-choose=vary]'), value.axes, value.chosen);
-  part('[data-choose=vary]').value = value.chosen;
+  button.disabled = !live(value) && !value.go;
+  drawFields(value.fields);
   part('.me-whatif-note').textContent = value.note;
 }
 
@@ -32,13 +55,16 @@ function drawTrack(value) {
   track.firstElementChild.style.width = `${share}%`;
 }
 
+const LONG = 40;
+const short = (words) => (words.length > LONG ? words.split(':')[0] : words);
+
 function drawTakes(value) {
   const words = new Map(value.takes);
   part('.me-takes').hidden = !value.takes.length;
   ['best', 'simplest'].forEach((name) => {
     const button = part(`[data-take=${name}]`);
     button.hidden = !value[name] || (name === 'simplest' && value.simplest === value.best);
-    button.textContent = `Take ${name}: ${words.get(value[name]) ?? ''}`;
+    button.textContent = `Take ${name}: ${short(words.get(value[name]) ?? '')}`;
     button.dataset.key = value[name];
   });
   fill(part('[data-choose=point]'), value.takes, value.best);
@@ -74,7 +100,8 @@ function draw() {
 }
 
 element.addEventListener('change', ({ target }) => {
-  if (target.dataset.choose === 'vary') trigger('select', { action: 'vary', vary: target.value });
+  const { field } = target.dataset;
+  if (field) trigger('select', { action: 'choose', field, value: target.value });
 });
 element.addEventListener('click', ({ target }) => {
   const { action, take, key } = target.closest('button')?.dataset ?? {};

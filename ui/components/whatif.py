@@ -1,13 +1,14 @@
-"""What to vary, the button that tries it, how far that is, and what was found, with its takes."""
+"""What to choose, the button that starts, how far it is, and what was found, with its takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ui.components.drawn import Drawn
 
+Options = Sequence[tuple[str, str]]
+
 _TEMPLATE = """<div class="me-whatif">
-<div class="me-whatif-row">
-<label class="me-vary"><span>Vary</span> <select data-choose="vary"></select></label>
+<div class="me-whatif-row"><span class="me-fields"></span>
 <button type="button" class="me-try"></button>
 <span class="me-whatif-note"></span></div>
 <div class="me-job-track" role="progressbar" aria-label="Trying values" aria-valuemin="0"
@@ -22,14 +23,13 @@ _TEMPLATE = """<div class="me-whatif">
 
 
 def whatif_value(
-    axes: Mapping[str, str],
-    chosen: str,
+    fields: Sequence[tuple[str, str, Options, str]],
     go: str,
     note: str,
     said: str,
     state: str = "idle",
     fraction: float = 0.0,
-    takes: Sequence[tuple[str, str]] = (),
+    takes: Options = (),
     best: str = "",
     simplest: str = "",
     errors: Sequence[str] = (),
@@ -37,10 +37,9 @@ def whatif_value(
     """Return what the component shows.
 
     Args:
-        axes: What can be varied: words by name.
-        chosen: Name of one of them.
-        go: What the button says.
-        note: What trying takes, or how far it is.
+        fields: What can be chosen: name, label, options (value and words) and the chosen value.
+        go: What the button says; "" where it cannot be pressed.
+        note: What it takes, how far it is, or why the button cannot be pressed.
         said: What was found, or an invitation.
         state: ``idle``, ``queued``, ``running``, ``done`` or ``failed``; in the middle two the
             button stops.
@@ -50,17 +49,20 @@ def whatif_value(
         errors: Points that could not be scored, and why.
     """
     return {
-        "axes": [list(pair) for pair in axes.items()], "chosen": chosen, "go": go, "note": note,
-        "said": said, "state": state, "fraction": fraction, "best": best, "simplest": simplest,
-        "takes": [list(pair) for pair in takes], "errors": list(errors),
+        "fields": [
+            {"name": n, "label": label, "options": [list(o) for o in options], "chosen": chosen}
+            for n, label, options, chosen in fields
+        ],
+        "go": go, "note": note, "said": said, "state": state, "fraction": fraction, "best": best,
+        "simplest": simplest, "takes": [list(pair) for pair in takes], "errors": list(errors),
     }  # fmt: skip
 
 
 class WhatIfBar(Drawn):
     """Shows what ``whatif_value`` returns.
 
-    A ``select`` event carries ``{"action"}``: ``vary`` with ``vary``, the name of what to vary;
-    ``go``; ``stop``; ``take`` with ``key``, that of a point.
+    A ``select`` event carries ``{"action"}``: ``choose`` with ``field`` and ``value``; ``go``;
+    ``stop``; ``take`` with ``key``, that of a point.
     """
 
     TEMPLATE = _TEMPLATE

@@ -9,6 +9,7 @@ from merging.errors import RecipeError
 from merging.methods.params import WEIGHT
 from merging.recipe import Recipe
 from merging.search.axis import (
+    USUAL,
     Axis,
     count_axis,
     method_axis,
@@ -17,12 +18,16 @@ from merging.search.axis import (
     weight_axis,
 )
 
+COARSE = 9  # values of each of two axes: their pairs take about a minute
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
 COUNT, SEED, METHOD = "experts", "seed", "method"
 
 
 def axes_offered(
-    recipe: Recipe, methods: Iterable[str], words: Mapping[str, str] = NO_WORDS
+    recipe: Recipe,
+    methods: Iterable[str],
+    words: Mapping[str, str] = NO_WORDS,
+    count: int = USUAL,
 ) -> dict[str, Axis]:
     """Return all that can be varied in a recipe, by name.
 
@@ -33,9 +38,10 @@ def axes_offered(
         recipe: Of the controls.
         methods: Ids of those to compare; the recipe's own joins them.
         words: What experts are called, by id.
+        count: Most values of a number.
     """
     found: dict[str, Axis] = {}
-    for name, make in _makers(recipe, tuple(methods)):
+    for name, make in _makers(recipe, tuple(methods), count):
         with suppress(RecipeError):  # it cannot be varied with these settings
             axis = make()
             if len(axis.values) > 1 and _ordered(axis):
@@ -43,20 +49,37 @@ def axes_offered(
     return found
 
 
-def _makers(recipe: Recipe, methods: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], Axis]]]:
+def together(first: Axis, other: Axis) -> bool:
+    """Return whether two axes can be varied at once: each value of one goes with all of the other.
+
+    Other methods lack parameters and weights, and fewer experts lack those of a single one.
+    """
+    kinds = {first.kind, other.kind}
+    if "method" in kinds:
+        return kinds == {"method", "count"}
+    return "count" not in kinds or not (first.expert or other.expert)
+
+
+def _makers(
+    recipe: Recipe, methods: tuple[str, ...], count: int
+) -> Iterator[tuple[str, Callable[[], Axis]]]:
     experts = [e.id for e in recipe.experts]
     for param in recipe.spec.params:
         if not param.own:
-            yield param.name, lambda p=param: parameter_axis(recipe, p.name)
+            yield param.name, lambda p=param: parameter_axis(recipe, p.name, count=count)
             continue
         for one in experts:
-            make = lambda p=param, e=one: parameter_axis(recipe, p.name, expert=e)  # noqa: E731
+            make = lambda p=param, e=one: _own_axis(recipe, p.name, e, count)  # noqa: E731
             yield f"{param.name}.{one}", make
     for one in experts:
-        yield f"{WEIGHT.name}.{one}", lambda e=one: weight_axis(recipe, e)
+        yield f"{WEIGHT.name}.{one}", lambda e=one: weight_axis(recipe, e, count=count)
     yield COUNT, lambda: count_axis(recipe)
     yield SEED, lambda: seed_axis(recipe)
     yield METHOD, lambda: method_axis(dict.fromkeys((*methods, recipe.method)))
+
+
+def _own_axis(recipe: Recipe, name: str, expert: str, count: int) -> Axis:
+    return parameter_axis(recipe, name, count=count, expert=expert)
 
 
 def _called(axis: Axis, words: Mapping[str, str]) -> Axis:

@@ -94,6 +94,34 @@ SECTIONS: dict[str, Terms] = {
             "experts and settings, nearest to what the method begins with.",
         ),
         ("Own expert", "100 %: what the expert of each task alone can do on these images."),
+        (
+            "Greedy soup",
+            "Lets experts into an average one by one as long as the images for choosing agree. It "
+            "is a method of its own: choose it under “How to merge?”, among the averages.",
+        ),
+        (
+            "Front",
+            "Settings that no other beats: whoever does better on one score does worse on the "
+            "other. With several tasks there is a choice between them, not one best setting.",
+        ),
+    ),
+    "parts": (
+        (
+            "Put back",
+            "In one part of the merged model, and only there, the weights of the base stand again. "
+            "The merge itself is made once.",
+        ),
+        (
+            "Points",
+            "The score with the part put back minus the score of the whole merge, in % of what the "
+            "own expert can do, on the same images. Above 0 the part as merged costs the task.",
+        ),
+        (
+            "Beyond noise",
+            "The 95 % interval of that difference leaves out 0. Of 20 parts that do nothing one "
+            "would still look so. Parts act together: single gains do not add up.",
+        ),
+        ("q, k, v, o", "Query, key, value and output of the attention; up and down: of the MLP."),
     ),
     "dialects": (
         (

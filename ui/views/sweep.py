@@ -1,6 +1,6 @@
 """A sweep to its chart: points in order, the present value, and what is marked. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merging.errors import RecipeError
@@ -8,10 +8,12 @@ from merging.evaluation import Estimate
 from merging.methods.params import WEIGHT, Value
 from merging.recipe import Recipe
 from merging.search.axis import Axis
+from merging.search.optimise import SearchResult
 from merging.search.points import Point
 from merging.search.sweep import SweepResult
 from ui.views.sentences import settings_line
 
+FREE = ("parameter", "seed")  # whose other values leave nothing behind in a recipe
 STRIPS = ("method", "seed")  # values without an order: dots instead of lines
 
 
@@ -90,8 +92,8 @@ def sweep_view(
         axis,
         tuple(sorted(tried, key=lambda t: t.at)),
         tasks,
-        _key(result, result.best),
-        _key(result, result.simplest) if axis.kind != "seed" else "",  # a draw is no setting
+        key_at(result, result.best),
+        key_at(result, result.simplest) if axis.kind != "seed" else "",  # a draw is no setting
         chosen,
         present_value(axis, recipe),
         not belongs(result, recipe),
@@ -102,13 +104,27 @@ def sweep_view(
 
 def belongs(result: SweepResult, recipe: Recipe) -> bool:
     """Return whether a recipe is the one that was swept, but for what was varied."""
-    axis, swept = result.plan.axes[0], result.plan.recipe
+    return same_but_for(result.plan.axes, result.plan.recipe, recipe)
+
+
+def same_but_for(axes: Sequence[Axis], first: Recipe, other: Recipe) -> bool:
+    """Return whether two recipes differ in nothing but what axes vary."""
+    free = [axis for axis in axes if axis.kind in FREE]
+    begun = [first]
+    for axis in axes:
+        if axis.kind not in FREE:
+            begun = [axis.at(one, value) for one in begun for value in axis.values]
     try:
-        if axis.kind in ("count", "method"):
-            return any(axis.at(swept, v).key() == recipe.key() for v in axis.values)
-        return axis.at(swept, axis.values[0]).key() == axis.at(recipe, axis.values[0]).key()
+        return _at_first(other, free).key() in {_at_first(one, free).key() for one in begun}
     except RecipeError:
         return False
+
+
+def _at_first(recipe: Recipe, axes: Sequence[Axis]) -> Recipe:
+    """A recipe with the first value of each axis."""
+    for axis in axes:
+        recipe = axis.at(recipe, axis.values[0])
+    return recipe
 
 
 def present_value(axis: Axis, recipe: Recipe) -> Value | None:
@@ -138,6 +154,7 @@ def _tried(point: Point, axis: Axis) -> Tried:
     return Tried(point.at[0], value, point.settings, key, point.mean, point.shares)
 
 
-def _key(result: SweepResult, place: int | None) -> str:
+def key_at(result: SweepResult | SearchResult, place: int | None) -> str:
+    """Return the key of the recipe at a place among the points, or ""."""
     recipe = result.points[place].recipe if place is not None else None
     return recipe.key() if recipe is not None else ""

@@ -1,10 +1,12 @@
 """What a sweep found, and what the next one will take, in sentences. Pure."""
 
 from collections.abc import Sequence
+from math import prod
 
 from merging.evaluation import Estimate
 from merging.jobs import Snapshot
 from merging.search.axis import Axis
+from merging.search.optimise import SearchResult
 from merging.search.points import Point
 from merging.search.sweep import SweepResult
 from merging.units import time_text
@@ -16,29 +18,29 @@ INVITE = (
 NOUNS = {"method": "methods", "seed": "draws"}
 
 
-def how_many(axis: Axis) -> str:
-    """Return how many points an axis has, in words: "21 values", "5 methods"."""
-    return f"{len(axis.values)} {NOUNS.get(axis.kind, 'values')}"
+def how_many(*axes: Axis) -> str:
+    """Return how many points one axis or two have, in words: "21 values", "54 pairs"."""
+    if len(axes) > 1:
+        return f"{prod(len(axis.values) for axis in axes)} pairs"
+    return f"{len(axes[0].values)} {NOUNS.get(axes[0].kind, 'values')}"
 
 
-def estimate_words(axis: Axis, seconds: float | None, budget: float) -> str:
+def estimate_words(axes: Sequence[Axis], seconds: float | None, budget: float) -> str:
     """Return what a sweep will take.
 
     Args:
-        axis: What is varied.
+        axes: What is varied.
         seconds: As estimated, 0 where all points are known; None where nothing is known.
         budget: Seconds after which no more points are made.
     """
+    points = how_many(*axes)
     if seconds is None:
-        return f"{how_many(axis)}, at most {budget:g} s; the first of them tells how long."
+        return f"{points}, at most {budget:g} s; the first of them tells how long."
     if seconds == 0:
-        return f"{how_many(axis)}, all of them measured before"
+        return f"{points}, all of them measured before"
     if seconds > budget:
-        return (
-            f"{how_many(axis)}, about {time_text(seconds)}; "
-            f"it stops at {budget:g} s with what is done"
-        )
-    return f"{how_many(axis)}, about {_round(seconds)}"
+        return f"{points}, about {time_text(seconds)}; it stops at {budget:g} s with what is done"
+    return f"{points}, about {_round(seconds)}"
 
 
 def running_words(snapshot: Snapshot, left: float) -> str:
@@ -51,7 +53,7 @@ def running_words(snapshot: Snapshot, left: float) -> str:
 
 def ended_words(result: SweepResult) -> str:
     """Return how a sweep ended, in one sentence; "" while it runs."""
-    of = f"{len(result.points)} of {how_many(result.plan.axes[0])}"
+    of = f"{len(result.points)} of {how_many(*result.plan.axes)}"
     if result.ended == "cancelled":
         kept = f"{of} were tried and are kept" if result.points else "nothing was tried yet"
         return f"Stopped: {kept}."
@@ -64,7 +66,7 @@ def verdict_words(result: SweepResult, live: bool) -> str:
     """Return which point is best and which simplest, and how the best does on other images.
 
     Args:
-        result: A sweep of one axis that has points.
+        result: A sweep that has points.
         live: Whether it is still at work.
     """
     judged = [p for p in result.points if p.mean is not None]
@@ -73,22 +75,24 @@ def verdict_words(result: SweepResult, live: bool) -> str:
         if live:
             return begin
         return f"{begin} None of them could be scored."
-    if result.plan.axes[0].kind == "seed" and len(judged) > 1:
-        return f"{begin} {_draws(judged)} {_reported(result)}".strip()
+    if _only_draws(result) and len(judged) > 1:
+        return f"{begin} {_draws(judged)} {reported_words(result)}".strip()
     best = result.points[result.best]
     so_far = "Best so far" if live or result.ended != "complete" else "Best"
-    text = f"{begin} {so_far}: {best.settings}, with {_share(best.mean)} of what the experts can "
+    text = (
+        f"{begin} {so_far}: {best.settings}, with {share_words(best.mean)} of what the experts can "
+    )
     text += "do on the images for choosing."
-    return f"{text} {_simplest(result)}{_reported(result)}".strip()
+    return f"{text} {_simplest(result)}{reported_words(result)}".strip()
 
 
 def _begin(result: SweepResult, live: bool) -> str:
-    count, axis = len(result.points), result.plan.axes[0]
+    count, of = len(result.points), how_many(*result.plan.axes)
     if live:
-        return f"{count} of {how_many(axis)} so far."
+        return f"{count} of {of} so far."
     if result.ended == "complete":
         return ""
-    return ended_words(result) or f"It broke off after {count} of {how_many(axis)}."
+    return ended_words(result) or f"It broke off after {count} of {of}."
 
 
 def _simplest(result: SweepResult) -> str:
@@ -101,13 +105,19 @@ def _simplest(result: SweepResult) -> str:
     return f"Simplest within noise of it: {simple.settings} ({value}). "
 
 
-def _reported(result: SweepResult) -> str:
+def reported_words(result: SweepResult | SearchResult) -> str:
+    """Return how the best does on the reporting half; "" before that."""
     chosen = result.chosen
     if chosen is None:
         return ""
     if chosen.mean is None:
         return f"It could not be scored on other images: {chosen.error}"
-    return f"On images that were not looked at while choosing, the best has {_share(chosen.mean)}."
+    found = share_words(chosen.mean)
+    return f"On images that were not looked at while choosing, the best has {found}."
+
+
+def _only_draws(result: SweepResult) -> bool:
+    return all(axis.kind == "seed" for axis in result.plan.axes)
 
 
 def _draws(judged: Sequence[Point]) -> str:
@@ -120,7 +130,8 @@ def _draws(judged: Sequence[Point]) -> str:
     )
 
 
-def _share(mean: Estimate | None) -> str:
+def share_words(mean: Estimate | None) -> str:
+    """Return a share with its interval in per cent."""
     if mean is None:
         return ""
     return f"{100 * mean.value:.1f} % (95 % interval {100 * mean.low:.1f} to {100 * mean.high:.1f})"
