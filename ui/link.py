@@ -24,7 +24,7 @@ from ui.settings import (
     preset,
     to_recipe,
 )
-from ui.state import BY, FREE, PARTS, SECONDS, SIDES, UNITS, WAYS, AppState, View
+from ui.state import BY, FREE, PARTS, PATIENCE, SECONDS, SIDES, UNITS, WAYS, AppState, View
 
 VERSION = 1
 LONGEST = 4000
@@ -38,7 +38,7 @@ HIDEABLE = (
 RESERVED = ("v", "set", "method", "experts", "dialect", "seed", "pin", "hide")
 CHOICES = {
     "part": PARTS, "side": SIDES, "units": UNITS, "way": WAYS, "free": FREE, "seconds": SECONDS,
-    "parts": BY,
+    "parts": BY, "patience": PATIENCE,
 }  # fmt: skip
 WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost")
 LONGEST_WORD = 40

@@ -15,8 +15,9 @@ DRAG = 1.0  # seconds between two moves of one control that still are one drag
 PARTS = ("contested", "disjoint", "agree")
 SIDES = ("current", "pinned", "difference")
 UNITS = ("share", "accuracy")
-WAYS = ("values", "find")
+WAYS = ("values", "find", "walk")
 FREE = ("settings", "weights")
+PATIENCE = ("0", "2")
 SECONDS = ("15", "30", "60")
 BY: tuple[By, ...] = ("cell", "row", "module")
 
@@ -38,6 +39,7 @@ class View:
         seconds: That it may take: one of ``SECONDS``.
         parts: Size of the parts that are put back to the base: one of ``BY``.
         cost: Task whose gain is shown then, or "" for the mean of all.
+        patience: Losing steps in a row that a line search forgives: one of ``PATIENCE``.
         across, up: Scores that its chart shows, or "" for the first there are.
     """
 
@@ -55,6 +57,7 @@ class View:
     up: str = ""
     parts: By = BY[0]
     cost: str = ""
+    patience: str = PATIENCE[0]
 
 
 @dataclass(frozen=True, slots=True)

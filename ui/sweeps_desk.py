@@ -9,12 +9,12 @@ from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
 from ui.runs_desk import RunsDesk
 from ui.scene import token_of
-from ui.state import BY, FREE, SECONDS, WAYS, AppState
+from ui.state import BY, FREE, PATIENCE, SECONDS, WAYS, AppState
 from ui.ways.bar import chosen_way
 from ui.ways.parts import PARTS_WAY
 from ui.ways.way import Way
 
-CHOICES = {"way": WAYS, "free": FREE, "seconds": SECONDS, "parts": BY}
+CHOICES = {"way": WAYS, "free": FREE, "seconds": SECONDS, "parts": BY, "patience": PATIENCE}
 WORDS = ("vary", "vary2", "across", "up", "cost")  # of the recipe or its set
 FORGOTTEN = "The server has forgotten this point. Try the values again."
 

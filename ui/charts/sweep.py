@@ -94,7 +94,8 @@ def _strip(view: SweepView) -> list[dict[str, Any]]:
 def _marks(view: SweepView) -> list[dict[str, Any]]:
     """The best and the simplest by shape, and the best once more on the reporting half."""
     best, simplest = view.of(view.best), view.of(view.simplest)
-    marks = []
+    lost = [tried for key in view.lost if (tried := view.of(key)) is not None]
+    marks = [_mark(view, tried, tried.mean.value, "rolled back", "x-open") for tried in lost]
     if best is not None and view.reported is not None:
         told = "best, on images not looked at"
         marks.append(_mark(view, best, view.reported.value, told, "diamond-open"))
@@ -122,7 +123,9 @@ def _key(view: SweepView) -> str:
     if not view.strip:
         key = "Thick line: mean of all tasks, its band the 95 % interval. Thin lines: single tasks"
         key += f" ({names})"
-    if view.best:
+    if view.walk:
+        key += " · ◆ where it went back to" + (" · ✕ rolled back" if view.lost else "")
+    elif view.best:
         key += " · ◆ best"
     if view.simplest and view.simplest != view.best:
         key += " · ■ simplest within noise"
@@ -145,6 +148,7 @@ def _table(view: SweepView) -> dict[str, Any]:
 
 def _table_row(view: SweepView, tried: Tried, tasks: Sequence[str]) -> list[str]:
     marks = [n for n, k in (("best", view.best), ("simplest", view.simplest)) if k == tried.key]
+    marks += ["rolled back"] * (tried.key in view.lost)
     return [
         tried.words,
         f"{100 * tried.mean.value:.1f}",

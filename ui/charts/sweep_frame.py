@@ -200,6 +200,8 @@ def _strip_names(view: SweepView) -> list[dict[str, Any]]:
 
 
 def _mark_name(view: SweepView, tried: Tried) -> str:
+    if view.walk:
+        return "back to"
     if view.best == view.simplest:
         return "best and simplest"
     return "best" if tried.key == view.best else "simplest within noise"

@@ -8,6 +8,7 @@ from merging.search.sweep import SweepResult
 from ui.views.front_words import search_ended_words
 from ui.views.parts_words import parts_ended_words
 from ui.views.sweep_words import ended_words
+from ui.views.walk import Walked, walk_ended_words
 
 
 def study_ended(result: Any) -> str:
@@ -16,4 +17,6 @@ def study_ended(result: Any) -> str:
         return ended_words(result)
     if isinstance(result, AttributionResult):
         return parts_ended_words(result)
+    if isinstance(result, Walked):
+        return walk_ended_words(result)
     return search_ended_words(result) if isinstance(result, SearchResult) else ""

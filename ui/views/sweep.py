@@ -52,6 +52,8 @@ class SweepView:
         stale: The points belong to other settings than those of the controls.
         settings: What was swept, in words.
         failed: Values that could not be scored, and why.
+        lost: Keys of the steps that a line search rolled back.
+        walk: It is a line search: the best is where it went back to.
     """
 
     axis: Axis
@@ -64,6 +66,8 @@ class SweepView:
     stale: bool = False
     settings: str = ""
     failed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    walk: bool = False
 
     @property
     def strip(self) -> bool:

@@ -10,9 +10,10 @@ from ui.scene import Scene
 from ui.views.sweep_words import running_words
 from ui.ways.find import FIND_WAY
 from ui.ways.values import VALUES
+from ui.ways.walk import WALK_WAY
 from ui.ways.way import Field, Finding, Offer, Way
 
-WAYS: tuple[Way, ...] = (VALUES, FIND_WAY)
+WAYS: tuple[Way, ...] = (VALUES, FIND_WAY, WALK_WAY)
 KINDS = tuple(way.kind for way in WAYS)
 
 
