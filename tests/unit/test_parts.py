@@ -71,8 +71,10 @@ def test_cells_by_hand() -> None:
 
 def test_noise_stands_in_brackets() -> None:
     traces = by_name(parts_figure(view_of("first")))
-    assert traces["beyond noise"]["text"] == ["<b>−15.0</b>"]
+    assert traces["beyond noise"]["text"] == ["−15.0"]
     assert (traces["beyond noise"]["x"], traces["beyond noise"]["y"]) == ([2], [1])
+    weights = [traces[name]["textfont"]["weight"] for name in ("beyond noise", "within noise")]
+    assert weights == [700, 400]
     assert sorted(traces["within noise"]["text"]) == ["(+0.2)", "(0.0)"]
 
 

@@ -37,7 +37,7 @@ def test_the_curve_and_what_was_rolled_back() -> None:
     assert traces["mean"]["y"][5] == pytest.approx(100 * 32 / 36, abs=0.01)
     assert traces["best"]["x"] == [0.5] and traces["best"]["marker"]["symbol"] == "diamond"
     assert traces["rolled back"]["x"] == [0.6]
-    assert traces["rolled back"]["marker"]["symbol"] == "x-open"
+    assert traces["rolled back"]["marker"]["symbol"] == "x-thin-open"
     assert traces["best, on images not looked at"]["y"] == pytest.approx([88.89], abs=0.01)
     patient = sweep_figure(walk_view(walked(patience=2), sum_of(), TASKS))
     lost = [t["x"][0] for t in patient["data"] if t["name"] == "rolled back"]

@@ -11,14 +11,13 @@ from ui.charts.parts import (
     PANEL,
     PLUS_WASH,
     SOFT,
-    axis_title,
     frame,
     revision,
     scatter,
 )
 from ui.views.parts import Part, PartsView
 
-ROW, TOP, BOTTOM = 34, 66, 44
+ROW, TOP, BOTTOM = 34, 66, 30
 LEAST = 1.0  # points at which the colours end at least
 SCALE = [[0, PLUS_WASH], [0.5, PANEL], [1, MINUS_WASH]]
 GROUND = [[0, LINE], [1, LINE]]
@@ -100,8 +99,11 @@ def _numbers(view: PartsView, clear: bool) -> dict[str, Any]:
     return scatter(
         [part.at[0] for part in parts], [part.at[1] for part in parts],
         "beyond noise" if clear else "within noise", mode="text", hoverinfo="skip",
-        text=[f"<b>{text}</b>" for text in told] if clear else [f"({text})" for text in told],
-        textfont={"color": INK if clear else SOFT, "size": 12},
+        text=told if clear else [f"({text})" for text in told],
+        textfont={
+            "color": INK if clear else SOFT, "weight": 700 if clear else 400,
+            "size": 10 if len(view.columns) > 6 else 12,  # so that brackets fit on a phone
+        },
     )  # fmt: skip
 
 
@@ -116,7 +118,7 @@ def _layout(view: PartsView, size: int) -> dict[str, Any]:
         margin={"l": 8, "r": 8, "t": TOP, "b": BOTTOM},
         xaxis={
             **ticks, "range": [-0.5, columns - 0.5], "tickvals": list(range(columns)),
-            "ticktext": list(view.columns), "title": {**axis_title("module"), "standoff": 8},
+            "ticktext": list(view.columns),
         },
         yaxis={
             **ticks, "range": [-0.5, rows - 0.5], "tickvals": list(range(rows)),
@@ -127,9 +129,9 @@ def _layout(view: PartsView, size: int) -> dict[str, Any]:
 
 def _key(view: PartsView) -> str:
     key = (
-        f"Points of {view.score} that come back when the base's weights stand in a part: + it "
-        "costs, − it carries. Bold: beyond noise. In brackets: the 95 % interval of the paired "
-        "difference holds 0"
+        f"Points of the score ({view.score}) that come back when the base's weights stand in a "
+        "part: + it costs, − it carries. Bold: beyond noise. In brackets: the 95 % interval of "
+        "the paired difference holds 0"
     )
     chance = len(view.parts) / 20
     if chance >= 1:

@@ -95,7 +95,7 @@ def _marks(view: SweepView) -> list[dict[str, Any]]:
     """The best and the simplest by shape, and the best once more on the reporting half."""
     best, simplest = view.of(view.best), view.of(view.simplest)
     lost = [tried for key in view.lost if (tried := view.of(key)) is not None]
-    marks = [_mark(view, tried, tried.mean.value, "rolled back", "x-open") for tried in lost]
+    marks = [_mark(view, tried, tried.mean.value, "rolled back", "x-thin-open") for tried in lost]
     if best is not None and view.reported is not None:
         told = "best, on images not looked at"
         marks.append(_mark(view, best, view.reported.value, told, "diamond-open"))

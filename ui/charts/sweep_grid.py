@@ -15,6 +15,7 @@ from ui.charts.parts import (
     frame,
     revision,
     scatter,
+    words,
 )
 from ui.views.sweep_grid import GridView, Pair
 
@@ -53,14 +54,14 @@ def _percent(pair: Pair) -> float:
 def _cells(view: GridView) -> dict[str, Any]:
     columns, rows = (len(axis.values) for axis in view.axes)
     z: list[list[float | None]] = [[None] * columns for _ in range(rows)]
-    keys, words = [[""] * columns for _ in range(rows)], [[""] * columns for _ in range(rows)]
+    keys, told = ([[""] * columns for _ in range(rows)] for _ in range(2))
     for pair in view.tried:
         i, j = pair.at
-        z[j][i], keys[j][i], words[j][i] = _percent(pair), pair.key, pair.words
+        z[j][i], keys[j][i], told[j][i] = _percent(pair), pair.key, pair.words
     found = [_percent(pair) for pair in view.tried]
     low, high = min(found), max(found)
     return {
-        "type": "heatmap", "z": z, "customdata": keys, "text": words, "name": "mean",
+        "type": "heatmap", "z": z, "customdata": keys, "text": told, "name": "mean",
         "colorscale": [[0, PANEL], [1, SHADE]], "xgap": 1, "ygap": 1, "hoverongaps": False,
         "zmin": low if low < high else low - 1, "zmax": high, "showscale": True,
         "hovertemplate": "%{text}: %{z:.1f} % on average<extra></extra>",
@@ -126,10 +127,14 @@ def _layout(view: GridView, narrow: bool) -> dict[str, Any]:
     return frame(
         TOP + BOTTOM + ROW * max(rows, 3),
         margin={"l": 8, "r": 8, "t": TOP, "b": BOTTOM},
+        annotations=[
+            words(
+                0.5, 0, across.label, SOFT, xref="paper", yref="paper", yanchor="top", yshift=-28
+            )
+        ],
         xaxis={
             **ticks, "range": [-0.5, columns - 0.5], "tickvals": list(range(columns)),
             "ticktext": [_tick(view, 0, i) for i in range(columns)],
-            "title": {**axis_title(across.label), "standoff": 12},
         },
         yaxis={
             **ticks, "range": [-0.5, rows - 0.5], "tickvals": list(range(rows)),

@@ -28,7 +28,7 @@ def _offer(scene: Scene) -> Offer:
     steps = len(walk_axis(scene.recipe).values)
     seconds = scene.services.sweeps.seconds_of(scene.opened.id)
     longest = BUDGET if seconds is None else min(BUDGET, max(1.0, seconds * (steps + 1)))
-    return Offer("Step up λ", f"at most {steps} steps of {STEP:g} from λ = 0, {longest:.0f} s")
+    return Offer("Step up λ", f"at most {steps} steps of {STEP:g} from λ = 0 and {longest:.0f} s")
 
 
 def _start(scene: Scene, token: str) -> Snapshot:
