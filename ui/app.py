@@ -9,6 +9,7 @@ from ui.components.assets import head_html
 from ui.components.plotly_file import plotly_route
 from ui.desk import Desk
 from ui.events import wire, wire_load
+from ui.maps_desk import MapsDesk
 from ui.page import draw_page
 from ui.presenter import Presenter
 from ui.reference import add_reference
@@ -28,7 +29,7 @@ def build_app(services: Services) -> gr.Blocks:
         page = draw_page(services, presenter)
         desk = Desk(page, services, presenter)
         runs = RunsDesk(desk)
-        wire(page, desk, runs, SweepsDesk(runs))
+        wire(page, desk, runs, SweepsDesk(runs), MapsDesk(runs))
         wire_load(demo, page, runs)
         _publish(services)
     add_reference(demo)

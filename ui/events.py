@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from ui.desk import Desk, told
+from ui.maps_desk import MapsDesk
 from ui.page import Page
 from ui.panels import PANELS
 from ui.runs_desk import RunsDesk
@@ -30,12 +31,13 @@ def _live(page: Page) -> dict[str, Any]:
     return {**_quiet(page), "queue": False}
 
 
-def wire(page: Page, desk: Desk, runs: RunsDesk, sweeps: SweepsDesk) -> None:
+def wire(page: Page, desk: Desk, runs: RunsDesk, sweeps: SweepsDesk, maps: MapsDesk) -> None:
     """Connect every control with what it does."""
     _wire_settings(page, desk)
     _wire_looks(page, desk)
     _wire_jobs(page, runs)
     _wire_sweeps(page, sweeps)
+    _wire_maps(page, maps)
     _wire_files(page, runs)
 
 
@@ -129,6 +131,17 @@ def _wire_sweeps(page: Page, sweeps: SweepsDesk) -> None:
     for component, handler in (
         (page.whatif, sweeps.act), (page.sweep, sweeps.take), (page.parts, sweeps.act_parts),
     ):  # fmt: skip
+        component.select(
+            told(page.notice, in_turn(page.state, handler)),
+            [page.state, page.owner, page.link, *page.controls.inputs()],
+            _everything(page),
+            trigger_mode="multiple",
+            **_live(page),
+        )
+
+
+def _wire_maps(page: Page, maps: MapsDesk) -> None:
+    for component, handler in ((page.map, maps.act), (page.landscape, maps.take)):
         component.select(
             told(page.notice, in_turn(page.state, handler)),
             [page.state, page.owner, page.link, *page.controls.inputs()],

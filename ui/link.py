@@ -24,7 +24,19 @@ from ui.settings import (
     preset,
     to_recipe,
 )
-from ui.state import BY, FREE, PARTS, PATIENCE, SECONDS, SIDES, UNITS, WAYS, AppState, View
+from ui.state import (
+    BY,
+    FREE,
+    HEIGHTS,
+    PARTS,
+    PATIENCE,
+    SECONDS,
+    SIDES,
+    UNITS,
+    WAYS,
+    AppState,
+    View,
+)  # fmt: skip
 
 VERSION = 1
 LONGEST = 4000
@@ -33,14 +45,14 @@ MOST_KEYS = 100
 PIN = "pin."
 HIDEABLE = (
     *("set", "experts", "method", "settings", "seed", "files", "scores", "conflict", "sizes"),
-    *("agreement", "winners", "dialects", "whatif", "parts", "runs"),
+    *("agreement", "winners", "dialects", "whatif", "parts", "map", "runs"),
 )
 RESERVED = ("v", "set", "method", "experts", "dialect", "seed", "pin", "hide")
 CHOICES = {
     "part": PARTS, "side": SIDES, "units": UNITS, "way": WAYS, "free": FREE, "seconds": SECONDS,
-    "parts": BY, "patience": PATIENCE,
+    "parts": BY, "patience": PATIENCE, "height": HEIGHTS,
 }  # fmt: skip
-WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost")
+WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost", "over", "plane", "ends")
 LONGEST_WORD = 40
 
 

@@ -19,6 +19,7 @@ from ui.components.recipe_line import RecipeLine
 from ui.components.runlist import RunList
 from ui.components.section_links import SectionLinks
 from ui.components.still import StillNotes
+from ui.components.study import StudyBar
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
 from ui.components.whatif import WhatIfBar
@@ -79,6 +80,8 @@ class Page:
     sweep: PlotHost
     parts: WhatIfBar
     parts_chart: PlotHost
+    map: StudyBar
+    landscape: PlotHost
     runs: RunList
     job: JobLine
     go: gr.Button

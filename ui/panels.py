@@ -4,7 +4,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ui import pictures
+from ui import map_scene, pictures
+from ui.maps import MAP
 from ui.presenter import Presenter
 from ui.scene import Scene
 from ui.ways import bar, parts
@@ -81,6 +82,14 @@ def _directions(scene: Scene) -> Hashable:
     return _experts(scene), scene.state.view.kind
 
 
+def _mapped(scene: Scene) -> Hashable:
+    """The visitor's map, what of it is looked at, and the recipe that has a place on it."""
+    found = scene.services.maps.of(scene.owner, MAP) if scene.owner else None
+    view = scene.state.view
+    looked = view.height, view.over, view.plane
+    return 0 if found is None else found.number, looked, scene.recipe.key()
+
+
 def _of(picture: Callable[[Scene], Any]) -> Draw:
     return lambda presenter, scene: picture(scene)
 
@@ -108,6 +117,8 @@ PANELS: tuple[Panel, ...] = (
     Panel("sweep", _of(bar.sweep), bar.chart_key, moves=True, study=bar.KINDS),
     Panel("parts", _of(parts.bar), parts.bar_key, settled=True, study=(parts.PARTS,)),
     Panel("parts_chart", _of(parts.chart), parts.chart_key, moves=True, study=(parts.PARTS,)),
+    Panel("map", _of(map_scene.map_bar), _mapped, settled=True, study=(MAP,)),
+    Panel("landscape", _of(map_scene.landscape), _mapped, settled=True, study=(MAP,)),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )

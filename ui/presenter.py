@@ -228,6 +228,8 @@ def job_view(snapshot: Snapshot | None) -> JobView:
     if snapshot.status == "done" and (said := study_ended(snapshot.result)):
         state = "cancelled" if snapshot.result.ended == "cancelled" else "done"
         return JobView(state, said, 1.0)
+    if snapshot.status == "done" and getattr(snapshot.result, "ended", "") == "cancelled":
+        return JobView("cancelled", "Stopped. What was found is kept.", 1.0)
     if snapshot.status == "done":
         return JobView("done", f"Done in {snapshot.elapsed:.1f} s", 1.0)
     return JobView(snapshot.status, snapshot.message, snapshot.fraction)

@@ -12,6 +12,7 @@ from merging.jobs import Snapshot
 from merging.recipe import Recipe, parse_recipe, write_recipe
 from ui.desk import Desk, Shown, Updates, sent
 from ui.link import decode
+from ui.map_scene import chosen_plane, counted
 from ui.runbook import RunList, check_name, now
 from ui.saved import read_runs, write_runs
 from ui.scene import starts, token_of
@@ -218,6 +219,12 @@ class RunsDesk:
             if asked and asked not in known:
                 notices.append(f"{name}={asked}: it can be {', '.join(known)}.")
                 state = state.look(**{name: ""})
+        if view.plane and ",".join(chosen_plane(scene)) != view.plane:
+            notices.append(f"plane={view.plane}: these are not two experts of the set.")
+            state = state.look(plane="")
+        if view.over and view.over not in counted(scene):
+            notices.append(f"over={view.over}: the set has no such task.")
+            state = state.look(over="")
         return state
 
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:

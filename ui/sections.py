@@ -14,6 +14,7 @@ from ui.components.plot_host import PlotHost
 from ui.components.prose import Prose
 from ui.components.runlist import RunList
 from ui.components.still import StillNotes
+from ui.components.study import StudyBar
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
 from ui.components.whatif import WhatIfBar
@@ -38,6 +39,7 @@ def results_column(shown: dict[str, Any]) -> dict[str, Any]:
         **_dialects(shown),
         **_what_if(shown),
         **_parts(shown),
+        **_map(shown),
         **_runs(shown),
     }
 
@@ -129,6 +131,13 @@ def _parts(shown: dict[str, Any]) -> dict[str, Any]:
         parts = WhatIfBar(shown["parts"], "parts", elem_id="parts")
         parts_chart = PlotHost(shown["parts_chart"], "parts_chart", elem_id="parts-chart")
     return {"parts": parts, "parts_chart": parts_chart}
+
+
+def _map(shown: dict[str, Any]) -> dict[str, Any]:
+    with _section("map", "What lies between them?"):
+        bar = StudyBar(shown["map"], "map", elem_id="map")
+        landscape = PlotHost(shown["landscape"], "landscape", elem_id="landscape")
+    return {"map": bar, "landscape": landscape}
 
 
 def _runs(shown: dict[str, Any]) -> dict[str, Any]:

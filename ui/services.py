@@ -32,6 +32,7 @@ from merging.search.points import Measure
 from merging.search.sweep import Source
 from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
 from merging.sketch import Preview, Sketch, preview
+from ui.maps import Maps
 from ui.runbook import RunBook
 from ui.studies import Studies
 from ui.sweeps import Sweeps
@@ -61,6 +62,7 @@ class Services:
         studies: Sweeps, searches and maps by owner.
         cluster: Scores the points of sweeps, or None: this process does.
         sweeps: Starts sweeps.
+        maps: Starts maps, paths and hulls.
     """
 
     jobs: JobRunner
@@ -77,11 +79,13 @@ class Services:
     cluster: Cluster | None = None
     studies: Studies = field(init=False)
     sweeps: Sweeps = field(init=False)
+    maps: Maps = field(init=False)
 
     def __post_init__(self) -> None:
         """Let studies use the job queue and the answers."""
         self.studies = Studies(self.jobs, self.answers, self.measure)
         self.sweeps = Sweeps(self.studies, elsewhere=self._elsewhere)
+        self.maps = Maps(self.studies, self.intermediates)
 
     def _elsewhere(self, measure: Measure) -> Source | None:
         if self.cluster is None or not isinstance(measure, SetMeasure):

@@ -20,6 +20,7 @@ FREE = ("settings", "weights")
 PATIENCE = ("0", "2")
 SECONDS = ("15", "30", "60")
 BY: tuple[By, ...] = ("cell", "row", "module")
+HEIGHTS = ("share", "accuracy", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class View:
         cost: Task whose gain is shown then, or "" for the mean of all.
         patience: Losing steps in a row that a line search forgives: one of ``PATIENCE``.
         across, up: Scores that its chart shows, or "" for the first there are.
+        height: How high a place of the map is: one of ``HEIGHTS``.
+        over: The tasks that count there: a task, "all", or "" for those of the models shown.
+        plane: The two experts that span the map, "a,b", or "" for the first two.
+        ends: Ends of the straight path, "a,b", or "" for the first ones.
     """
 
     part: str = PARTS[0]
@@ -58,6 +63,10 @@ class View:
     parts: By = BY[0]
     cost: str = ""
     patience: str = PATIENCE[0]
+    height: str = HEIGHTS[0]
+    over: str = ""
+    plane: str = ""
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,10 @@ class Sweeps:
         found = self._studies.of(owner, SWEEP)
         return None if found is None else Swept(found.value, found.number)
 
+    def seconds(self, name: str) -> float | None:
+        """Return what a point of a set takes; None where none was timed."""
+        return self._seconds.get(name)
+
     def estimate(self, plan: SweepPlan) -> float | None:
         """Return how many seconds a sweep will take; None where no point of its set was timed."""
         name = plan.recipe.set or ""

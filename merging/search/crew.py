@@ -45,7 +45,7 @@ def in_any_order(
     try:
         done = 0
         while done < len(pieces):
-            report(done / len(pieces), f"{done} of {len(pieces)}")
+            report(done / len(pieces), f"{done} of {len(pieces)} models judged")
             try:
                 found = run.results.get(timeout=LISTEN)
             except Empty:

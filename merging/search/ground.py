@@ -1,11 +1,12 @@
 """The ground that maps are made of: a set's models as vectors, and what judges a vector."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from merging.checkpoints import Checkpoint
@@ -65,6 +66,24 @@ class SetGround:
         self._lock = threading.Lock()
         self._own: Answers = {}
         self._lanes = threading.local()
+
+    @property
+    def name(self) -> str:
+        """Of the set."""
+        return self._opened.id
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """The set's own experts, in its order."""
+        return tuple(self._opened.experts)
+
+    def average(self, experts: Sequence[str]) -> Tensor:
+        """Return the mean of some models, at least one, as a vector.
+
+        Raises:
+            MergeError: As ``weights``.
+        """
+        return torch.stack([self.weights(name) for name in experts]).mean(0)
 
     def models(self) -> tuple[str, ...]:
         """Return base, experts, and experts of other sets that fit, as "set/expert"."""

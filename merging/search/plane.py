@@ -98,6 +98,11 @@ class Grid:
         """Places from below to above."""
         return tuple(self.y + self.step * i for i in range(self.count))
 
+    def holds(self, x: float, y: float) -> bool:
+        """Return whether a place lies inside, with half a step around it."""
+        edge, side = self.step / 2, self.step * (self.count - 1)
+        return all(-edge <= v - low <= side + edge for v, low in ((x, self.x), (y, self.y)))
+
     def at(self, i: int, j: int) -> tuple[float, float]:
         """Return the coordinates of a column and a row."""
         return self.x + self.step * i, self.y + self.step * j

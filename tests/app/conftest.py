@@ -12,6 +12,7 @@ from tests.held_measure import HeldMeasure
 from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.link import decode
+from ui.maps_desk import MapsDesk
 from ui.page import Page, draw_page
 from ui.presenter import Presenter
 from ui.runs_desk import RunsDesk
@@ -42,7 +43,7 @@ def built(services: Services) -> tuple[gr.Blocks, Page, Desk, RunsDesk]:
         desk = Desk(page, services, presenter, clock=count(step=10.0).__next__)
         runs = RunsDesk(desk, today=lambda: "today")
         sweeps = SweepsDesk(runs)
-        wire(page, desk, runs, sweeps)
+        wire(page, desk, runs, sweeps, MapsDesk(runs))
         wire_load(demo, page, runs)
     return demo, page, desk, runs
 

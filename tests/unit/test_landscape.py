@@ -56,13 +56,12 @@ def test_what_was_cancelled_keeps_its_places() -> None:
 def test_an_ended_budget_keeps_its_places() -> None:
     clock = Ticks()
 
-    def slow(weights):
-        clock.now += 1.0
-        return slope(weights)
+    def tick(found: Landscape) -> None:
+        clock.now = float(len(found.named) + len(found.places))
 
-    found = made(TinyGround(slow), clock=clock, budget_seconds=12.5, threads=1)
-    assert found.ended == "budget" and 5 <= len(found.places) <= 9
-    assert found.seconds == pytest.approx(1.0, abs=0.2)
+    found = made(on_point=tick, clock=clock, budget_seconds=12.5, threads=1)
+    assert found.ended == "budget" and len(found.places) == 13 - 5
+    assert found.left == 0
 
 
 def test_a_place_that_breaks_ends_the_map_in_words() -> None:

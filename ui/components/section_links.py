@@ -15,6 +15,7 @@ SECTIONS = {
     "dialects": "Dialects",
     "whatif": "What if",
     "parts": "Parts",
+    "map": "Map",
     "runs": "Runs",
 }
 

@@ -123,6 +123,24 @@ SECTIONS: dict[str, Terms] = {
         ),
         ("q, k, v, o", "Query, key, value and output of the attention; up and down: of the MLP."),
     ),
+    "map": (
+        (
+            "Plane",
+            "All models base + a × one task vector + b × another. Its axes are at right angles and "
+            "equally long, so that distances on the map are the true distances between weights.",
+        ),
+        (
+            "Off the plane",
+            "A model that uses other changes too stands above or below the plane. It is drawn "
+            "where a perpendicular from it meets the plane; the colour there is not its score.",
+        ),
+        (
+            "Standard error",
+            "How far a score would typically move with other images. Each place is scored on at "
+            "most 100 images a task, all from the half that is kept for choosing.",
+        ),
+        ("Loss", "Cross-entropy: minus the logarithm of the chance given to the true class."),
+    ),
     "dialects": (
         (
             "Dialect",

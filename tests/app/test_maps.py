@@ -1,0 +1,199 @@
+"""Maps by their handlers: draw, partial, stop, take a place, links, and what strangers send."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from merging.errors import MergeError
+from tests.app.conftest import opening
+from tests.app.test_handlers import Request, Sent
+from tests.app.test_sweeps import SECONDS, Visit, owner
+from tests.held_ground import HeldGround
+from ui.maps import Maps
+from ui.maps_desk import FORGOTTEN, MapsDesk
+from ui.page import Page
+from ui.runs_desk import RunsDesk
+from ui.services import Services
+from ui.state import AppState
+from ui.studies import Studies
+
+__all__ = ["owner"]
+
+
+@pytest.fixture
+def ground(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldGround]:
+    """A set that answers at once; its maps are forgotten after the test."""
+    held = HeldGround("gentle")
+    studies = Studies(services.jobs, services.answers, services.measure)
+    monkeypatch.setattr(services, "studies", studies)
+    monkeypatch.setattr(services, "maps", Maps(studies, services.intermediates, lambda name: held))
+    yield held
+    held.gate.set()
+
+
+@pytest.fixture
+def visit(runs: RunsDesk, page: Page, state: AppState, owner: str, ground: HeldGround) -> Visit:
+    return Visit(MapsDesk(runs), runs, page, state, owner)  # type: ignore[arg-type]
+
+
+def said(updates: dict[Any, Any], page: Page) -> str:
+    return updates[page.map]["said"].replace("\xa0", " ")
+
+
+def traces(updates: dict[Any, Any], page: Page) -> dict[str, Any]:
+    return {t["name"]: t for t in updates[page.landscape]["data"]}
+
+
+def test_a_map_is_drawn_and_known_from_then_on(visit, page, services, ground) -> None:
+    started = visit.act(action="go")
+    assert started[page.map]["state"] in ("queued", "running", "done")
+    done = visit.ended(services)
+    assert done[page.map]["state"] == "done" and done[page.go].interactive
+    assert said(done, page).startswith(
+        "Highest on this plane: 90.0 % at 0.50 × A Digits + 0.50 × B Clothing; the average"
+    )
+    assert "Your merge lies off this plane: its distance from it is" in said(done, page)
+    cells = traces(done, page)["places"]
+    assert len(cells["z"]) == 21 and all(None not in row for row in cells["z"])
+    assert done[page.map]["note"] == "441 places, measured before"
+    judged = ground.judged
+    visit.act(action="go")
+    assert said(visit.ended(services), page) == said(done, page) and ground.judged == judged
+
+
+def test_places_are_shown_as_they_come_and_stop_keeps_them(visit, page, services, ground) -> None:
+    ground.free = 14
+    visit.act(action="go")
+    assert ground.waits.wait(SECONDS)
+    part = visit.poll()
+    assert part[page.map]["state"] == "running" and part[page.timer].active
+    assert "not measured yet" in part[page.landscape]["sentence"] or "places so far" in said(
+        part, page
+    )
+    visit.act(action="stop")
+    stopped = visit.ended(services)
+    assert said(stopped, page).startswith("Stopped: 9 of 441 places were judged and are kept.")
+    assert stopped[page.job]["state"] == "cancelled" and stopped[page.map]["state"] == "done"
+    known = [v for row in traces(stopped, page)["places"]["z"] for v in row if v is not None]
+    assert len(known) == 9
+
+
+def test_other_choices_draw_the_same_places_anew(visit, page, services, ground) -> None:
+    visit.act(action="go")
+    visit.ended(services)
+    loss = visit.act(action="choose", name="height", value="loss")
+    assert said(loss, page).startswith("Lowest loss on this plane: ")
+    assert "height=loss" in loss[page.link]["query"]
+    one = visit.act(action="choose", name="over", value="optical")
+    assert "(100 images)" in said(one, page) and "over=optical" in one[page.link]["query"]
+    other = visit.act(action="choose", name="second", value="optical")
+    assert (
+        "Drawn pale: this is the map of the base, A Digits and B Clothing"
+        in (other[page.landscape]["sentence"])
+    )
+    assert "plane=digits,optical" in other[page.link]["query"]
+    assert other[page.map]["note"] != "441 places, measured before"
+
+
+def test_a_clicked_place_goes_into_the_controls(visit, page, services, ground) -> None:
+    visit.act(action="go")
+    visit.ended(services)
+    average = traces(visit.poll(), page)["average of the two"]
+    before = visit.state.values
+    visit.click(x=average["x"][0], y=average["y"][0])
+    recipe = visit.state.recipe()
+    assert (recipe.method, recipe.settings().number("scale")) == ("task_arithmetic", 1.0)
+    assert {e.id: e.weight for e in recipe.experts} == {"digits": 0.5, "fashion": 0.5}
+    drawn = visit.poll()
+    assert said(drawn, page).endswith("Your merge lies on this plane.")
+    mine = traces(drawn, page)["your merge"]
+    assert (mine["x"], mine["y"]) == (
+        pytest.approx(average["x"], abs=0.01),
+        pytest.approx(average["y"], abs=0.01),
+    )
+    assert visit.state.undo().values == before
+
+
+def test_places_that_are_none(visit, page, services, ground) -> None:
+    with pytest.raises(MergeError, match=FORGOTTEN):
+        visit.click(x=1, y=1)
+    ground.free = 0
+    visit.act(action="go")
+    assert ground.waits.wait(SECONDS)
+    for place in (None, "1", True, [1], float("nan"), 1e9, {"x": 1}):
+        with pytest.raises(MergeError, match="unknown"):
+            visit.click(x=place, y=1)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"action": "zork"},
+        {"action": "choose"},
+        {"action": "choose", "name": "height", "value": "zork"},
+        {"action": "choose", "name": ["first"], "value": "digits"},
+    ],
+)
+def test_strange_events(visit, page, event: dict) -> None:
+    with pytest.raises(MergeError, match="unknown"):
+        visit.act(**event)
+
+
+def test_strange_experts_fall_back_to_the_first(visit, page) -> None:
+    for value in (None, "zork", "fashion", "a,b", "x" * 9999):
+        fields = visit.act(action="choose", name="first", value=value)[page.map]["fields"]
+        assert [f[3] for f in fields[:2]] == ["digits", "fashion"]
+
+
+def test_a_link_opens_a_plane_and_names_what_it_cannot_use(visit, page, services) -> None:
+    query = "plane=scripts,optical&height=accuracy&over=all"
+    opened = visit.runs.restore(Request(query), opening(services), None, "")
+    assert [f[3] for f in opened[page.map]["fields"]] == ["scripts", "optical", "accuracy", "all"]
+    assert page.notice not in opened
+    wrong = visit.runs.restore(
+        Request("plane=scripts,zork&over=cooking&height=7"), opening(services), None, ""
+    )
+    for word in ("plane=scripts,zork", "over=cooking", "height=7"):
+        assert word in wrong[page.notice]
+    assert wrong[page.link]["query"] == "v=1"
+
+
+def test_a_place_that_breaks_says_so_and_what_was_done_stays(visit, page, services, ground) -> None:
+    ground.failing = True
+    visit.act(action="go")
+    failed = visit.ended(services)
+    assert failed[page.map]["state"] == "failed"
+    assert failed[page.map]["note"] == "<b>not a number</b>"
+    assert said(failed, page) == "It broke off after 0 of 441 places."
+    ground.failing = False
+    visit.act(action="go")
+    assert visit.ended(services)[page.map]["state"] == "done"
+
+
+def test_nobody_sees_the_map_of_another(visit, page, services, ground, desk, state) -> None:
+    visit.act(action="go")
+    visit.ended(services)
+    seen = desk.studied(state, "stranger" + "y" * 30)
+    assert seen[page.landscape] is None and seen[page.map]["state"] == "idle"
+
+
+def test_a_method_that_is_not_quick_keeps_sliders_free(visit, page, services, ground) -> None:
+    visit.act(action="go")
+    visit.ended(services)
+    slow = replace(visit.state.values, method="breadcrumbs")
+    drawn = visit.runs.desk.studied(visit.state.patch(slow), visit.owner)
+    assert "Your merge" not in said(drawn, page)
+    visit.state = visit.state.patch(slow)
+    visit.act(action="go")
+    assert "Your merge lies off this plane" in said(visit.ended(services), page)
+
+
+def test_events_are_read_with_care(visit, page) -> None:
+    event = Sent()
+    for data in (None, "x", [], 7):
+        event._data = data
+        with pytest.raises(MergeError, match="unknown"):
+            visit.sweeps.act(event, *visit._sent())

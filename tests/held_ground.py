@@ -1,0 +1,46 @@
+"""A bundled set whose models are judged at once, or place by place where a test holds it."""
+
+import threading
+
+import numpy as np
+from torch import Tensor
+
+from merging.errors import EvaluationError
+from merging.evaluation.judged import Judged
+from merging.jobs import Report
+from merging.search.ground import BASE, SetGround
+
+ITEMS = 100
+
+
+class HeldGround(SetGround):
+    """The nearer to the average of the set's first two experts, the more is right.
+
+    Waits at a gate before each model but the first ``free`` ones.
+    """
+
+    def __init__(self, name: str, free: int = 10_000) -> None:
+        super().__init__(name, items=2)
+        self.tasks = [task["id"] for task in self._opened.card["tasks"]]
+        self.free, self.judged, self.failing = free, 0, False
+        self.gate, self.waits = threading.Event(), threading.Event()
+        self.middle = self.average(self.experts[:2])
+        self.size = float((self.middle - self.weights(BASE)).norm())
+
+    def judge(self, weights: Tensor, report: Report) -> Judged:
+        with self._lock:
+            held, self.judged = self.judged >= self.free, self.judged + 1
+        while held and not self.gate.wait(0.01):
+            self.waits.set()
+            report(0.5, "held")
+        if self.failing:
+            raise EvaluationError("<b>not a number</b>")
+        away = float((weights - self.middle).norm()) / self.size
+        right = round(ITEMS * max(0.1, 0.9 - 0.3 * away))
+        return Judged(
+            {task: np.arange(ITEMS) < right for task in self.tasks},
+            {task: np.full(ITEMS, away) for task in self.tasks},
+        )
+
+    def own(self, report: Report) -> dict[str, np.ndarray]:
+        return {task: np.ones(ITEMS, bool) for task in self.tasks}

@@ -1,0 +1,91 @@
+"""The handlers of "What lies between them?": choose, draw, stop, take a place."""
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from merging.errors import MergeError
+from merging.recipe import make_recipe
+from ui.desk import Shown, Updates, sent
+from ui.link import LONGEST_WORD
+from ui.map_scene import charted, chosen_plane
+from ui.maps import MAP
+from ui.runs_desk import RunsDesk
+from ui.scene import token_of
+from ui.state import HEIGHTS, AppState
+
+UNKNOWN = "The page asked for something unknown. Reload the page."
+FORGOTTEN = "The server has forgotten this map. Draw it again."
+FARTHEST = 1e6  # of a place on a map, in lengths of weight changes
+
+
+class MapsDesk:
+    """Handlers as methods, beside those of a ``RunsDesk`` whose page and services they share."""
+
+    def __init__(self, runs: RunsDesk) -> None:
+        """Work beside a desk."""
+        self._runs, self._desk = runs, runs.desk
+        self._page, self._services = runs.desk.page, runs.desk.services
+
+    def act(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
+        """Something about the map was chosen, or it is to be drawn or stopped."""
+        action = sent(event, "action")
+        if action == "stop":
+            return self._runs.cancel(owner)
+        shown = self._desk.caught_up(state, link, values)
+        if action == "choose":
+            after = self._looking(shown[-1], owner, sent(event, "name"), sent(event, "value"))
+            return self._desk.change(shown, owner, after, settled=True)
+        if action == "go":
+            token = token_of(owner)
+            scene = self._desk.scene(shown[-1], token)
+            job = self._services.maps.start_map(token, scene.recipe, chosen_plane(scene))
+            return self._begun(shown, token, self._runs.job(job), MAP)
+        raise MergeError(UNKNOWN)
+
+    def take(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
+        """A place was clicked: its two weights go into the controls, as a sum with λ = 1."""
+        shown = self._desk.caught_up(state, link, values)
+        held = charted(self._desk.scene(shown[-1], token_of(owner)), MAP)
+        if held is None:
+            raise MergeError(FORGOTTEN)
+        place = [_number(sent(event, axis)) for axis in ("x", "y")]
+        weights = held.result.frame.shares(*place)
+        loud = {e: round(w, 3) + 0.0 for e, w in zip(held.result.experts, weights, strict=True)}
+        recipe = make_recipe("task_arithmetic", loud, set=held.set, params={"scale": 1.0})
+        self._services.check(recipe)
+        return self._runs.restored(shown, owner, recipe)
+
+    def _begun(self, shown: Shown, token: str, job: Updates, kind: str) -> Updates:
+        updates = self._desk.change(shown, token, shown[-1])
+        return (
+            updates | {self._page.owner: token} | job | self._desk.studied(shown[-1], token, kind)
+        )
+
+    def _looking(self, state: AppState, owner: Any, name: object, value: object) -> AppState:
+        word = str(value)[:LONGEST_WORD]
+        if name == "height" and word in HEIGHTS:
+            return state.look(height=word)
+        if name == "over":
+            return state.look(over=word)
+        if name in ("first", "second"):
+            plane = list(chosen_plane(self._desk.scene(state, owner)))
+            plane[name == "second"] = word
+            return replace(state, view=replace(state.view, plane=",".join(plane)))
+        raise MergeError(UNKNOWN)
+
+
+def _number(said: object) -> float:
+    """Return a coordinate that the page sent.
+
+    Raises:
+        MergeError: It is none.
+    """
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < FARTHEST:
+        raise MergeError(UNKNOWN)
+    return float(said)
