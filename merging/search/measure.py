@@ -34,6 +34,7 @@ class SetMeasure:
         items: int | None = None,
         cache: Intermediates | None = None,
         device: str | None = None,
+        only: frozenset[str] | None = None,
     ) -> None:
         """Open a set.
 
@@ -44,13 +45,14 @@ class SetMeasure:
                 reporting half is always whole.
             cache: Keeps trimmed changes for the next recipe.
             device: Where to merge; chosen by size by default.
+            only: Ids of the tasks that are scored; None for all of them.
 
         Raises:
             UnknownNameError: There is no such set.
             SourceError: Its files cannot be read.
         """
         self.opened: ModelSet = open_set(name, root)
-        self.items = items
+        self.items, self.only = items, only
         self._root, self._cache, self._device = root, cache, device
         self._model = KeptModel()
         self._base: dict[str, Tensor] = {}
@@ -58,11 +60,12 @@ class SetMeasure:
     def mark(self, half: str) -> str:
         """Return what identifies the items of a half."""
         some = self.items if half == TUNING else None
-        return f"{self._root or ''}|{self.opened.id}|{half}|{some or 'all'}"
+        which = "" if self.only is None else "|" + " ".join(sorted(self.only))
+        return f"{self._root or ''}|{self.opened.id}|{half}|{some or 'all'}{which}"
 
     def tasks(self, half: str) -> tuple[Task, ...]:
         """Return what is scored on a half."""
-        whole = tasks(self.opened.id, half, self._root)
+        whole = tuple(t for t in tasks(self.opened.id, half, self._root) if self._asked(t.id))
         if half != TUNING or self.items is None:
             return whole
         return tuple(spread(task, self.items) for task in whole)
@@ -106,14 +109,16 @@ class SetMeasure:
             MergeError: They cannot be read or scored.
         """
         if half == REPORTING:
-            return references(self.opened.id, self._root).own
+            stored = references(self.opened.id, self._root).own
+            return {task: bits for task, bits in stored.items() if self._asked(task)}
         experts = open_set(self.opened.card.get("own") or self.opened.id, self._root)
         every = {t.id: t for t in self.tasks(half)}
         found: dict[str, Bits] = {}
-        todo = [(m, every[t]) for e, m in experts.experts.items() if (t := experts.task_of(e))]
-        for index, (expert, task) in enumerate(todo):
+        tasks_of = ((model, experts.task_of(e)) for e, model in experts.experts.items())
+        todo = [(model, every[task]) for model, task in tasks_of if task in every]
+        for index, (expert, one) in enumerate(todo):
             told = part(report, index / len(todo), (index + 1) / len(todo))
-            found.update(self._whole(expert, [task], told))
+            found.update(self._whole(expert, [one], told))
         return found
 
     def base(self, half: str, report: Report) -> Answers:
@@ -123,8 +128,12 @@ class SetMeasure:
             MergeError: It cannot be read or scored.
         """
         if half == REPORTING:
-            return references(self.opened.id, self._root).base
+            stored = references(self.opened.id, self._root).base
+            return {task: bits for task, bits in stored.items() if self._asked(task)}
         return self._whole(self.opened.base, self.tasks(half), report)
+
+    def _asked(self, task: str) -> bool:
+        return self.only is None or task in self.only
 
     def base_weights(self) -> Mapping[str, Tensor]:
         """Return the weights of the base, read once."""

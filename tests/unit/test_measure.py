@@ -71,6 +71,20 @@ def test_own_experts_of_another_set_are_the_measure_where_a_card_says_so() -> No
     assert all((reporting[t] == stored[t]).all() for t in stored)
 
 
+def test_only_some_tasks_are_scored(zoo: Path) -> None:
+    recipe = make_recipe("linear", ["one", "two"], set="tiny")
+    some, whole = SetMeasure("tiny", zoo, only=frozenset({"second"})), SetMeasure("tiny", zoo)
+    found, want = (m.score(recipe, "tuning", quiet) for m in (some, whole))
+    assert list(found) == ["second"] and (found["second"] == want["second"]).all()
+    own, base = some.own("tuning", quiet), some.base("tuning", quiet)
+    assert list(own) == list(base) == ["second"]
+    assert (own["second"] == whole.own("tuning", quiet)["second"]).all()
+    assert some.mark("tuning") != whole.mark("tuning")
+    stored = SetMeasure("gentle", only=frozenset({"digits"}))
+    assert list(stored.own("reporting", quiet)) == ["digits"]
+    assert list(stored.base("reporting", quiet)) == ["digits"]
+
+
 def test_a_recipe_of_another_set_is_refused(zoo: Path) -> None:
     with pytest.raises(UnknownNameError, match="set"):
         SetMeasure("tiny", zoo).score(make_recipe("linear", ["one"], set="other"), "tuning", quiet)
