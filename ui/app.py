@@ -9,6 +9,7 @@ from ui.components.assets import head_html
 from ui.components.plotly_file import plotly_route
 from ui.desk import Desk
 from ui.events import wire, wire_load
+from ui.lessons_desk import LessonsDesk
 from ui.maps_desk import MapsDesk
 from ui.page import draw_page
 from ui.presenter import Presenter
@@ -17,6 +18,7 @@ from ui.runs_desk import RunsDesk
 from ui.scene import starts
 from ui.services import Services
 from ui.sweeps_desk import SweepsDesk
+from ui.teacher import add_teacher
 from ui.theme import page_css, theme
 
 TITLE = "Merge explorer"
@@ -29,10 +31,11 @@ def build_app(services: Services) -> gr.Blocks:
         page = draw_page(services, presenter)
         desk = Desk(page, services, presenter)
         runs = RunsDesk(desk)
-        wire(page, desk, runs, SweepsDesk(runs), MapsDesk(runs))
+        wire(page, desk, runs, SweepsDesk(runs), MapsDesk(runs), LessonsDesk(runs))
         wire_load(demo, page, runs)
         _publish(services)
     add_reference(demo)
+    add_teacher(demo, services.sets)
     demo.queue(max_size=64, default_concurrency_limit=16)
     return demo
 

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from ui.desk import Desk, told
+from ui.lessons_desk import LessonsDesk
 from ui.maps_desk import MapsDesk
 from ui.page import Page
 from ui.panels import PANELS
@@ -31,13 +32,21 @@ def _live(page: Page) -> dict[str, Any]:
     return {**_quiet(page), "queue": False}
 
 
-def wire(page: Page, desk: Desk, runs: RunsDesk, sweeps: SweepsDesk, maps: MapsDesk) -> None:
+def wire(
+    page: Page,
+    desk: Desk,
+    runs: RunsDesk,
+    sweeps: SweepsDesk,
+    maps: MapsDesk,
+    taught: LessonsDesk,
+) -> None:
     """Connect every control with what it does."""
     _wire_settings(page, desk)
     _wire_looks(page, desk)
     _wire_jobs(page, runs)
     _wire_sweeps(page, sweeps)
     _wire_maps(page, maps)
+    _wire_lessons(page, taught)
     _wire_files(page, runs)
 
 
@@ -149,6 +158,17 @@ def _wire_maps(page: Page, maps: MapsDesk) -> None:
             trigger_mode="multiple",
             **_live(page),
         )
+
+
+def _wire_lessons(page: Page, taught: LessonsDesk) -> None:
+    gr.on(
+        [page.lesson.select, page.lesson_bar.select],
+        told(page.notice, in_turn(page.state, taught.act)),
+        [page.state, page.owner, page.link, *page.controls.inputs()],
+        _everything(page),
+        trigger_mode="multiple",
+        **_live(page),
+    )
 
 
 def wire_load(demo: gr.Blocks, page: Page, runs: RunsDesk) -> None:

@@ -52,7 +52,7 @@ CHOICES = {
     "part": PARTS, "side": SIDES, "units": UNITS, "way": WAYS, "free": FREE, "seconds": SECONDS,
     "parts": BY, "patience": PATIENCE, "height": HEIGHTS,
 }  # fmt: skip
-WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost", "over", "plane", "ends")
+WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost", "over", "plane", "ends", "lesson")
 LONGEST_WORD = 40
 
 

@@ -9,6 +9,7 @@ from ui.components.heatmap import ConflictHeatmap
 from ui.components.hint import Hint
 from ui.components.jobline import JobLine
 from ui.components.kinds import KindChooser
+from ui.components.lesson import LessonBar, LessonPlayer
 from ui.components.linkbar import LinkBar
 from ui.components.method_chooser import MethodChooser
 from ui.components.notice import Notice
@@ -57,6 +58,9 @@ class Page:
     timer: gr.Timer
     notice: Notice
     link: LinkBar
+    lesson: LessonPlayer
+    lesson_chart: PlotHost
+    lesson_bar: LessonBar
     formula: Prose
     effect: Prose
     live: RecipeLine
@@ -192,4 +196,4 @@ def _how_hard(target: str) -> None:
 
 _HEADER = """<h1>Merge explorer</h1>
 <p>See what merging fine-tuned models does to them, while you drag.</p>
-<p class="me-more"><a href="methods">Method reference</a></p>"""
+<p class="me-more"><a href="lessons">Lessons</a> · <a href="methods">Method reference</a></p>"""

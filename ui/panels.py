@@ -4,7 +4,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ui import map_scene, pictures
+from ui import lesson_pictures, map_scene, pictures
+from ui.lessons import LESSON
 from ui.maps import MAP
 from ui.presenter import Presenter
 from ui.scene import Scene
@@ -90,11 +91,20 @@ def _mapped(scene: Scene) -> Hashable:
     return 0 if found is None else found.number, looked, scene.recipe.key()
 
 
+def _taught(scene: Scene) -> Hashable:
+    """The lesson that is taken, where in it, and what was measured for it."""
+    look = scene.state.view
+    return look.lesson, look.lesson_step, look.guess, lesson_pictures.number_of(scene)
+
+
 def _of(picture: Callable[[Scene], Any]) -> Draw:
     return lambda presenter, scene: picture(scene)
 
 
 PANELS: tuple[Panel, ...] = (
+    Panel("lesson", _of(lesson_pictures.player), _taught, study=(LESSON,)),
+    Panel("lesson_chart", _of(lesson_pictures.chart), _taught, study=(LESSON,)),
+    Panel("lesson_bar", _of(lesson_pictures.bar), _taught, study=(LESSON,)),
     Panel("formula", Presenter.formula, _recipe),
     Panel("effect", Presenter.effect, _recipe),
     Panel("live", Presenter.live, _recipe),

@@ -11,6 +11,7 @@ from merging.evaluation.record import RunRecord
 from merging.jobs import Snapshot
 from merging.recipe import Recipe, parse_recipe, write_recipe
 from ui.desk import Desk, Shown, Updates, sent
+from ui.lessons import lesson_of, opened_query
 from ui.link import decode
 from ui.map_scene import chosen_plane, counted
 from ui.runbook import RunList, check_name, now
@@ -88,7 +89,7 @@ class RunsDesk:
         known = replace(
             desk.scene(state, ""), listed=services.runs.get("", services.first()), owner=""
         )
-        after, unread = decode(str(request.query_params), starts(services))
+        after, unread = decode(opened_query(str(request.query_params)), starts(services))
         if unread:
             notices += ["Not all of the link could be used:", *unread]
         try:
@@ -225,6 +226,9 @@ class RunsDesk:
         if view.over and view.over not in counted(scene):
             notices.append(f"over={view.over}: the set has no such task.")
             state = state.look(over="")
+        if view.lesson and lesson_of(view.lesson) is None:
+            notices.append(f"lesson={view.lesson}: there is no such lesson.")
+            state = state.look(lesson="")
         return state
 
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:

@@ -9,6 +9,7 @@ import gradio as gr
 
 from ui.components.heatmap import ConflictHeatmap
 from ui.components.kinds import KindChooser
+from ui.components.lesson import LessonBar, LessonPlayer
 from ui.components.no_experts import NoExperts
 from ui.components.plot_host import PlotHost
 from ui.components.prose import Prose
@@ -31,6 +32,7 @@ def results_column(shown: dict[str, Any]) -> dict[str, Any]:
     """Draw all sections with their first values; return their components by name."""
     NoExperts(elem_id="no-experts")
     return {
+        **_lesson(shown),
         **_scores(shown),
         **_conflict(shown),
         **_sizes(shown),
@@ -58,6 +60,15 @@ def read_fold(title: str, terms: Terms) -> str:
     """Return words and what they mean as a fold, as HTML."""
     rows = (f"<dt>{html.escape(word)}</dt><dd>{html.escape(said)}</dd>" for word, said in terms)
     return f'<details class="me-read"><summary>{title}</summary><dl>{"".join(rows)}</dl></details>'
+
+
+def _lesson(shown: dict[str, Any]) -> dict[str, Any]:
+    """The player of a lesson, above everything else; hidden while no link names one."""
+    with gr.Column(elem_classes="me-section", elem_id="section-lesson"):
+        player = LessonPlayer(shown["lesson"], "lesson", elem_id="lesson")
+        chart = PlotHost(shown["lesson_chart"], "lesson_chart", elem_id="lesson-chart")
+        bar = LessonBar(shown["lesson_bar"], "lesson_bar", elem_id="lesson-bar")
+    return {"lesson": player, "lesson_chart": chart, "lesson_bar": bar}
 
 
 def _scores(shown: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from merging.search.points import Measure
 from merging.search.sweep import Source
 from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
 from merging.sketch import Preview, Sketch, preview
+from ui.lessons import LessonRuns
 from ui.maps import Maps
 from ui.runbook import RunBook
 from ui.studies import Studies
@@ -63,6 +64,7 @@ class Services:
         cluster: Scores the points of sweeps, or None: this process does.
         sweeps: Starts sweeps.
         maps: Starts maps, paths and hulls.
+        lessons: Measures lessons.
     """
 
     jobs: JobRunner
@@ -80,12 +82,14 @@ class Services:
     studies: Studies = field(init=False)
     sweeps: Sweeps = field(init=False)
     maps: Maps = field(init=False)
+    lessons: LessonRuns = field(init=False)
 
     def __post_init__(self) -> None:
         """Let studies use the job queue and the answers."""
         self.studies = Studies(self.jobs, self.answers, self.measure)
         self.sweeps = Sweeps(self.studies, elsewhere=self._elsewhere)
         self.maps = Maps(self.studies, self.intermediates)
+        self.lessons = LessonRuns(self.studies, self.intermediates)
 
     def _elsewhere(self, measure: Measure) -> Source | None:
         if self.cluster is None or not isinstance(measure, SetMeasure):

@@ -21,6 +21,7 @@ PATIENCE = ("0", "2")
 SECONDS = ("15", "30", "60")
 BY: tuple[By, ...] = ("cell", "row", "module")
 HEIGHTS = ("share", "accuracy", "loss")
+STEPS_OF_LESSON = ("ask", "try", "reveal", "why", "source", "next")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class View:
         over: The tasks that count there: a task, "all", or "" for those of the models shown.
         plane: The two experts that span the map, "a,b", or "" for the first two.
         ends: Ends of the straight path, "a,b", or "" for the first ones.
+        lesson: Number of the lesson that is taken, or "".
+        lesson_step: Where in it: one of ``STEPS_OF_LESSON``; no link tells it.
+        guess: Place of the choice that was predicted, or ""; no link tells it.
     """
 
     part: str = PARTS[0]
@@ -67,6 +71,9 @@ class View:
     over: str = ""
     plane: str = ""
     ends: str = ""
+    lesson: str = ""
+    lesson_step: str = STEPS_OF_LESSON[0]
+    guess: str = ""
 
 
 @dataclass(frozen=True, slots=True)

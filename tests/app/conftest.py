@@ -11,6 +11,7 @@ import pytest
 from tests.held_measure import HeldMeasure
 from ui.desk import Desk
 from ui.events import wire, wire_load
+from ui.lessons_desk import LessonsDesk
 from ui.link import decode
 from ui.maps_desk import MapsDesk
 from ui.page import Page, draw_page
@@ -43,7 +44,7 @@ def built(services: Services) -> tuple[gr.Blocks, Page, Desk, RunsDesk]:
         desk = Desk(page, services, presenter, clock=count(step=10.0).__next__)
         runs = RunsDesk(desk, today=lambda: "today")
         sweeps = SweepsDesk(runs)
-        wire(page, desk, runs, sweeps, MapsDesk(runs))
+        wire(page, desk, runs, sweeps, MapsDesk(runs), LessonsDesk(runs))
         wire_load(demo, page, runs)
     return demo, page, desk, runs
 
