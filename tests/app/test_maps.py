@@ -9,7 +9,7 @@ import pytest
 from merging.errors import MergeError
 from tests.app.conftest import opening
 from tests.app.test_handlers import Request, Sent
-from tests.app.test_sweeps import SECONDS, Visit, owner
+from tests.app.visit import SECONDS, Visit
 from tests.held_ground import HeldGround
 from ui.maps import Maps
 from ui.maps_desk import FORGOTTEN, MapsDesk
@@ -18,8 +18,6 @@ from ui.runs_desk import RunsDesk
 from ui.services import Services
 from ui.state import AppState
 from ui.studies import Studies
-
-__all__ = ["owner"]
 
 
 @pytest.fixture
