@@ -124,7 +124,7 @@ class Cluster:
         self._knock()
         driver = Driver(self._command)
         try:
-            first = driver.hear(START, lambda: report(0, "reach the cluster"))
+            first = driver.hear(START, partial(report, 0, "reach the cluster"))
         except BaseException:
             driver.close()
             raise
