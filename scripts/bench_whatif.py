@@ -26,7 +26,7 @@ def state(page: Page) -> str:
 
 def begin(page: Page, axis: str) -> float:
     """Try the values of something else; return when."""
-    page.locator("#whatif select[data-choose=vary]").select_option(axis)
+    page.locator("#whatif select[data-field=vary]").select_option(axis)
     page.wait_for_url(lambda url: axis in url)
     page.locator(TRY).click()
     return time.perf_counter()

@@ -147,7 +147,7 @@ def _key(view: FrontView) -> str:
     key += ". Click a dot to take its settings."
     left, low = _layout(view, False)["xaxis"]["range"][0], _layout(view, False)["yaxis"]["range"][0]
     if outside := sum(100 * dot.x < left or 100 * dot.y < low for dot in view.dots):
-        key += f" {outside} worse ones lie outside of the picture and in the numbers."
+        key += f" {outside} worse ones lie outside of the picture; the numbers have them."
     if view.stale:
         key += f" Drawn pale: the search began from other settings ({view.settings})."
     return key
