@@ -150,7 +150,12 @@ def _wire_sweeps(page: Page, sweeps: SweepsDesk) -> None:
 
 
 def _wire_maps(page: Page, maps: MapsDesk) -> None:
-    for component, handler in ((page.map, maps.act), (page.landscape, maps.take)):
+    for component, handler in (
+        (page.map, maps.act),
+        (page.path, maps.walk),
+        (page.hull, maps.region),
+        (page.landscape, maps.take),
+    ):
         component.select(
             told(page.notice, in_turn(page.state, handler)),
             [page.state, page.owner, page.link, *page.controls.inputs()],

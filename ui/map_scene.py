@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from merging.jobs import Snapshot
-from merging.search.ground import BETWEEN
 from merging.search.heights import KINDS, Height
 from merging.search.landscape import Landscape
 from merging.search.plane import SIDE, Spot
@@ -137,17 +136,6 @@ def unbroken(text: str) -> str:
     for unit in (" %", " ×", "× ", " nats"):
         text = text.replace(unit, unit.replace(" ", space))
     return text
-
-
-def models_of(scene: Scene) -> dict[str, str]:
-    """Return words for base and experts, and for fitting experts of other sets, by name."""
-    sets, own = scene.services.sets, marks_of(scene.opened)
-    found = {"base": "base", **{e: mark.name for e, mark in own.items()}}
-    for name in scene.services.maps.ground(scene.opened.id).models():
-        of, between, expert = name.partition(BETWEEN)
-        if between and of in sets:
-            found[name] = f"{sets[of].card['label']}: {marks_of(sets[of])[expert].label}"
-    return found
 
 
 def counted(scene: Scene) -> dict[str, str]:

@@ -10,7 +10,8 @@ from merging.recipe import make_recipe
 from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
 from ui.map_scene import charted, chosen_plane
-from ui.maps import MAP
+from ui.maps import HULL, MAP, PATH
+from ui.region_scene import chosen_way
 from ui.runs_desk import RunsDesk
 from ui.scene import token_of
 from ui.state import HEIGHTS, AppState
@@ -32,19 +33,22 @@ class MapsDesk:
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Something about the map was chosen, or it is to be drawn or stopped."""
-        action = sent(event, "action")
-        if action == "stop":
-            return self._runs.cancel(owner)
         shown = self._desk.caught_up(state, link, values)
-        if action == "choose":
-            after = self._looking(shown[-1], owner, sent(event, "name"), sent(event, "value"))
-            return self._desk.change(shown, owner, after, settled=True)
-        if action == "go":
-            token = token_of(owner)
-            scene = self._desk.scene(shown[-1], token)
-            job = self._services.maps.start_map(token, scene.recipe, chosen_plane(scene))
-            return self._begun(shown, token, self._runs.job(job), MAP)
-        raise MergeError(UNKNOWN)
+        return self._acted(event, shown, owner, MAP)
+
+    def walk(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
+        """An end of the straight path was chosen, or it is to be walked or stopped."""
+        shown = self._desk.caught_up(state, link, values)
+        return self._acted(event, shown, owner, PATH)
+
+    def region(
+        self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
+    ) -> Updates:
+        """Models inside the hull are to be judged, or that is to stop."""
+        shown = self._desk.caught_up(state, link, values)
+        return self._acted(event, shown, owner, HULL)
 
     def take(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -60,6 +64,25 @@ class MapsDesk:
         recipe = make_recipe("task_arithmetic", loud, set=held.set, params={"scale": 1.0})
         self._services.check(recipe)
         return self._runs.restored(shown, owner, recipe)
+
+    def _acted(self, event: gr.EventData, shown: Shown, owner: Any, kind: str) -> Updates:
+        action = sent(event, "action")
+        if action == "stop":
+            return self._runs.cancel(owner)
+        if action == "choose":
+            after = self._looking(shown[-1], owner, sent(event, "name"), sent(event, "value"))
+            return self._desk.change(shown, owner, after, settled=True)
+        if action != "go":
+            raise MergeError(UNKNOWN)
+        token = token_of(owner)
+        scene, maps = self._desk.scene(shown[-1], token), self._services.maps
+        if kind == MAP:
+            job = maps.start_map(token, scene.recipe, chosen_plane(scene))
+        elif kind == PATH:
+            job = maps.start_path(token, scene.recipe, chosen_way(scene))
+        else:
+            job = maps.start_hull(token, scene.recipe)
+        return self._begun(shown, token, self._runs.job(job), kind)
 
     def _begun(self, shown: Shown, token: str, job: Updates, kind: str) -> Updates:
         updates = self._desk.change(shown, token, shown[-1])
@@ -77,6 +100,10 @@ class MapsDesk:
             plane = list(chosen_plane(self._desk.scene(state, owner)))
             plane[name == "second"] = word
             return replace(state, view=replace(state.view, plane=",".join(plane)))
+        if name in ("from", "to"):
+            way = list(chosen_way(self._desk.scene(state, owner)))
+            way[name == "to"] = word
+            return replace(state, view=replace(state.view, ends=",".join(way)))
         raise MergeError(UNKNOWN)
 
 

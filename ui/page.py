@@ -86,6 +86,11 @@ class Page:
     parts_chart: PlotHost
     map: StudyBar
     landscape: PlotHost
+    path: StudyBar
+    straight: PlotHost
+    hull: StudyBar
+    region: PlotHost
+    clusters: PlotHost
     runs: RunList
     job: JobLine
     go: gr.Button

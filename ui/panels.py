@@ -4,9 +4,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ui import lesson_pictures, map_scene, pictures
+from ui import lesson_pictures, map_scene, pictures, region_scene
 from ui.lessons import LESSON
-from ui.maps import MAP
+from ui.maps import HULL, MAP, PATH
 from ui.presenter import Presenter
 from ui.scene import Scene
 from ui.ways import bar, parts
@@ -84,11 +84,11 @@ def _directions(scene: Scene) -> Hashable:
 
 
 def _mapped(scene: Scene) -> Hashable:
-    """The visitor's map, what of it is looked at, and the recipe that has a place on it."""
-    found = scene.services.maps.of(scene.owner, MAP) if scene.owner else None
-    view = scene.state.view
-    looked = view.height, view.over, view.plane
-    return 0 if found is None else found.number, looked, scene.recipe.key()
+    """The visitor's maps, what of them is looked at, and the recipe that has a place there."""
+    view, kinds = scene.state.view, (MAP, PATH, HULL) if scene.owner else ()
+    found = [scene.services.maps.of(scene.owner, kind) for kind in kinds]
+    looked = view.height, view.over, view.plane, view.ends
+    return tuple(one and one.number for one in found), looked, scene.recipe.key()
 
 
 def _taught(scene: Scene) -> Hashable:
@@ -129,6 +129,11 @@ PANELS: tuple[Panel, ...] = (
     Panel("parts_chart", _of(parts.chart), parts.chart_key, moves=True, study=(parts.PARTS,)),
     Panel("map", _of(map_scene.map_bar), _mapped, settled=True, study=(MAP,)),
     Panel("landscape", _of(map_scene.landscape), _mapped, settled=True, study=(MAP,)),
+    Panel("path", _of(region_scene.path_bar), _mapped, settled=True, study=(PATH,)),
+    Panel("straight", _of(region_scene.straight), _mapped, settled=True, study=(PATH,)),
+    Panel("hull", _of(region_scene.hull_bar), _mapped, settled=True, study=(HULL,)),
+    Panel("region", _of(region_scene.region), _mapped, settled=True, study=(HULL,)),
+    Panel("clusters", _of(region_scene.clusters), lambda scene: scene.recipe.set),
     Panel("runs", Presenter.runs, _listed),
     Panel("link", Presenter.link, _linked),
 )

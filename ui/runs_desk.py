@@ -14,6 +14,7 @@ from ui.desk import Desk, Shown, Updates, sent
 from ui.lessons import lesson_of, opened_query
 from ui.link import decode
 from ui.map_scene import chosen_plane, counted
+from ui.region_scene import chosen_way
 from ui.runbook import RunList, check_name, now
 from ui.saved import read_runs, write_runs
 from ui.scene import starts, token_of
@@ -223,6 +224,9 @@ class RunsDesk:
         if view.plane and ",".join(chosen_plane(scene)) != view.plane:
             notices.append(f"plane={view.plane}: these are not two experts of the set.")
             state = state.look(plane="")
+        if view.ends and ",".join(chosen_way(scene)) != view.ends:
+            notices.append(f"ends={view.ends}: these are not two models that fit together.")
+            state = state.look(ends="")
         if view.over and view.over not in counted(scene):
             notices.append(f"over={view.over}: the set has no such task.")
             state = state.look(over="")

@@ -148,7 +148,18 @@ def _map(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("map", "What lies between them?"):
         bar = StudyBar(shown["map"], "map", elem_id="map")
         landscape = PlotHost(shown["landscape"], "landscape", elem_id="landscape")
-    return {"map": bar, "landscape": landscape}
+        gr.HTML("<h3>Along a straight path</h3>")
+        path = StudyBar(shown["path"], "path", elem_id="path")
+        straight = PlotHost(shown["straight"], "straight", elem_id="straight")
+        gr.HTML("<h3>Inside the region between the experts</h3>")
+        hull = StudyBar(shown["hull"], "hull", elem_id="hull")
+        region = PlotHost(shown["region"], "region", elem_id="region")
+        gr.HTML("<h3>Which changes are alike</h3>")
+        clusters = PlotHost(shown["clusters"], "clusters", elem_id="clusters")
+    return {
+        "map": bar, "landscape": landscape, "path": path, "straight": straight, "hull": hull,
+        "region": region, "clusters": clusters,
+    }  # fmt: skip
 
 
 def _runs(shown: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,17 @@ class Judged:
     correct: Mapping[str, Bits]
     loss: Mapping[str, Losses]
 
+    def moved(self) -> "Judged":
+        """Return a copy in memory of the calling thread.
+
+        Small arrays that are kept between the large ones of a thread that scores model after model
+        hold its memory open: a map of 441 places grew by 2.7 GB.
+        """
+        return Judged(
+            {task: bits.copy() for task, bits in self.correct.items()},
+            {task: lost.copy() for task, lost in self.loss.items()},
+        )
+
 
 def judge(
     model: torch.nn.Module,

@@ -52,6 +52,7 @@ def in_any_order(
                 continue
             done += 1
             yield found
+            run.room.release()
     finally:
         run.close()
 
@@ -63,6 +64,7 @@ class _Crew(Generic[T]):
         self.results: SimpleQueue[tuple[int, T | Exception]] = SimpleQueue()
         self._todo = iter(enumerate(pieces))
         self._lock, self._stop = threading.Lock(), threading.Event()
+        self.room = threading.Semaphore(2 * threads)  # results that nobody took hold memory
         self._threads = [
             threading.Thread(target=self._work, name=f"crew-{i}", daemon=True)
             for i in range(min(threads, len(pieces)))
@@ -79,6 +81,8 @@ class _Crew(Generic[T]):
     def _work(self) -> None:
         one_thread()
         while not self._stop.is_set():
+            if not self.room.acquire(timeout=LISTEN):
+                continue
             with self._lock:
                 place, piece = next(self._todo, (-1, None))
             if piece is None:

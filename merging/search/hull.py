@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from merging.errors import CompatibilityError
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
 from merging.search.crew import in_any_order
@@ -95,6 +96,7 @@ def hull(
         threads: That judge at once.
 
     Raises:
+        CompatibilityError: There is one expert only.
         MergeError: A model does not fit or cannot be judged.
 
     Source:
@@ -103,6 +105,8 @@ def hull(
     """
     begin = clock()
     base = ground.weights(BASE)
+    if len(experts) < 2:
+        raise CompatibilityError("One expert spans no region. Switch another one on.")
     vectors = [ground.weights(name) - base for name in experts]
     todo = _members(tuple(experts), count, seed)
     state = Hull(tuple(experts), total=len(todo))
@@ -118,7 +122,7 @@ def hull(
             for place, judged in found:
                 if isinstance(judged, Exception):
                     raise judged
-                member = Member(*todo[place], judged)
+                member = Member(*todo[place], judged.moved())
                 state = replace(state, members=(*state.members, member), spent=clock() - begin)
                 on_point(state)
 

@@ -153,6 +153,7 @@ class _Run:
     def _take(self, key: Key, judged: Judged | Exception, seconds: float) -> None:
         if isinstance(judged, Exception):
             raise judged
+        judged = judged.moved()
         if isinstance(key, str):
             self.tell(named={**self.state.named, key: judged}, seconds=seconds)
         else:

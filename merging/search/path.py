@@ -118,7 +118,7 @@ def straight_path(
             for place, judged in found:
                 if isinstance(judged, Exception):
                     raise judged
-                steps = {**state.steps, order[place]: judged}
+                steps = {**state.steps, order[place]: judged.moved()}
                 state = replace(state, steps=steps, spent=clock() - begin)
                 on_point(state)
 

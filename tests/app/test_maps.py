@@ -195,3 +195,67 @@ def test_events_are_read_with_care(visit, page) -> None:
         event._data = data
         with pytest.raises(MergeError, match="unknown"):
             visit.sweeps.act(event, *visit._sent())
+
+
+def walker(visit: Visit) -> Visit:
+    """The same visitor at the bar of the path."""
+    desk = visit.sweeps
+    visit.act = lambda **event: visit._take(desk.walk(Sent(**event), *visit._sent()))
+    return visit
+
+
+def test_a_path_is_walked_between_chosen_ends(visit, page, services, ground) -> None:
+    visit = walker(visit)
+    chosen = visit.act(action="choose", name="to", value="bold/digits")
+    assert "ends=digits,bold/digits" in chosen[page.link]["query"].replace("%2F", "/")
+    visit.act(action="choose", name="from", value="base")
+    visit.act(action="choose", name="to", value="average")
+    visit.act(action="go")
+    done = visit.ended(services)
+    traced = {t["name"]: t for t in done[page.straight]["data"]}
+    assert len(traced["path"]["x"]) == 21 and done[page.path]["state"] == "done"
+    assert "between base and average of those that are on" in done[page.path]["said"]
+    assert "Drawn pale" not in done[page.straight]["sentence"]
+    other = visit.act(action="choose", name="to", value="merged")
+    assert "Drawn pale" in other[page.straight]["sentence"]
+    with pytest.raises(MergeError, match="unknown"):
+        visit.act(action="choose", name="zork", value="merged")
+    for value in ("zork", None, "../x"):
+        fields = visit.act(action="choose", name="to", value=value)[page.path]["fields"]
+        assert [f[3] for f in fields] == ["digits", "fashion"]
+        visit.act(action="choose", name="from", value="digits")
+
+
+def test_a_path_to_the_merge_ends_where_the_merge_stands(visit, page, services, ground) -> None:
+    visit = walker(visit)
+    visit.act(action="choose", name="to", value="merged")
+    visit.act(action="go")
+    visit.ended(services)
+    found = services.maps.of(visit.owner, "path").value.result
+    merged = services.maps._model(ground, visit.state.recipe(), "merged")
+    apart = float((merged - ground.weights("digits")).double().norm())
+    assert found.distance == pytest.approx(apart)
+    end = ground.judge(merged, lambda share, word: None)
+    assert (end.correct["digits"] == found.steps[20].correct["digits"]).all()
+
+
+def test_a_hull_is_of_the_experts_that_are_on(visit, page, services, ground) -> None:
+    desk = visit.sweeps
+    visit._take(desk.region(Sent(action="go"), *visit._sent()))
+    done = visit.ended(services)
+    assert "24 models drawn inside: " in done[page.hull]["said"]
+    assert done[page.region]["layout"]["yaxis"]["ticktext"][2] == "A Digits"
+    one = replace(visit.state.values, on=frozenset({"digits"}))
+    visit.state = visit.state.patch(one)
+    stale = visit.runs.desk.studied(visit.state, visit.owner)
+    assert "Drawn pale" in stale[page.region]["sentence"]
+    visit._take(desk.region(Sent(action="go"), *visit._sent()))
+    assert visit.ended(services)[page.hull]["note"] == (
+        "One expert spans no region. Switch another one on."
+    )
+
+
+def test_trees_are_there_without_a_job(visit, page, services) -> None:
+    drawn = visit.runs.restore(Request("set=stranger"), opening(services), None, "")
+    assert "cosine" in drawn[page.clusters]["sentence"]
+    assert len(drawn[page.clusters]["data"][2]["text"]) == 3

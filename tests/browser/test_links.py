@@ -55,7 +55,7 @@ HIDDEN = {
     "files": "#save-recipe",
     **{
         name: f"#section-{name}"
-        for name in ("sizes", "agreement", "winners", "dialects", "whatif", "runs")
+        for name in ("sizes", "agreement", "winners", "dialects", "whatif", "map", "runs")
     },
 }  # fmt: skip
 

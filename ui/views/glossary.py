@@ -139,6 +139,20 @@ SECTIONS: dict[str, Terms] = {
             "How far a score would typically move with other images. Each place is scored on at "
             "most 100 images a task, all from the half that is kept for choosing.",
         ),
+        (
+            "Barrier",
+            "How much worse a path gets than the straight line between the heights of its two "
+            "ends. Its noise is that of the worst of all steps, on the same images for all.",
+        ),
+        (
+            "Convex hull, centroid",
+            "All mixtures of experts whose shares are at least 0 and add up to one; the one with "
+            "equal shares is the centroid.",
+        ),
+        (
+            "Tree of changes",
+            "The two nearest groups join first, at the mean of 1 − cosine over all their pairs.",
+        ),
         ("Loss", "Cross-entropy: minus the logarithm of the chance given to the true class."),
     ),
     "dialects": (
