@@ -32,8 +32,7 @@ class Judged:
     def moved(self) -> "Judged":
         """Return a copy in memory of the calling thread.
 
-        Small arrays that are kept between the large ones of a thread that scores model after model
-        hold its memory open: a map of 441 places grew by 2.7 GB.
+        Kept small arrays then do not lie between the large ones of a thread that goes on scoring.
         """
         return Judged(
             {task: bits.copy() for task, bits in self.correct.items()},
