@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from merging.errors import EvaluationError
@@ -35,7 +36,8 @@ class HeldGround(SetGround):
             report(0.5, "held")
         if self.failing:
             raise EvaluationError("<b>not a number</b>")
-        away = float((weights - self.middle).norm()) / self.size
+        room = self._lanes.__dict__.setdefault("room", torch.empty_like(weights))
+        away = float(torch.sub(weights, self.middle, out=room).norm()) / self.size
         right = round(ITEMS * max(0.1, 0.9 - 0.3 * away))
         return Judged(
             {task: np.arange(ITEMS) < right for task in self.tasks},

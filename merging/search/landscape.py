@@ -1,11 +1,14 @@
 """A map of weight space: every place of a lattice on a plane judged, coarse to fine."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+import torch
 
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
@@ -123,6 +126,7 @@ class _Run:
     ) -> None:
         self.ground, self.plane, self.state = ground, plane, start
         self._on_point, self._pace = on_point, pace
+        self._lanes = threading.local()  # one vector each: hundreds would tear the heap to pieces
 
     def tell(self, **changes: Any) -> None:
         """Change the map and show it."""
@@ -148,7 +152,8 @@ class _Run:
         return self.state.frame.shares(*self.state.grid.at(*place))
 
     def _piece(self, a: float, b: float, report: Report) -> Judged:
-        return self.ground.judge(self.plane.weights(a, b), report)
+        room = self._lanes.__dict__.setdefault("room", torch.empty_like(self.plane.base))
+        return self.ground.judge(self.plane.weights(a, b, room), report)
 
     def _take(self, key: Key, judged: Judged | Exception, seconds: float) -> None:
         if isinstance(judged, Exception):
