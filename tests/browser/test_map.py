@@ -1,0 +1,116 @@
+"""The map of weight space: drawn by keyboard, stopped, clicked, found again, on a phone."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, ready
+from tests.browser.test_access import SMALL, violations
+from tests.held_ground import HeldGround
+from ui.maps import Maps
+from ui.studies import Studies
+
+BAR, SAID = "#map .me-study", "#map .me-whatif-said"
+
+
+@pytest.fixture
+def ground(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldGround]:
+    services = site.services
+    held = HeldGround("gentle")
+    studies = Studies(services.jobs, services.answers, services.measure)
+    monkeypatch.setattr(services, "studies", studies)
+    monkeypatch.setattr(services, "maps", Maps(studies, services.intermediates, lambda name: held))
+    yield held
+    held.gate.set()
+
+
+def ends(page: Page, name: str = "map", state: str = "done") -> None:
+    bar = page.locator(f"#{name} .me-study")
+    expect(bar).to_have_attribute("data-state", state, timeout=60_000)
+
+
+def places(page: Page, count: int) -> None:
+    """Wait until the chart has so many measured places."""
+    page.wait_for_function(
+        """(count) => document.querySelector('#landscape .me-plot').data
+          ?.find(({ name }) => name === 'places')?.z.flat().filter((v) => v !== null)
+          .length === count""",
+        arg=count,
+        timeout=60_000,
+    )
+
+
+def test_a_map_is_drawn_stopped_and_clicked(visit, ground: HeldGround) -> None:
+    page = visit().page
+    ground.free = 14
+    expect(page.locator("#landscape .me-figure")).to_be_hidden()
+    page.get_by_label("and to").select_option("scripts")
+    expect(page).to_have_url(re.compile(r"plane=digits,scripts"))
+    page.get_by_label("and to").select_option("fashion")
+    expect(page.get_by_label("From the base to")).to_have_value("digits")
+    button = page.locator("#map .me-try")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_text("Stop")
+    places(page, 9)
+    expect(page.locator("#landscape .me-caption")).to_contain_text("not measured yet")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    ends(page)
+    expect(page.locator(SAID)).to_contain_text("Stopped: 9 of 441 places were judged and are kept.")
+    ground.gate.set()
+    page.keyboard.press("Enter")
+    places(page, 441)
+    ends(page)
+    expect(page.locator(SAID)).to_contain_text("at 0.50 × A Digits + 0.50 × B Clothing")
+    expect(page.locator("#map .me-job-said")).to_contain_text("Highest on this plane")
+    page.locator("#landscape").scroll_into_view_if_needed()
+    box = page.locator("#landscape .plot .heatmaplayer image").first.bounding_box()
+    assert box is not None and box["width"] == pytest.approx(box["height"], rel=0.02)
+    page.mouse.click(box["x"] + 0.72 * box["width"], box["y"] + 0.28 * box["height"])
+    expect(page).to_have_url(re.compile(r"experts=digits:0\.\d+,fashion:0\.\d+"))
+    expect(page.locator(SAID)).to_contain_text("Your merge lies on this plane.")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(SAID)).to_contain_text("Your merge lies off this plane")
+
+
+def test_a_path_and_a_hull_by_keyboard(visit, ground: HeldGround) -> None:
+    page = visit().page
+    page.get_by_label("to", exact=True).select_option("stranger/stranger")
+    expect(page).to_have_url(re.compile(r"ends=digits,stranger"))
+    page.get_by_role("button", name="Walk the path").focus()
+    page.keyboard.press("Enter")
+    ends(page, "path")
+    expect(page.locator("#path .me-whatif-said")).to_contain_text(
+        "between A Digits and Stranger: Stranger"
+    )
+    expect(page.locator("#straight .me-plot")).to_have_attribute("data-drawn", "yes")
+    page.get_by_role("button", name="Draw models inside").focus()
+    page.keyboard.press("Enter")
+    ends(page, "hull")
+    expect(page.locator("#hull .me-whatif-said")).to_contain_text("24 models drawn inside: ")
+    expect(page.locator("#region .me-plot")).to_contain_text("centroid")
+    expect(page.locator("#clusters .me-caption")).to_contain_text("Most alike: ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_reload_in_the_middle_finds_it_again(visit, ground: HeldGround, scheme: str) -> None:
+    """On a phone, where everything fits, can be touched and is read out."""
+    page = visit(viewport={"width": 390, "height": 844}, color_scheme=scheme).page
+    ground.free = 14
+    page.locator("#map .me-try").click()
+    places(page, 9)
+    page.reload()
+    ready(page)
+    ends(page, state="running")
+    places(page, 9)
+    expect(page.get_by_role("progressbar", name="Drawing the map")).to_be_visible()
+    ground.gate.set()
+    places(page, 441)
+    ends(page)
+    assert violations(page) == []
+    mine = ("map", "landscape", "path", "straight", "hull", "region", "clusters")
+    assert [found for found in page.evaluate(SMALL) if found.startswith(mine)] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
