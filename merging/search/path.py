@@ -144,7 +144,7 @@ def barrier(path: Path, height: Height, seed: int = 0) -> Barrier | None:
     Source:
         Frankle et al. 2020, arXiv:1912.05671 (error barrier), and Ainsworth et al. 2023,
         arXiv:2209.04836 (barrier of a merge), which measure against the mean of both ends. Against
-        the straight line instead, as Entezari et al. 2022, arXiv:2110.06296, so that ends of different
+        the straight line instead, as Entezari et al. 2022, arXiv:2110.06296: ends of different
         height have no barrier by that alone.
     """
     known = sorted(path.steps)
