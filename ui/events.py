@@ -137,16 +137,23 @@ def _wire_jobs(page: Page, runs: RunsDesk) -> None:
 
 
 def _wire_sweeps(page: Page, sweeps: SweepsDesk) -> None:
-    for component, handler in (
-        (page.whatif, sweeps.act), (page.sweep, sweeps.take), (page.parts, sweeps.act_parts),
-    ):  # fmt: skip
+    inputs = [page.state, page.owner, page.link, *page.controls.inputs()]
+    for component, handler in ((page.sweep, sweeps.take), (page.parts, sweeps.act_parts)):
         component.select(
             told(page.notice, in_turn(page.state, handler)),
-            [page.state, page.owner, page.link, *page.controls.inputs()],
+            inputs,
             _everything(page),
             trigger_mode="multiple",
             **_live(page),
         )
+    acted = page.whatif.select(
+        told(page.notice, in_turn(page.state, sweeps.act), {page.file: None}),
+        inputs,
+        [*_everything(page), page.file],
+        trigger_mode="multiple",
+        **_live(page),
+    )
+    acted.then(None, [page.file], None, js=FETCH)
 
 
 def _wire_maps(page: Page, maps: MapsDesk) -> None:

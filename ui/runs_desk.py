@@ -15,7 +15,8 @@ from ui.lessons import lesson_of, opened_query
 from ui.link import decode
 from ui.map_scene import chosen_plane, counted
 from ui.region_scene import chosen_way
-from ui.runbook import RunList, check_name, now
+from ui.reports import Reports
+from ui.runbook import ListedRun, RunList, check_name, now
 from ui.saved import read_runs, write_runs
 from ui.scene import starts, token_of
 from ui.settings import to_recipe
@@ -114,7 +115,7 @@ class RunsDesk:
     def touch(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
-        """Something was done with the runs of the list; only an export leaves a file."""
+        """Something was done with the runs of the list; exports and reports leave a file."""
         shown = self.desk.caught_up(state, link, values)
         return {self._page.file: None, **self._touched(event, shown, owner)}
 
@@ -130,6 +131,9 @@ class RunsDesk:
         if action == "export":
             path = self._services.text_file(f"runs-{token[:8]}.json", write_runs(listed))
             return {self._page.file: gr.DownloadButton(value=str(path))}
+        if action in ("report", "csv"):
+            found = [listed.find(key) for key in _words(sent(event, "keys"))[:MOST]]
+            return self._told([run for run in found if run is not None], str(action))
         run = listed.find(str(sent(event, "key")))
         if run is None:
             raise MergeError(FORGOTTEN)
@@ -200,6 +204,19 @@ class RunsDesk:
             return {}
         listed = runs.get(token, self._services.first()).with_run(record, self._today())
         return {self._page.saved: write_runs(runs.put(token, listed))}
+
+    def _told(self, runs: list[ListedRun], action: str) -> Updates:
+        """Hand out a report of runs, or their scores as CSV."""
+        if not runs:
+            raise MergeError(FORGOTTEN)
+        reports = Reports(self._services)
+        if action == "csv":
+            path = self._services.report_file(reports.runs_csv(runs), "csv")
+        else:
+            one = len(runs) == 1
+            page = reports.run(runs[0].record, runs[0].name) if one else reports.beside(runs)
+            path = self._services.report_file(page, "html")
+        return {self._page.file: gr.DownloadButton(value=str(path))}
 
     def _looking(self, state: AppState, token: str, notices: list[str]) -> AppState:
         """Return the state without a cell or a kind that its set lacks, which is told."""

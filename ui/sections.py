@@ -19,6 +19,7 @@ from ui.components.study import StudyBar
 from ui.components.table import PlainTable
 from ui.components.weights import TwelveWeights
 from ui.components.whatif import WhatIfBar
+from ui.views import headings
 from ui.views.glossary import SECTIONS, Terms
 
 _INVITE = (
@@ -47,10 +48,10 @@ def results_column(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _section(name: str, question: str) -> Iterator[None]:
+def _section(name: str) -> Iterator[None]:
     """A section that can be linked to and left out by its name."""
     with gr.Column(elem_classes="me-section", elem_id=f"section-{name}"):
-        gr.HTML(f"<h2>{question}</h2>")
+        gr.HTML(f"<h2>{headings.SECTIONS[name]}</h2>")
         yield
         if name in SECTIONS:
             gr.HTML(read_fold("How to read this", SECTIONS[name]))
@@ -72,7 +73,7 @@ def _lesson(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scores(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("scores", "Did it keep the skills?"):
+    with _section("scores"):
         verdict = Prose(shown["verdict"], "verdict", elem_classes="me-verdict", elem_id="verdict")
         units = gr.Radio(UNITS, value="share", label="Scores as", elem_id="units")
         scores = PlotHost(shown["scores"], "scores", elem_id="scores")
@@ -86,7 +87,7 @@ def _scores(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("conflict", "Where do they disagree?"):
+    with _section("conflict"):
         effect = Prose(shown["effect"], "effect", elem_classes="me-verdict", elem_id="effect")
         heatmap = ConflictHeatmap(shown["heatmap"], "heatmap", elem_id="heatmap")
         gr.HTML(_INVITE, elem_classes="me-invite")
@@ -100,17 +101,17 @@ def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("sizes", "How big are the changes?"):
+    with _section("sizes"):
         magnitudes = PlotHost(shown["magnitudes"], "magnitudes", elem_id="magnitudes")
-        gr.HTML("<h3>Beside the weights that they change</h3>")
+        gr.HTML(f"<h3>{headings.RELATIVE}</h3>")
         relative = PlotHost(shown["relative"], "relative", elem_id="relative")
     return {"magnitudes": magnitudes, "relative": relative}
 
 
 def _agreement(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("agreement", "Who agrees with whom?"):
+    with _section("agreement"):
         who_agrees = PlotHost(shown["who_agrees"], "who_agrees", elem_id="who-agrees")
-        gr.HTML("<h3>How many directions they use, and share</h3>")
+        gr.HTML(f"<h3>{headings.DIRECTIONS}</h3>")
         kind = KindChooser(shown["kind"], "kind", elem_id="kind")
         ranks = PlotHost(shown["ranks"], "ranks", elem_id="ranks")
         overlap = PlotHost(shown["overlap"], "overlap", elem_id="overlap")
@@ -118,34 +119,34 @@ def _agreement(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _winners(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("winners", "Who won?"):
+    with _section("winners"):
         who_won = PlotHost(shown["who_won"], "who_won", elem_id="who-won")
         still = StillNotes(shown["still"], "still", elem_id="still")
     return {"who_won": who_won, "still": still}
 
 
 def _dialects(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("dialects", "How do other tools read these settings?"):
+    with _section("dialects"):
         dialects = PlainTable(shown["dialects"], "dialects", elem_id="dialects")
     return {"dialects": dialects}
 
 
 def _what_if(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("whatif", "What if it were another value?"):
+    with _section("whatif"):
         whatif = WhatIfBar(shown["whatif"], "whatif", elem_id="whatif")
         sweep = PlotHost(shown["sweep"], "sweep", elem_id="sweep")
     return {"whatif": whatif, "sweep": sweep}
 
 
 def _parts(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("parts", "Which part costs which task?"):
+    with _section("parts"):
         parts = WhatIfBar(shown["parts"], "parts", elem_id="parts")
         parts_chart = PlotHost(shown["parts_chart"], "parts_chart", elem_id="parts-chart")
     return {"parts": parts, "parts_chart": parts_chart}
 
 
 def _map(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("map", "What lies between them?"):
+    with _section("map"):
         bar = StudyBar(shown["map"], "map", elem_id="map")
         landscape = PlotHost(shown["landscape"], "landscape", elem_id="landscape")
         gr.HTML("<h3>Along a straight path</h3>")
@@ -163,6 +164,6 @@ def _map(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _runs(shown: dict[str, Any]) -> dict[str, Any]:
-    with _section("runs", "Your runs"):
+    with _section("runs"):
         runs = RunList(shown["runs"], "runs", elem_id="runs")
     return {"runs": runs}

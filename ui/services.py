@@ -14,6 +14,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from merging import sets as bundled
@@ -41,6 +42,7 @@ from ui.sweeps import Sweeps
 log = logging.getLogger(__name__)
 
 MOST_FILES = 64
+MOST_REPORTS = 16  # of 5 MB each
 MOST_ANSWERS = 4096  # of recipes that sweeps tried
 MOST_BYTES = 128 << 20  # of intermediate results
 POLITE = 10  # niceness of background threads
@@ -234,6 +236,18 @@ class Services:
         path.write_text(text, "utf-8")
         return path
 
+    def report_file(self, text: str, kind: str) -> Path:
+        """Write a report for download, named by what is in it; only the newest are kept.
+
+        Args:
+            text: Of the file.
+            kind: ``html`` or ``csv``.
+        """
+        digest = sha256(text.encode()).hexdigest()[:12]
+        with self.file_lock:
+            self._collect_files("report-*", MOST_REPORTS)
+            return self.text_file(f"report-{digest}.{kind}", text)
+
     def model_file(self, recipe: Recipe) -> Path:
         """Return a zip of a recipe's merged model, made when first asked for.
 
@@ -244,14 +258,14 @@ class Services:
         with self.file_lock:
             path = self.files / f"merged-{recipe.method}-{recipe.key()}.zip"
             if not path.exists():
-                self._collect_files()
+                self._collect_files("*.zip", MOST_FILES)
                 _zip_model(recipe, path)
             path.touch()
             return path
 
-    def _collect_files(self) -> None:
-        kept = sorted(self.files.glob("*.zip"), key=lambda p: p.stat().st_mtime)
-        for old in kept[: max(0, len(kept) - MOST_FILES + 1)]:
+    def _collect_files(self, pattern: str, most: int) -> None:
+        kept = sorted(self.files.glob(pattern), key=lambda p: p.stat().st_mtime)
+        for old in kept[: max(0, len(kept) - most + 1)]:
             old.unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -7,9 +7,12 @@ import gradio as gr
 from merging.errors import MergeError
 from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
+from ui.reports import Reports
 from ui.runs_desk import RunsDesk
 from ui.scene import token_of
 from ui.state import BY, FREE, PATIENCE, SECONDS, WAYS, AppState
+from ui.studies import study_kind
+from ui.sweeps import SWEEP
 from ui.ways.bar import chosen_way
 from ui.ways.parts import PARTS_WAY
 from ui.ways.way import Way
@@ -30,8 +33,14 @@ class SweepsDesk:
     def act(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
-        """A button was pressed in the section of values, or something else was chosen there."""
-        return self._act(None, event, state, owner, link, values)
+        """A button was pressed in the section of values, or something else was chosen there.
+
+        Only reports leave a file.
+        """
+        action = sent(event, "action")
+        if action in ("report", "csv"):
+            return self._told(token_of(owner), str(action))
+        return {self._page.file: None, **self._act(None, event, state, owner, link, values)}
 
     def act_parts(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -75,6 +84,22 @@ class SweepsDesk:
         updates = self._desk.change(shown, token, shown[-1])
         studied = self._desk.studied(shown[-1], token, way.kind)
         return updates | {self._page.owner: token} | job | studied
+
+    def _told(self, token: str, action: str) -> Updates:
+        """Hand out a report of the visitor's last sweep, or its points as CSV."""
+        swept = self._services.sweeps.of(token)
+        if swept is None:
+            raise MergeError(FORGOTTEN)
+        reports, result = Reports(self._services), swept.result
+        if action == "csv":
+            path = self._services.report_file(reports.sweep_csv(result), "csv")
+        else:
+            job = self._services.jobs.latest(token)
+            live = job is not None and study_kind(job) == SWEEP and not job.final
+            path = self._services.report_file(
+                reports.sweep(result, live and not result.ended), "html"
+            )
+        return {self._page.file: gr.DownloadButton(value=str(path))}
 
     def _taken(self, shown: Shown, owner: Any, key: object) -> Updates:
         recipe = self._desk.scene(shown[-1], owner).point(key)

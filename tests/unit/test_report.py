@@ -1,7 +1,7 @@
 """The README's table of all methods is what was measured."""
 
 import json
-import re
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +10,6 @@ from merging.evaluation import Estimate
 from merging.methods.registry import METHODS
 from merging.recipe import make_recipe, write_recipe
 from scripts import report, report_page
-from ui.services import Services
 
 WORST = {"task": "Pears", "value": 0.5}
 SHARE = {"value": 0.9, "low": 0.88, "high": 0.921}
@@ -56,23 +55,10 @@ def test_every_figure_lies_in_its_interval() -> None:
                 assert 0 <= mean.low <= mean.value <= mean.high <= 1.2
 
 
-def test_a_recipe_is_told_by_the_apps_sentences_and_charts(services: Services) -> None:
-    first = services.first()
-    page = report_page.report(report_page.scene_of(services, first.recipe, first))
-    told = page[page.index("<h1>") :]
-    assert re.findall("<h2>(.*?)</h2>", told) == list(report_page.QUESTIONS.values())
-    assert told.count("Plotly.newPlot(") == 7 and "var(--me-" not in told
-    assert "Task arithmetic" in told and "format: merge-explorer/1" in told
-    share = re.search(r"keeps ([\d.]+)(?:&nbsp;| )%", told)
-    estimate = report_page.Presenter(services, report_page.starts(services)).verdict(
-        report_page.scene_of(services, first.recipe, first)
-    )
-    assert share is not None and share[0] in estimate
-    assert "pinned" not in re.sub("(?s)<script.*?</script>", "", told)
-
-
-def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(report_page, "report", lambda scene: scene.recipe.key())
+def test_a_report_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_page.Reports, "run", lambda self, record: record.key)
     recipe = make_recipe("linear", ["digits", "fashion"], set="gentle")
     source = tmp_path / "recipe.yaml"
     source.write_text(write_recipe(recipe), "utf-8")

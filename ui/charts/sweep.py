@@ -17,6 +17,7 @@ from ui.charts.sweep_frame import (
 from ui.views.sweep import SweepView, Tried
 
 INTERVAL = "95 % interval"
+CLICK = " Click a point to take its settings."
 
 
 def sweep_figure(view: SweepView) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _key(view: SweepView) -> str:
         key += " · ■ simplest within noise"
     if view.reported is not None:
         key += " · ◇ the best on images that were not looked at while choosing"
-    key += ". Click a point to take its settings."
+    key += f".{CLICK}"
     if view.stale:
         key += f" Drawn pale: these points belong to other settings than yours ({view.settings})."
     return key

@@ -24,6 +24,7 @@ HEIGHT, TOP, BOTTOM = 380, 46, 48
 ROW, ROWS_TOP = 40, 12
 LABEL_PIXELS = 15
 MEAN, SHARE, OWN = "mean", "share of the task's own expert", "own expert"
+YOURS = "yours"
 NEAR_END = 0.3  # share of the width where words begin at their mark instead of around it
 Range = tuple[float, float]
 
@@ -230,7 +231,7 @@ def _present_row(view: SweepView) -> list[dict[str, Any]]:
         "fillcolor": TINT, "line": {"width": 0}, "layer": "below",
     }  # fmt: skip
     end = segment((1, 1), (y - 0.01, y + 0.01), CLEAR, xref="paper")
-    return [band, labelled(end, "yours", ACCENT, xanchor="left", yanchor="middle", padding=6)]
+    return [band, labelled(end, YOURS, ACCENT, xanchor="left", yanchor="middle", padding=6)]
 
 
 def _present_line(view: SweepView) -> list[dict[str, Any]]:
@@ -241,5 +242,5 @@ def _present_line(view: SweepView) -> list[dict[str, Any]]:
         return []
     line = segment((x, x), (0, 1), ACCENT, yref="paper", dash="dot", width=1.5)
     side = "left" if x < (values[0] + values[-1]) / 2 else "right"
-    text = f"yours: {view.axis.text(view.present)}"
+    text = f"{YOURS}: {view.axis.text(view.present)}"
     return [labelled(line, text, ACCENT, textposition="start", xanchor=side, yanchor="bottom")]

@@ -22,6 +22,8 @@ from ui.views.sweep_grid import GridView, Pair
 ROW, TOP, BOTTOM = 36, 66, 52
 SIZES = ((6, 13), (12, 11), (16, 10))
 SMALLEST = 9
+CLICK = " Click a cell to take its settings."
+YOURS = "your settings"
 CORNER = 0.31  # from the middle of a cell to where its marks stand
 INTERVAL = "95 % interval"
 
@@ -157,8 +159,8 @@ def _key(view: GridView) -> str:
     if view.simplest and view.simplest != view.best:
         key += " · ■ simplest within noise"
     if view.present is not None:
-        key += " · dotted frame: your settings"
-    key += ". Click a cell to take its settings."
+        key += f" · dotted frame: {YOURS}"
+    key += f".{CLICK}"
     if view.stale:
         key += f" Drawn pale: these points belong to other settings than yours ({view.settings})."
     return key

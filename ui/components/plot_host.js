@@ -2,7 +2,6 @@
 const CONFIG = {
   displayModeBar: false, responsive: false, doubleClick: false, showTips: false, _baseUrl: '',
 };
-const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 const NARROW = 480;
 const PAUSE = 100;
 const MOVE_AT_LATEST = 300;
@@ -27,18 +26,6 @@ function current() {
   if (!value || value.data) full = value;
   else if (full?.revision === value.revision) full = { ...full, ...value };
   return full;
-}
-
-function readyText(text, key) {
-  const themed = text.replace(/var\((--me-[\w-]+)\)/g, (_, name) => themeValue(name));
-  return TEMPLATES.has(key) ? themed : themed.replaceAll('<', '&lt;');
-}
-
-function ready(node, key = '') {
-  if (typeof node === 'string') return readyText(node, key);
-  if (Array.isArray(node)) return node.map((item) => ready(item, key));
-  if (node === null || typeof node !== 'object') return node;
-  return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, ready(v, k)]));
 }
 
 function layoutOf(value, width) {
@@ -77,18 +64,6 @@ function awaitPlotly() {
   window.mePlotly.then(draw, () => {
     part('.me-plot').textContent = 'The chart could not be loaded.';
   });
-}
-
-function moved(data, restyle) {
-  const made = structuredClone(data);
-  restyle.forEach(({ trace, update }) => {
-    Object.entries(update).forEach(([path, to]) => {
-      const names = path.split('.');
-      const last = names.pop();
-      names.reduce((node, name) => (node[name] ??= {}), made[trace])[last] = to;
-    });
-  });
-  return made;
 }
 
 function drawAll(value, layout, host) {

@@ -37,6 +37,7 @@ class PlotHost(Drawn):
     TEMPLATE = _TEMPLATE
     SCRIPTS = (
         "figure.js",
+        "themed.js",
         "plot_marks.js",
         "plot_host.js",
     )

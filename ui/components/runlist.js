@@ -156,7 +156,14 @@ function compared(beside) {
   return section;
 }
 
-function tools() {
+// Of the ticked runs, else of the run that is shown, else of the newest; the newest stands first.
+function told(rows) {
+  const ticked = rows.filter((run) => run.compared).reverse();
+  if (ticked.length) return ticked;
+  return rows.length ? [rows.find((run) => run.current) ?? rows[0]] : [];
+}
+
+function tools(rows) {
   const bar = make('div');
   bar.className = 'me-tools';
   const button = (label, action) => {
@@ -170,6 +177,9 @@ function tools() {
   file.type = 'file';
   file.accept = '.json,application/json';
   file.hidden = true;
+  const runs = told(rows);
+  const of = runs.length === 1 ? runs[0].name : `${runs.length} runs`;
+  if (runs.length) bar.append(button(`Report of ${of} (HTML)`, 'report'), button(`Scores of ${of} (CSV)`, 'scores'));
   bar.append(button('Save CSV', 'csv'), button('Export runs', 'export'),
     button('Import runs', 'import'), file);
   return bar;
@@ -211,7 +221,7 @@ function draw() {
   const was = held();
   const { rows } = value;
   const none = 'No runs yet. Merge and evaluate, and each result stays here.';
-  const parts = [rows.length ? region(tableOfRuns(rows)) : make('p', none), tools()];
+  const parts = [rows.length ? region(tableOfRuns(rows)) : make('p', none), tools(rows)];
   if (value.beside) parts.push(compared(value.beside));
   const typed = host.querySelector('input[type=text]')?.value;
   drawing = true;
@@ -252,7 +262,10 @@ function press({ key, action }) {
     draw();
   } else if (action === 'delete') askTwice(key);
   else if (action === 'csv') download(csvOfRuns(valueNow().rows), 'runs.csv');
-  else if (action === 'import') element.querySelector('input[type=file]').click();
+  else if (action === 'report' || action === 'scores') {
+    const keys = told(valueNow().rows).map((run) => run.key);
+    trigger('select', { action: action === 'scores' ? 'csv' : action, keys });
+  } else if (action === 'import') element.querySelector('input[type=file]').click();
   else trigger('select', { action, key: key ?? '' });
 }
 

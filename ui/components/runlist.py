@@ -41,8 +41,8 @@ class RunList(Drawn):
     """Shows runs and tells what was done with them.
 
     ``select`` carries ``{"action"}``, with ``"key"`` for show, pin, delete, with ``"key"`` and
-    ``"name"`` for rename, with ``"keys"`` for compare and with ``"text"`` for import; export has
-    neither.
+    ``"name"`` for rename, with ``"keys"`` for compare, report and csv, and with ``"text"`` for
+    import; export has neither.
     """
 
     TEMPLATE = _TEMPLATE

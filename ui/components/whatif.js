@@ -61,6 +61,7 @@ const short = (words) => (words.length > LONG ? words.split(':')[0] : words);
 function drawTakes(value) {
   const words = new Map(value.takes);
   part('.me-takes').hidden = !value.takes.length;
+  part('.me-whatif-files').hidden = !value.report;
   ['best', 'simplest'].forEach((name) => {
     const button = part(`[data-take=${name}]`);
     button.hidden = !value[name] || (name === 'simplest' && value.simplest === value.best);

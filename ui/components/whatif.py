@@ -19,7 +19,10 @@ _TEMPLATE = """<div class="me-whatif">
 <span class="me-another"><label><span>Another point</span>
 <select data-choose="point"></select></label>
 <button type="button" data-take="point">Take it</button></span></div>
-<ul class="me-whatif-errors" hidden></ul></div>"""
+<ul class="me-whatif-errors" hidden></ul>
+<div class="me-tools me-whatif-files" hidden>
+<button type="button" class="me-quiet" data-action="report">Report (HTML)</button>
+<button type="button" class="me-quiet" data-action="csv">All points (CSV)</button></div></div>"""
 
 
 def whatif_value(
@@ -33,6 +36,7 @@ def whatif_value(
     best: str = "",
     simplest: str = "",
     errors: Sequence[str] = (),
+    report: bool = False,
 ) -> dict[str, Any]:
     """Return what the component shows.
 
@@ -47,6 +51,7 @@ def whatif_value(
         takes: Key and words of every point that can be taken.
         best, simplest: Keys of those points, or "".
         errors: Points that could not be scored, and why.
+        report: Whether there is a report of what was found.
     """
     return {
         "fields": [
@@ -55,6 +60,7 @@ def whatif_value(
         ],
         "go": go, "note": note, "said": said, "state": state, "fraction": fraction, "best": best,
         "simplest": simplest, "takes": [list(pair) for pair in takes], "errors": list(errors),
+        "report": report,
     }  # fmt: skip
 
 
@@ -62,7 +68,7 @@ class WhatIfBar(Drawn):
     """Shows what ``whatif_value`` returns.
 
     A ``select`` event carries ``{"action"}``: ``choose`` with ``field`` and ``value``; ``go``;
-    ``stop``; ``take`` with ``key``, that of a point.
+    ``stop``; ``take`` with ``key``, that of a point; ``report`` and ``csv``.
     """
 
     TEMPLATE = _TEMPLATE

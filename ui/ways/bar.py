@@ -56,6 +56,7 @@ def bar_of(way: Way, scene: Scene, *before: Field) -> dict[str, Any]:
         found.best if found is not None else "",
         found.simplest if found is not None else "",
         found.errors if found is not None else (),
+        found is not None and found.report,
     )
 
 

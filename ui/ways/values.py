@@ -56,6 +56,7 @@ def _finding(scene: Scene, live: bool) -> Finding | None:
         view.failed,
         result.left,
         bool(result.ended),
+        report=bool(view.tried),
     )
 
 

@@ -46,6 +46,7 @@ class Finding:
         errors: Points that could not be scored, and why.
         left: Seconds it will still take, 0 where that is not known.
         ended: Whether nothing more comes.
+        report: Whether there is a report of it.
     """
 
     said: str
@@ -55,6 +56,7 @@ class Finding:
     errors: tuple[str, ...] = ()
     left: float = 0.0
     ended: bool = True
+    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)

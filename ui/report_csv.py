@@ -1,0 +1,101 @@
+"""Scores of runs and of sweeps as CSV: a line for every run or point, half and task. Pure."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from merging.evaluation import Estimate, compare, normalised, wilson
+from merging.search.points import Answers, Point
+from merging.search.sweep import SweepResult
+from ui.runbook import ListedRun
+from ui.views.sentences import settings_line
+
+MEAN = "mean of all tasks"
+FIGURES = (
+    "items", "accuracy", "accuracy low", "accuracy high", "share of own", "share low", "share high",
+)  # fmt: skip
+GAP = ("minus first run", "gap low", "gap high")
+RUNS = ("run", "settings", "recipe", "half", "task", *FIGURES, *GAP)
+SWEEP = ("half", "point", "recipe", "task", *FIGURES, "mark", "error")
+Row = Sequence[object]
+
+
+def runs_csv(runs: Sequence[ListedRun], owns: Sequence[Answers], names: Mapping[str, str]) -> str:
+    """Return the scores of runs, on the reporting half.
+
+    Args:
+        runs: The first is what others of its set are compared with.
+        owns: What the own experts of each run's set answer there.
+        names: Words for task ids.
+    """
+    rows: list[Row] = []
+    for run, own in zip(runs, owns, strict=True):
+        recipe, correct = run.record.recipe, run.record.correct
+        shares, mean = normalised(correct, own)
+        head = (run.name, settings_line(recipe), run.key, "reporting")
+        gaps = _gaps(run, runs[0], own)
+        for task, bits in correct.items():
+            figures = (
+                len(bits),
+                *_three(wilson(int(bits.sum()), len(bits))),
+                *_three(shares[task]),
+            )
+            rows.append((*head, names.get(task, task), *figures, *gaps.get(task, ("",) * 3)))
+        rows.append((*head, MEAN, *("",) * 4, *_three(mean), *gaps.get(MEAN, ("",) * 3)))
+    return _text(RUNS, rows)
+
+
+def sweep_csv(result: SweepResult, names: Mapping[str, str]) -> str:
+    """Return all points of a sweep on the half for choosing, and the best one on the other."""
+    drawn = any(axis.kind == "seed" for axis in result.plan.axes)
+    simplest = None if drawn else result.simplest  # a draw is no setting
+    marks = {simplest: "simplest within noise", result.best: "best"}
+    if result.best is not None and result.best == simplest:
+        marks[result.best] = "best, simplest within noise"
+    rows: list[Row] = []
+    for place, point in enumerate(result.points):
+        rows += _point(point, names, marks.get(place, ""))
+    if result.chosen is not None:
+        rows += _point(result.chosen, names, "best")
+    return _text(SWEEP, rows)
+
+
+def _point(point: Point, names: Mapping[str, str], mark: str) -> list[Row]:
+    key = point.recipe.key() if point.recipe is not None else ""
+    head = (point.half, point.settings, key)
+    if point.error:
+        return [(*head, "", *("",) * len(FIGURES), "", point.error)]
+    rows: list[Row] = []
+    for task, bits in point.correct.items():
+        share = _three(point.shares.get(task))
+        figures = (len(bits), *_three(point.accuracy[task]), *share)
+        rows.append((*head, names.get(task, task), *figures, mark, ""))
+    rows.append((*head, MEAN, *("",) * 4, *_three(point.mean), mark, ""))
+    return rows
+
+
+def _gaps(run: ListedRun, first: ListedRun, own: Answers) -> dict[str, Row]:
+    if run is first or run.record.recipe.set != first.record.recipe.set:
+        return {}
+    found = compare(run.record.correct, first.record.correct, own)
+    gaps: dict[str, Row] = {task: _three(gap) for task, (_, gap) in found.tasks.items()}
+    return {**gaps, MEAN: _three(found.mean[1])}
+
+
+def _three(estimate: Estimate | None) -> Row:
+    if estimate is None:
+        return ("",) * 3
+    return tuple(round(x, 5) for x in (estimate.value, estimate.low, estimate.high))
+
+
+def _text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _plain(cell: object) -> object:
+    """Keep spreadsheets from reading a text as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") and cell else cell
