@@ -148,7 +148,7 @@ def test_a_link_can_leave_parts_out(visit) -> None:
     for left_out in ("#set", ".me-seed", "#section-runs", "#section-conflict"):
         expect(page.locator(left_out)).to_be_hidden()
     expect(page.locator(".me-jump a:visible")).to_have_text(
-        ["Skills", "Sizes", "Agreement", "Winners", "Dialects", "What if"]
+        ["Skills", "Sizes", "Agreement", "Winners", "Dialects", "What if", "Parts", "Map"]
     )
     expect(page.locator("#dare-scale")).to_be_visible()
 
