@@ -174,7 +174,7 @@ class Desk:
             values: What the controls held then.
             at: As for ``AppState.patch``.
         """
-        if self.behind(state, link) or not _told(link).get("moving"):
+        if self.behind(state, link):
             return (state,)
         try:
             after = state.patch(self.read(values), at)
@@ -184,8 +184,9 @@ class Desk:
         return (state,) if after is state else (state, after)
 
     def behind(self, state: AppState, link: Any) -> bool:
-        """Whether the page had not heard of the last change when it sent its controls."""
-        return _told(link).get("step") != state.step
+        """Whether the page sent its controls before it heard what was written into them."""
+        step = _told(link).get("step")
+        return not isinstance(step, int) or step < state.written
 
     def read(self, values: Sequence[Any]) -> ControlValues:
         """Return what the controls hold."""
@@ -231,7 +232,9 @@ class Desk:
     ) -> Updates:
         """Return the new state and what has to be drawn again of what the page may show."""
         changed = any(after != one.state for one in shown)
-        after = replace(after, step=shown[0].state.step + changed)
+        step = shown[0].state.step + changed
+        written = step if after.values != shown[-1].state.values else shown[0].state.written
+        after = replace(after, step=step, written=written)
         scene = self.scene(after, owner)
         after = replace(after, scored=scene.record.key)
         rest = settled or any(after.values != one.state.values for one in shown)

@@ -10,21 +10,14 @@ from ui.desk import Shown, Updates, sent
 from ui.lesson_pictures import result_of
 from ui.lessons import LESSON, lesson_of
 from ui.link import decode
-from ui.runs_desk import RunsDesk
 from ui.scene import starts, token_of
 from ui.state import STEPS_OF_LESSON, AppState
+from ui.study_desk import UNKNOWN, StudyDesk
 from ui.views.lesson import step_allowed
 
-UNKNOWN = "The page asked for something unknown. Reload the page."
 
-
-class LessonsDesk:
-    """Handlers as methods, beside those of a ``RunsDesk`` whose page and services they share."""
-
-    def __init__(self, runs: RunsDesk) -> None:
-        """Work beside a desk."""
-        self._runs, self._desk = runs, runs.desk
-        self._page, self._services = runs.desk.page, runs.desk.services
+class LessonsDesk(StudyDesk):
+    """Handlers as methods."""
 
     def act(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -40,7 +33,8 @@ class LessonsDesk:
         if action == "guess":
             return self._guessed(shown, owner, lesson, sent(event, "choice"))
         if action == "go":
-            return self._start(shown, token_of(owner), lesson)
+            token = token_of(owner)
+            return self._begun(shown, token, self._services.lessons.start(token, lesson), LESSON)
         if action in ("next", "back"):
             return self._moved(shown, owner, 1 if action == "next" else -1)
         if action == "open":
@@ -53,12 +47,6 @@ class LessonsDesk:
         if type(choice) is not int or not 0 <= choice < len(lesson.choices):
             raise MergeError(UNKNOWN)
         return self._looked(shown, owner, guess=str(choice), lesson_step="try")
-
-    def _start(self, shown: Shown, token: str, lesson: Lesson) -> Updates:
-        job = self._runs.job(self._services.lessons.start(token, lesson))
-        updates = self._desk.change(shown, token, shown[-1])
-        now = self._desk.studied(updates[self._page.state], token, LESSON)
-        return updates | {self._page.owner: token} | job | now
 
     def _moved(self, shown: Shown, owner: Any, by: int) -> Updates:
         """Go a step on or back, no farther than what was predicted and measured allows."""

@@ -149,8 +149,8 @@ def _fields(scene: Scene, plane: tuple[str, str]) -> list[Field]:
     names = [(e, mark.name) for e, mark in marks_of(scene.opened).items()]
     chosen = view.over if view.over in over else ""
     return [
-        Field("first", "From the base to", [n for n in names if n[0] != plane[1]], plane[0]),
-        Field("second", "and to", [n for n in names if n[0] != plane[0]], plane[1]),
-        Field("height", "Show", [(kind, SHOWN[kind]) for kind in KINDS], view.height),
-        Field("over", "Tasks", list(over.items()), chosen),
+        Field("first", "From the base to", tuple(n for n in names if n[0] != plane[1]), plane[0]),
+        Field("second", "and to", tuple(n for n in names if n[0] != plane[0]), plane[1]),
+        Field("height", "Show", tuple((kind, SHOWN[kind]) for kind in KINDS), view.height),
+        Field("over", "Tasks", tuple(over.items()), chosen),
     ]

@@ -12,22 +12,16 @@ from ui.link import LONGEST_WORD
 from ui.map_scene import charted, chosen_plane
 from ui.maps import HULL, MAP, PATH
 from ui.region_scene import chosen_way
-from ui.runs_desk import RunsDesk
 from ui.scene import token_of
 from ui.state import HEIGHTS, AppState
+from ui.study_desk import UNKNOWN, StudyDesk
 
-UNKNOWN = "The page asked for something unknown. Reload the page."
 FORGOTTEN = "The server has forgotten this map. Draw it again."
 FARTHEST = 1e6  # of a place on a map, in lengths of weight changes
 
 
-class MapsDesk:
-    """Handlers as methods, beside those of a ``RunsDesk`` whose page and services they share."""
-
-    def __init__(self, runs: RunsDesk) -> None:
-        """Work beside a desk."""
-        self._runs, self._desk = runs, runs.desk
-        self._page, self._services = runs.desk.page, runs.desk.services
+class MapsDesk(StudyDesk):
+    """Handlers as methods."""
 
     def act(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -70,7 +64,7 @@ class MapsDesk:
         if action == "stop":
             return self._runs.cancel(owner)
         if action == "choose":
-            after = self._looking(shown[-1], owner, sent(event, "name"), sent(event, "value"))
+            after = self._looking(shown[-1], owner, sent(event, "field"), sent(event, "value"))
             return self._desk.change(shown, owner, after, settled=True)
         if action != "go":
             raise MergeError(UNKNOWN)
@@ -82,13 +76,7 @@ class MapsDesk:
             job = maps.start_path(token, scene.recipe, chosen_way(scene))
         else:
             job = maps.start_hull(token, scene.recipe)
-        return self._begun(shown, token, self._runs.job(job), kind)
-
-    def _begun(self, shown: Shown, token: str, job: Updates, kind: str) -> Updates:
-        updates = self._desk.change(shown, token, shown[-1])
-        return (
-            updates | {self._page.owner: token} | job | self._desk.studied(shown[-1], token, kind)
-        )
+        return self._begun(shown, token, job, kind)
 
     def _looking(self, state: AppState, owner: Any, name: object, value: object) -> AppState:
         word = str(value)[:LONGEST_WORD]

@@ -58,8 +58,8 @@ def path_bar(scene: Scene) -> dict[str, Any]:
         said = path_views.path_words(found, high, ends_offered(scene, held.set), live)
     ends = list(ends_offered(scene).items())
     fields = [
-        Field("from", "From", [e for e in ends if e[0] != way[1]], way[0]),
-        Field("to", "to", [e for e in ends if e[0] != way[0]], way[1]),
+        Field("from", "From", tuple(e for e in ends if e[0] != way[1]), way[0]),
+        Field("to", "to", tuple(e for e in ends if e[0] != way[0]), way[1]),
     ]
     return study_value(
         fields, "Walk the path", now.note, unbroken(said), now.state, now.fraction,

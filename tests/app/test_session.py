@@ -154,6 +154,20 @@ def test_a_name_given_in_the_middle_of_a_drag_lets_sliders_come_to_rest(
     assert after[page.state].past == (state.values,) and page.dialects in after
 
 
+def test_a_click_while_the_answer_at_rest_is_under_way_takes_what_the_sliders_say(
+    desk: Desk, runs: RunsDesk, page: Page, state: AppState
+) -> None:
+    """The rest only read the sliders, so they may be read again from a page that has not heard."""
+    sent = bar(state, moving=False)
+    rested = desk.act(REST, state, OWNER, sent, *plain(moved(state.values, scale=0.95), page))
+    on = plain(moved(state.values, scale=0.8), page)
+    started = runs.start(rested[page.state], "c" * 24, sent, *on)
+    assert started[page.state].recipe().settings().number("scale") == 0.8
+    pinned = desk.act(Sent(action="pin"), rested[page.state], OWNER, sent, *on)[page.state]
+    assert pinned.pinned.settings().number("scale") == 0.8
+    assert pinned.step == rested[page.state].step + 1 and pinned.written == state.written
+
+
 def test_merging_what_the_page_had_not_heard_of_merges_what_was_chosen(
     desk: Desk, runs: RunsDesk, page: Page, services: Services, state: AppState
 ) -> None:

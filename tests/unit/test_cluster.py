@@ -182,7 +182,7 @@ def test_a_process_that_does_not_stop_is_ended(
     monkeypatch.setattr(driver, "STOP", 0.3)
     path = tmp_path / "pid"
     lines = f'say(ready=True)\nopen({str(path)!r}, "w").write(str(os.getpid()))\n'
-    lines += f"hear(); i = 0; say(index=0, {RIGHT})\nwhile True: time.sleep(9)"
+    lines += f"hear(); i = 0; say(index=0, {RIGHT})\nimport signal; signal.pause()"
     cluster = Cluster("auto", (sys.executable, "-c", READ + lines))
     source = cluster.source(measure)(RECIPES, quiet)
     next(source)

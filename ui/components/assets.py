@@ -8,7 +8,7 @@ from ui.components.plotly_file import PATH
 HERE = Path(__file__).parent
 STYLES = (
     "page.css", "panel.css", "chooser.css", "plot_host.css", "heatmap.css", "runlist.css",
-    "jobline.css", "linkbar.css", "weights.css", "sections.css", "whatif.css", "study.css",
+    "jobline.css", "linkbar.css", "weights.css", "sections.css", "whatif.css",
     "lesson.css",
 )  # fmt: skip
 

@@ -1,40 +1,49 @@
+const LIVE = ['queued', 'running'];
 const part = (name) => element.querySelector(name);
-const live = (value) => ['queued', 'running'].includes(value.state);
+const live = (value) => LIVE.includes(value.state);
+let drawMore = () => {}; // what a component shows beside this
 let told = '';
 
-function fieldOf([name, label]) {
-  const made = document.createElement('label');
+// Left alone while nothing changed: an open list would close.
+function fill(select, pairs, chosen) {
+  const text = JSON.stringify(pairs);
+  if (select.dataset.filled !== text) {
+    select.dataset.filled = text;
+    select.replaceChildren(...pairs.map(([value, words]) => new Option(words, value)));
+    select.value = chosen;
+  }
+}
+
+function fieldOf({ name, label }) {
+  const box = document.createElement('label');
   const word = document.createElement('span');
   const select = document.createElement('select');
   word.textContent = label;
-  select.dataset.choose = name;
-  made.append(word, select);
-  return made;
+  select.dataset.field = name;
+  box.append(word, ' ', select);
+  return box;
 }
 
-// Left alone while nothing changed: an open list would close.
-function drawFields(value) {
-  const host = part('.me-study-fields');
-  const names = value.fields.map(([name]) => name).join();
+// Selects stay while their names do: one that has the focus keeps it.
+function drawFields(fields) {
+  const host = part('.me-fields');
+  const names = fields.map(({ name, label }) => `${name} ${label}`).join('|');
   if (host.dataset.names !== names) {
     host.dataset.names = names;
-    host.replaceChildren(...value.fields.map(fieldOf));
+    host.replaceChildren(...fields.map(fieldOf));
   }
-  value.fields.forEach(([name, , options, chosen]) => {
-    const select = host.querySelector(`[data-choose="${name}"]`);
-    const text = JSON.stringify(options);
-    if (select.dataset.filled !== text) {
-      select.dataset.filled = text;
-      select.replaceChildren(...options.map(([key, words]) => new Option(words, key)));
-    }
+  fields.forEach(({ name, options, chosen }) => {
+    const select = part(`[data-field="${name}"]`);
+    fill(select, options, chosen);
     select.value = chosen;
   });
 }
 
 function drawBar(value) {
   const button = part('.me-try');
-  button.textContent = live(value) ? 'Stop' : value.go;
+  button.textContent = live(value) ? 'Stop' : value.go || 'Start';
   button.dataset.action = live(value) ? 'stop' : 'go';
+  button.disabled = !live(value) && !value.go;
   part('.me-whatif-note').textContent = value.note;
   part('.me-whatif-said').textContent = value.said;
 }
@@ -58,17 +67,18 @@ function announce(value) {
 
 function draw() {
   const value = valueNow();
-  if (!value || !part('.me-study')) return;
-  part('.me-study').dataset.state = value.state;
-  drawFields(value);
+  if (!value || !part('.me-whatif')) return;
+  part('.me-whatif').dataset.state = value.state;
+  drawFields(value.fields);
   drawBar(value);
   drawTrack(value);
+  drawMore(value);
   announce(value);
 }
 
 element.addEventListener('change', ({ target }) => {
-  const { choose } = target.dataset;
-  if (choose) trigger('select', { action: 'choose', name: choose, value: target.value });
+  const { field } = target.dataset;
+  if (field) trigger('select', { action: 'choose', field, value: target.value });
 });
 element.addEventListener('click', ({ target }) => {
   const { action } = target.closest('button')?.dataset ?? {};

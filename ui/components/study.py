@@ -1,27 +1,35 @@
 """A few choices, the button that starts a study, how far it is, and what it found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ui.components.drawn import Drawn
 
-_TEMPLATE = """<div class="me-whatif me-study">
-<div class="me-whatif-row"><span class="me-study-fields"></span>
+Options = tuple[tuple[str, str], ...]
+
+BAR = """<div class="me-whatif-row"><span class="me-fields"></span>
 <button type="button" class="me-try"></button>
 <span class="me-whatif-note"></span></div>
 <div class="me-job-track" role="progressbar" aria-valuemin="0" aria-valuemax="100" hidden>
 <div class="me-job-bar"></div></div>
-<p class="me-whatif-said"></p><span class="me-job-said" aria-live="polite"></span></div>"""
+<p class="me-whatif-said"></p><span class="me-job-said" aria-live="polite"></span>"""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One choice: its name in events, its label, values with words, and the chosen value."""
+    """A choice before the start.
+
+    Attributes:
+        name: In events.
+        label: Word before it.
+        options: Value and words of each.
+        chosen: One of the values.
+    """
 
     name: str
     label: str
-    options: Sequence[tuple[str, str]]
+    options: Options
     chosen: str
 
 
@@ -38,8 +46,8 @@ def study_value(
 
     Args:
         fields: What can be chosen.
-        go: What the button says.
-        note: What the study takes, or how far it is.
+        go: What the button says; "" where it cannot be pressed.
+        note: What the study takes, how far it is, or why the button cannot be pressed.
         said: What was found, or an invitation.
         state: ``idle``, ``queued``, ``running``, ``done`` or ``failed``; in the middle two the
             button stops.
@@ -47,7 +55,7 @@ def study_value(
         label: What the bar of progress is called.
     """
     return {
-        "fields": [[f.name, f.label, [list(o) for o in f.options], f.chosen] for f in fields],
+        "fields": [asdict(field) for field in fields],
         "go": go, "note": note, "said": said, "state": state, "fraction": fraction, "label": label,
     }  # fmt: skip
 
@@ -55,9 +63,9 @@ def study_value(
 class StudyBar(Drawn):
     """Shows what ``study_value`` returns.
 
-    A ``select`` event carries ``{"action"}``: ``choose`` with ``name`` and ``value``; ``go``;
+    A ``select`` event carries ``{"action"}``: ``choose`` with ``field`` and ``value``; ``go``;
     ``stop``.
     """
 
-    TEMPLATE = _TEMPLATE
-    SCRIPTS = ("study.js",)
+    TEMPLATE = f'<div class="me-whatif me-study">{BAR}</div>'
+    SCRIPTS: tuple[str, ...] = ("study.js",)

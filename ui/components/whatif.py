@@ -1,20 +1,11 @@
-"""What to choose, the button that starts, how far it is, and what was found, with its takes."""
+"""The bar of a study that finds points: with takes, with errors, and with files of a report."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from ui.components.drawn import Drawn
+from ui.components.study import BAR, Options, StudyBar
 
-Options = Sequence[tuple[str, str]]
-
-_TEMPLATE = """<div class="me-whatif">
-<div class="me-whatif-row"><span class="me-fields"></span>
-<button type="button" class="me-try"></button>
-<span class="me-whatif-note"></span></div>
-<div class="me-job-track" role="progressbar" aria-label="Trying values" aria-valuemin="0"
- aria-valuemax="100" hidden><div class="me-job-bar"></div></div>
-<p class="me-whatif-said"></p><span class="me-job-said" aria-live="polite"></span>
-<div class="me-takes" hidden>
+_MORE = """<div class="me-takes" hidden>
 <button type="button" data-take="best"></button><button type="button" data-take="simplest"></button>
 <span class="me-another"><label><span>Another point</span>
 <select data-choose="point"></select></label>
@@ -22,16 +13,11 @@ _TEMPLATE = """<div class="me-whatif">
 <ul class="me-whatif-errors" hidden></ul>
 <div class="me-tools me-whatif-files" hidden>
 <button type="button" class="me-quiet" data-action="report">Report (HTML)</button>
-<button type="button" class="me-quiet" data-action="csv">All points (CSV)</button></div></div>"""
+<button type="button" class="me-quiet" data-action="csv">All points (CSV)</button></div>"""
 
 
 def whatif_value(
-    fields: Sequence[tuple[str, str, Options, str]],
-    go: str,
-    note: str,
-    said: str,
-    state: str = "idle",
-    fraction: float = 0.0,
+    bar: dict[str, Any],
     takes: Options = (),
     best: str = "",
     simplest: str = "",
@@ -41,35 +27,24 @@ def whatif_value(
     """Return what the component shows.
 
     Args:
-        fields: What can be chosen: name, label, options (value and words) and the chosen value.
-        go: What the button says; "" where it cannot be pressed.
-        note: What it takes, how far it is, or why the button cannot be pressed.
-        said: What was found, or an invitation.
-        state: ``idle``, ``queued``, ``running``, ``done`` or ``failed``; in the middle two the
-            button stops.
-        fraction: Share done.
+        bar: As ``study_value`` returns it.
         takes: Key and words of every point that can be taken.
         best, simplest: Keys of those points, or "".
         errors: Points that could not be scored, and why.
         report: Whether there is a report of what was found.
     """
     return {
-        "fields": [
-            {"name": n, "label": label, "options": [list(o) for o in options], "chosen": chosen}
-            for n, label, options, chosen in fields
-        ],
-        "go": go, "note": note, "said": said, "state": state, "fraction": fraction, "best": best,
-        "simplest": simplest, "takes": [list(pair) for pair in takes], "errors": list(errors),
-        "report": report,
+        **bar, "takes": [list(pair) for pair in takes], "best": best, "simplest": simplest,
+        "errors": list(errors), "report": report,
     }  # fmt: skip
 
 
-class WhatIfBar(Drawn):
+class WhatIfBar(StudyBar):
     """Shows what ``whatif_value`` returns.
 
-    A ``select`` event carries ``{"action"}``: ``choose`` with ``field`` and ``value``; ``go``;
-    ``stop``; ``take`` with ``key``, that of a point; ``report`` and ``csv``.
+    A ``select`` event carries what that of a ``StudyBar`` does, or ``take`` with ``key``, that of a
+    point; ``report``; ``csv``.
     """
 
-    TEMPLATE = _TEMPLATE
-    SCRIPTS = ("whatif.js",)
+    TEMPLATE = f'<div class="me-whatif">{BAR}{_MORE}</div>'
+    SCRIPTS = ("study.js", "whatif.js")

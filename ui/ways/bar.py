@@ -5,13 +5,14 @@ from typing import Any
 
 from merging.errors import MergeError
 from merging.jobs import Snapshot
+from ui.components.study import Field, study_value
 from ui.components.whatif import whatif_value
 from ui.scene import Scene
 from ui.views.sweep_words import running_words
 from ui.ways.find import FIND_WAY
 from ui.ways.values import VALUES
 from ui.ways.walk import WALK_WAY
-from ui.ways.way import Field, Finding, Offer, Way
+from ui.ways.way import Finding, Offer, Way
 
 WAYS: tuple[Way, ...] = (VALUES, FIND_WAY, WALK_WAY)
 KINDS = tuple(way.kind for way in WAYS)
@@ -45,19 +46,18 @@ def bar_of(way: Way, scene: Scene, *before: Field) -> dict[str, Any]:
     state = "done" if found is not None else "idle"
     if job is not None and (live or failed):
         state = job.status
-    return whatif_value(
-        [(f.name, f.label, f.options, f.chosen) for f in (*before, *way.fields(scene))],
+    value = study_value(
+        (*before, *way.fields(scene)),
         offer.go,
         _note(job, found, offer),
         unbroken(found.said if found is not None else way.invite),
         state,
         job.fraction if job is not None and live else 0.0,
-        found.takes if found is not None else (),
-        found.best if found is not None else "",
-        found.simplest if found is not None else "",
-        found.errors if found is not None else (),
-        found is not None and found.report,
+        "Trying values",
     )
+    if found is None:
+        return whatif_value(value)
+    return whatif_value(value, found.takes, found.best, found.simplest, found.errors, found.report)
 
 
 def bar_key(scene: Scene) -> Hashable:

@@ -8,13 +8,14 @@ from merging.search.axis import Axis
 from merging.search.optimise import SearchResult, optimise, search_space
 from merging.search.points import Measure
 from ui.charts.front import front_figure
+from ui.components.study import Field, Options
 from ui.scene import Scene
 from ui.state import FREE, SECONDS
 from ui.studies import Keep
 from ui.views.front import MEAN, WORDS, WORST, FrontView, front_view, score_name
 from ui.views.front_words import INVITE, search_words, settings_count, space_words
 from ui.views.sweep import same_but_for
-from ui.ways.way import Field, Finding, Offer, Options, Way, one_of
+from ui.ways.way import Finding, Offer, Way, one_of
 
 FIND = "find"
 TIMES: Options = tuple((seconds, f"{seconds} s") for seconds in SECONDS)

@@ -8,6 +8,7 @@ from merging.search.attribution import AttributionResult, attribute
 from merging.search.points import Measure
 from merging.units import time_text
 from ui.charts.parts_grid import parts_figure
+from ui.components.study import Field, Options
 from ui.scene import Scene
 from ui.state import BY
 from ui.studies import Keep
@@ -15,7 +16,7 @@ from ui.sweeps import BUDGET
 from ui.views.parts import MEAN, PartsView, parts_view, score_words
 from ui.views.parts_words import INVITE, NOUNS, parts_words
 from ui.ways.bar import bar_of
-from ui.ways.way import Field, Finding, Offer, Options, Way, one_of
+from ui.ways.way import Finding, Offer, Way, one_of
 
 PARTS = "parts"
 SIZES: Options = tuple(
@@ -40,7 +41,7 @@ def _offer(scene: Scene) -> Offer:
     by, grid = scene.state.view.parts, scene.grid
     counts = {"cell": len(grid.places), "row": len(grid.rows), "module": len(grid.columns)}
     count = counts[by]
-    seconds = scene.services.sweeps.seconds_of(scene.opened.id)
+    seconds = scene.services.sweeps.seconds(scene.opened.id)
     takes = f"at most {BUDGET:g} s"
     if seconds is not None and seconds * count < BUDGET:
         takes = f"about {time_text(max(1.0, seconds * (count + 2)))}"

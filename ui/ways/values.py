@@ -7,12 +7,13 @@ from merging.jobs import Snapshot
 from merging.search.plan import SweepPlan
 from ui.charts.sweep import sweep_figure
 from ui.charts.sweep_grid import grid_figure
+from ui.components.study import Field
 from ui.scene import Scene
 from ui.sweeps import SWEEP
 from ui.views.sweep import sweep_view
 from ui.views.sweep_grid import grid_view
 from ui.views.sweep_words import INVITE, estimate_words, how_many, verdict_words
-from ui.ways.way import Field, Finding, Offer, Way
+from ui.ways.way import Finding, Offer, Way
 
 
 def plan_of(scene: Scene) -> SweepPlan:

@@ -7,12 +7,13 @@ from merging.jobs import Report, Snapshot
 from merging.search.points import Measure
 from merging.search.walk import WalkResult, walk
 from ui.charts.sweep import sweep_figure
+from ui.components.study import Field, Options
 from ui.scene import Scene
 from ui.state import PATIENCE
 from ui.studies import Keep
 from ui.sweeps import BUDGET
 from ui.views.walk import INVITE, NAME, STEP, Walked, walk_axis, walk_view, walk_words
-from ui.ways.way import Field, Finding, Offer, Options, Way
+from ui.ways.way import Finding, Offer, Way
 
 WALK = "walk"
 STOPS: Options = tuple(
@@ -26,7 +27,7 @@ def _fields(scene: Scene) -> tuple[Field, ...]:
 
 def _offer(scene: Scene) -> Offer:
     steps = len(walk_axis(scene.recipe).values)
-    seconds = scene.services.sweeps.seconds_of(scene.opened.id)
+    seconds = scene.services.sweeps.seconds(scene.opened.id)
     longest = BUDGET if seconds is None else min(BUDGET, max(1.0, seconds * (steps + 1)))
     return Offer("Step up λ", f"at most {steps} steps of {STEP:g} from λ = 0 and {longest:.0f} s")
 

@@ -5,26 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from merging.jobs import Snapshot
+from ui.components.study import Field, Options
 from ui.scene import Scene
-
-Options = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A choice before the start.
-
-    Attributes:
-        name: Of the entry of the view that holds it, also in links.
-        label: Word before it.
-        options: Value and words of each.
-        chosen: One of the values.
-    """
-
-    name: str
-    label: str
-    options: Options
-    chosen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +50,8 @@ class Way:
         label: What it is called.
         kind: Of its studies.
         invite: What it is for, shown before there is anything to tell.
-        fields: What is to be chosen before the start.
+        fields: What is to be chosen before the start; each is called as the entry of the view
+            that holds it, also in links.
         offer: What its button says.
         start: Starts it for a visitor.
         finding: What the visitor's last study found; ``live`` while it is at work. None before.
