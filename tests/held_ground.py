@@ -1,6 +1,7 @@
 """A bundled set whose models are judged at once, or place by place where a test holds it."""
 
 import threading
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -22,13 +23,12 @@ class HeldGround(SetGround):
 
     def __init__(self, name: str, free: int = 10_000) -> None:
         super().__init__(name, items=2)
-        self.tasks = [task["id"] for task in self._opened.card["tasks"]]
         self.free, self.judged, self.failing = free, 0, False
         self.gate, self.waits = threading.Event(), threading.Event()
         self.middle = self.average(self.experts[:2])
         self.size = float((self.middle - self.weights(BASE)).norm())
 
-    def judge(self, weights: Tensor, report: Report) -> Judged:
+    def judge(self, weights: Tensor, report: Report, only: Collection[str] | None = None) -> Judged:
         with self._lock:
             held, self.judged = self.judged >= self.free, self.judged + 1
         while held and not self.gate.wait(0.01):
@@ -39,10 +39,11 @@ class HeldGround(SetGround):
         room = self._lanes.__dict__.setdefault("room", torch.empty_like(weights))
         away = float(torch.sub(weights, self.middle, out=room).norm()) / self.size
         right = round(ITEMS * max(0.1, 0.9 - 0.3 * away))
+        asked = self.tasks() if only is None else only
         return Judged(
-            {task: np.arange(ITEMS) < right for task in self.tasks},
-            {task: np.full(ITEMS, away) for task in self.tasks},
+            {task: np.arange(ITEMS) < right for task in asked},
+            {task: np.full(ITEMS, away) for task in asked},
         )
 
     def own(self, report: Report) -> dict[str, np.ndarray]:
-        return {task: np.ones(ITEMS, bool) for task in self.tasks}
+        return {task: np.ones(ITEMS, bool) for task in self.tasks()}

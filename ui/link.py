@@ -25,6 +25,7 @@ from ui.settings import (
     to_recipe,
 )
 from ui.state import (
+    BOUNDS,
     BY,
     FREE,
     HEIGHTS,
@@ -50,7 +51,7 @@ HIDEABLE = (
 RESERVED = ("v", "set", "method", "experts", "dialect", "seed", "pin", "hide")
 CHOICES = {
     "part": PARTS, "side": SIDES, "units": UNITS, "way": WAYS, "free": FREE, "seconds": SECONDS,
-    "parts": BY, "patience": PATIENCE, "height": HEIGHTS,
+    "parts": BY, "patience": PATIENCE, "height": HEIGHTS, "bound": BOUNDS,
 }  # fmt: skip
 WORDS = ("cell", "kind", "vary", "vary2", "across", "up", "cost", "over", "plane", "ends", "lesson")
 LONGEST_WORD = 40

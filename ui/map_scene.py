@@ -1,7 +1,7 @@
 """From a scene to the bar and the chart of the map. No Gradio, no state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from merging.jobs import Snapshot
@@ -16,7 +16,7 @@ from ui.scene import Scene
 from ui.views.chooser import FIRST_LOOK
 from ui.views.experts import ExpertMark, expert_marks
 from ui.views.map import ALL, height_of, map_view, tasks_counted
-from ui.views.map_words import INVITE, cost_words, map_words
+from ui.views.map_words import INVITE, map_cost_words, map_words
 from ui.views.sweep_words import running_words
 
 SHOWN = {"share": "Share of the own expert", "accuracy": "Accuracy", "loss": "Loss"}
@@ -50,12 +50,25 @@ def marks_of(opened: ModelSet) -> dict[str, ExpertMark]:
     return {m.expert: m for m in expert_marks(order, words, order)}
 
 
-def height(scene: Scene, opened: ModelSet, models: Sequence[str], own: Any) -> Height:
-    """Return what is read off models, as the visitor chose."""
-    view = scene.state.view
+def asked_tasks(scene: Scene, opened: ModelSet, models: Sequence[str]) -> tuple[str, ...]:
+    """Return the tasks that count for some models of a set, as the visitor chose."""
     every = [task["id"] for task in opened.card["tasks"]]
     task_of = {e["id"]: e["task"] for e in opened.card["experts"]}
-    return height_of(view.height, tasks_counted(view.over, models, task_of, every), own)
+    return tasks_counted(scene.state.view.over, models, task_of, every)
+
+
+def height(scene: Scene, opened: ModelSet, models: Sequence[str], own: Any) -> Height:
+    """Return what is read off models, as the visitor chose."""
+    return height_of(scene.state.view.height, asked_tasks(scene, opened, models), own)
+
+
+def map_height(scene: Scene, held: Charted) -> tuple[Height, bool]:
+    """Return what is read off a map, and whether it was judged on the tasks that were chosen."""
+    found: Landscape = held.result
+    high = height(scene, scene.services.sets[held.set], found.experts, found.own)
+    if set(high.tasks) <= set(found.tasks):
+        return high, True
+    return replace(high, tasks=found.tasks), False
 
 
 def progress(job: Snapshot | None, found: object, note: str, left: float = 0.0) -> Progress:
@@ -85,19 +98,16 @@ def map_bar(scene: Scene) -> dict[str, Any]:
     maps, plane, opened = scene.services.maps, chosen_plane(scene), scene.opened
     held, job = charted(scene, MAP), scene.study(MAP)
     found: Landscape | None = held.result if held else None
-    cost = cost_words(
-        SIDE**2,
-        maps.seconds(opened, scene.services.sweeps.seconds(opened.id)),
-        "places",
-        maps.known(opened.id, plane),
-    )
+    asked = asked_tasks(scene, opened, plane)
+    each = maps.seconds(opened, scene.services.sweeps.seconds(opened.id))
+    seconds = None if each is None else each * len(asked)
+    cost = map_cost_words(SIDE**2, maps.left(opened.id, plane, asked), seconds)
     now = progress(job, found, cost, found.left if found is not None else 0.0)
     said = INVITE
     if held is not None and found is not None:
-        of = scene.services.sets[held.set]
-        high = height(scene, of, found.experts, found.own)
+        marks = marks_of(scene.services.sets[held.set])
         live = now.live and not found.ended
-        said = map_words(found, high, marks_of(of), yours(scene, held), live)
+        said = map_words(found, map_height(scene, held)[0], marks, yours(scene, held), live)
     return study_value(
         _fields(scene, plane), "Draw the map", now.note, unbroken(said), now.state, now.fraction,
         "Drawing the map",
@@ -112,10 +122,13 @@ def landscape(scene: Scene) -> dict[str, Any] | None:
     found: Landscape = held.result
     opened = scene.services.sets[held.set]
     marks = marks_of(opened)
-    high = height(scene, opened, found.experts, found.own)
-    stale = (held.set, found.experts) != (scene.opened.id, chosen_plane(scene))
+    high, judged = map_height(scene, held)
+    stale = not judged or (held.set, found.experts) != (scene.opened.id, chosen_plane(scene))
     names = " and ".join(marks[e].name for e in found.experts)
     of = f"the base, {names} of the set {opened.card['label']}"
+    if not judged:
+        words = {task["id"]: task["label"] for task in opened.card["tasks"]}
+        of += f", judged on {' and '.join(words[t] for t in found.tasks)} only"
     return map_figure(map_view(found, high, marks, yours(scene, held), stale, of))
 
 

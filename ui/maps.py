@@ -1,7 +1,7 @@
 """Maps of all visitors: planes, straight paths and hulls as studies, and where a merge stands."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from merging.search.ground import BASE, ITEMS, SetGround
 from merging.search.hull import Hull, hull
 from merging.search.landscape import AVERAGE, Landscape, landscape
 from merging.search.path import Path, straight_path
-from merging.search.plane import Plane, Spot
+from merging.search.plane import SIDE, Plane, Spot
 from merging.search.points import Measure
 from merging.sets import ModelSet
 from ui.studies import Found, Keep, Studies
@@ -62,7 +62,7 @@ class Maps:
         self._grounds: dict[str, SetGround] = {}
         self._lock = threading.Lock()
         self._planes, self._spots = ResultCache(MOST_PLANES), ResultCache(MOST_SPOTS)
-        self._whole = ResultCache(MOST_MAPS)
+        self._drawn = ResultCache(MOST_MAPS)
         self._seconds: dict[str, float] = {}
 
     def ground(self, name: str) -> SetGround:
@@ -77,7 +77,7 @@ class Maps:
         return self._studies.of(owner, kind)
 
     def seconds(self, opened: ModelSet, sweep: float | None) -> float | None:
-        """Return how long a place takes, or None where nothing was timed.
+        """Return how long one task takes at one place, or None where nothing was timed.
 
         Args:
             opened: The set.
@@ -87,14 +87,26 @@ class Maps:
         if known is not None or sweep is None:
             return known
         every = [int(task["tuning"]) for task in opened.card["tasks"]]
-        return sweep * sum(min(ITEMS, n) for n in every) / sum(every) / hands()
+        judged = sum(min(ITEMS, n) for n in every) / len(every)
+        return sweep * judged / sum(every) / hands()
 
-    def known(self, name: str, experts: tuple[str, str]) -> bool:
-        """Return whether the whole map of a plane was made before."""
-        return self._whole.get((name, experts)) is not None
+    def left(self, name: str, experts: tuple[str, str], tasks: Sequence[str]) -> int:
+        """Return how many places of a plane no map has judged yet on all of some tasks."""
+        known: Landscape | None = self._drawn.get((name, experts))
+        return SIDE**2 if known is None else known.total - len(known.measured(tasks))
 
-    def start_map(self, owner: str, recipe: Recipe, experts: tuple[str, str]) -> Snapshot:
+    def start_map(
+        self, owner: str, recipe: Recipe, experts: tuple[str, str], tasks: Sequence[str]
+    ) -> Snapshot:
         """Queue the map of the plane through the base and two experts.
+
+        What an earlier map has judged, whole or not, is not judged again.
+
+        Args:
+            owner: Token of the visitor.
+            recipe: Of the controls.
+            experts: Two of its set.
+            tasks: That count.
 
         Raises:
             ResourceError: The visitor has another live job, or the queue is full.
@@ -104,24 +116,22 @@ class Maps:
         def work(measure: Measure, report: Report, keep: Keep) -> Any:
             ground = self.ground(name)
             self._try_to_place(recipe, experts)
-            known: Landscape | None = self._whole.get((name, experts))
-            if known is not None:
-                keep(Charted(name, recipe, known))
-                return known
             rest = tuple(e for e in ground.experts if e not in experts)
             found = landscape(
                 ground,
                 experts,
                 report,
                 others=rest,
+                tasks=tasks,
+                known=self._drawn.get((name, experts)),
                 on_point=lambda part: keep(Charted(name, recipe, part)),
             )
-            self._note(name, found)
-            if found.ended == "complete":
-                self._whole.put((name, experts), found)
+            self._drawn.put((name, experts), found)
+            if found.seconds:
+                self._seconds[name] = found.seconds
             return found
 
-        return self._studies.start(owner, MAP, f"{name} {experts}", name, work)
+        return self._studies.start(owner, MAP, f"{name} {experts} {tasks}", name, work)
 
     def start_path(self, owner: str, recipe: Recipe, ends: tuple[str, str]) -> Snapshot:
         """Queue the straight path between two models: names of the ground, average, or merged.
@@ -204,7 +214,3 @@ class Maps:
             return ground.weights(end)
         _, outcome = merge_recipe(recipe, cache=self._cache)
         return ground.vector(outcome)
-
-    def _note(self, name: str, found: Landscape) -> None:
-        if found.seconds and len(found.places) > 8:
-            self._seconds[name] = found.seconds

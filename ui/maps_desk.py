@@ -9,7 +9,7 @@ from merging.errors import MergeError
 from merging.recipe import make_recipe
 from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
-from ui.map_scene import charted, chosen_plane
+from ui.map_scene import asked_tasks, charted, chosen_plane
 from ui.maps import HULL, MAP, PATH
 from ui.region_scene import chosen_way
 from ui.scene import token_of
@@ -71,7 +71,10 @@ class MapsDesk(StudyDesk):
         token = token_of(owner)
         scene, maps = self._desk.scene(shown[-1], token), self._services.maps
         if kind == MAP:
-            job = maps.start_map(token, scene.recipe, chosen_plane(scene))
+            plane = chosen_plane(scene)
+            job = maps.start_map(
+                token, scene.recipe, plane, asked_tasks(scene, scene.opened, plane)
+            )
         elif kind == PATH:
             job = maps.start_path(token, scene.recipe, chosen_way(scene))
         else:

@@ -144,5 +144,6 @@ def _of(scene: Scene, held: Charted, what: str) -> str:
 
 
 def _seconds(scene: Scene) -> float | None:
-    opened, sweeps = scene.opened, scene.services.sweeps
-    return scene.services.maps.seconds(opened, sweeps.seconds(opened.id))
+    opened, services = scene.opened, scene.services
+    each = services.maps.seconds(opened, services.sweeps.seconds(opened.id))
+    return None if each is None else each * len(opened.card["tasks"])

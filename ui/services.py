@@ -30,7 +30,7 @@ from merging.recipe import Recipe
 from merging.search.cluster import Cluster, named_cluster
 from merging.search.measure import SetMeasure
 from merging.search.points import Measure
-from merging.search.sweep import Source
+from merging.search.source import Source
 from merging.sets import ModelSet, References, missing, open_set, set_names, shipped_runs, tasks
 from merging.sketch import Preview, Sketch, preview
 from ui.lessons import LessonRuns
@@ -63,7 +63,7 @@ class Services:
         intermediates: What one merge leaves for the next, shared by all visitors.
         answers: What points of sweeps answered, shared by all visitors.
         studies: Sweeps, searches and maps by owner.
-        cluster: Scores the points of sweeps, or None: this process does.
+        cluster: Scores the points of sweeps and searches, or None: this process does.
         sweeps: Starts sweeps.
         maps: Starts maps, paths and hulls.
         lessons: Measures lessons.
@@ -88,8 +88,8 @@ class Services:
 
     def __post_init__(self) -> None:
         """Let studies use the job queue and the answers."""
-        self.studies = Studies(self.jobs, self.answers, self.measure)
-        self.sweeps = Sweeps(self.studies, elsewhere=self._elsewhere)
+        self.studies = Studies(self.jobs, self.answers, self.measure, self._elsewhere)
+        self.sweeps = Sweeps(self.studies)
         self.maps = Maps(self.studies, self.intermediates)
         self.lessons = LessonRuns(self.studies, self.intermediates)
 

@@ -19,6 +19,7 @@ WAYS = ("values", "find", "walk")
 FREE = ("settings", "weights")
 PATIENCE = ("0", "2")
 SECONDS = ("15", "30", "60")
+BOUNDS = ("2", "1", "5", "10")
 BY: tuple[By, ...] = ("cell", "row", "module")
 HEIGHTS = ("share", "accuracy", "loss")
 STEPS_OF_LESSON = ("ask", "try", "reveal", "why", "source", "next")
@@ -39,6 +40,7 @@ class View:
         way: Of looking for settings: one of ``WAYS``.
         free: What a search may change: one of ``FREE``.
         seconds: That it may take: one of ``SECONDS``.
+        bound: Points that a held-out task may lose: one of ``BOUNDS``.
         parts: Size of the parts that are put back to the base: one of ``BY``.
         cost: Task whose gain is shown then, or "" for the mean of all.
         patience: Losing steps in a row that a line search forgives: one of ``PATIENCE``.
@@ -64,6 +66,7 @@ class View:
     seconds: str = SECONDS[1]
     across: str = ""
     up: str = ""
+    bound: str = BOUNDS[0]
     parts: By = BY[0]
     cost: str = ""
     patience: str = PATIENCE[0]

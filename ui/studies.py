@@ -9,6 +9,7 @@ from typing import Any
 
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.search.points import Measure
+from merging.search.source import Source
 
 MOST_FOUND = 512
 PREFIX = "study"
@@ -29,7 +30,11 @@ class Studies:
     """Runs studies as jobs and keeps what each visitor's last of a kind found, whole or in part."""
 
     def __init__(
-        self, jobs: JobRunner, answers: ResultCache, measure_of: Callable[[str], Measure]
+        self,
+        jobs: JobRunner,
+        answers: ResultCache,
+        measure_of: Callable[[str], Measure],
+        elsewhere: Callable[[Measure], Source | None] = lambda measure: None,
     ) -> None:
         """Begin without any.
 
@@ -37,8 +42,9 @@ class Studies:
             jobs: Runs them.
             answers: What recipes answered, shared by all visitors.
             measure_of: Opens a set.
+            elsewhere: Says what scores the points of a measure, where that is not this process.
         """
-        self.answers = answers
+        self.answers, self.elsewhere = answers, elsewhere
         self.turn = threading.Lock()  # a measure is for one thread at a time
         self._jobs, self._measure_of = jobs, measure_of
         self._measures: dict[str, Measure] = {}

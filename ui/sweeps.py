@@ -1,7 +1,6 @@
 """Sweeps of all visitors: studies that know beforehand how long they take."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from merging.jobs import Report, Snapshot
@@ -9,8 +8,9 @@ from merging.recipe import Recipe
 from merging.search.pace import Pace
 from merging.search.plan import SweepPlan, estimate
 from merging.search.points import Bench, Measure
-from merging.search.sweep import Source, SweepResult, sweep
+from merging.search.sweep import SweepResult, sweep
 from ui.studies import Keep, Studies
+from ui.views.guard import guards
 from ui.views.sweep_words import how_many
 
 BUDGET = 60.0
@@ -28,21 +28,14 @@ class Swept:
 class Sweeps:
     """Starts sweeps as studies, and knows what a point of each set takes."""
 
-    def __init__(
-        self,
-        studies: Studies,
-        budget: float = BUDGET,
-        elsewhere: Callable[[Measure], Source | None] = lambda measure: None,
-    ) -> None:
+    def __init__(self, studies: Studies, budget: float = BUDGET) -> None:
         """Begin without any.
 
         Args:
             studies: Runs them.
             budget: Seconds that a sweep may take before its chosen point is scored.
-            elsewhere: Says what scores the points of a measure, where that is not this process.
         """
-        self.budget = budget
-        self._studies, self._elsewhere = studies, elsewhere
+        self.budget, self._studies = budget, studies
         self._seconds: dict[str, float] = {}
 
     def start(self, owner: str, plan: SweepPlan) -> Snapshot:
@@ -104,7 +97,8 @@ class Sweeps:
             results=self._studies.answers,
             on_point=kept,
             budget_seconds=self.budget,
-            source=self._elsewhere(measure),
+            source=self._studies.elsewhere(measure),
+            with_base=guards(plan.axes),
         )
         if result.seconds:
             self._seconds[plan.recipe.set or ""] = result.seconds

@@ -9,7 +9,7 @@ from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
 from ui.reports import Reports
 from ui.scene import token_of
-from ui.state import BY, FREE, PATIENCE, SECONDS, WAYS, AppState
+from ui.state import BOUNDS, BY, FREE, PATIENCE, SECONDS, WAYS, AppState
 from ui.studies import study_kind
 from ui.study_desk import UNKNOWN, StudyDesk
 from ui.sweeps import SWEEP
@@ -17,7 +17,10 @@ from ui.ways.bar import chosen_way
 from ui.ways.parts import PARTS_WAY
 from ui.ways.way import Way
 
-CHOICES = {"way": WAYS, "free": FREE, "seconds": SECONDS, "parts": BY, "patience": PATIENCE}
+CHOICES = {
+    "way": WAYS, "free": FREE, "seconds": SECONDS, "parts": BY, "patience": PATIENCE,
+    "bound": BOUNDS,
+}  # fmt: skip
 WORDS = ("vary", "vary2", "across", "up", "cost")  # of the recipe or its set
 FORGOTTEN = "The server has forgotten this point. Try the values again."
 

@@ -1,6 +1,6 @@
 """What a model makes of items: which are right, and how far off the true class it is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,14 @@ class Judged:
 
     correct: Mapping[str, Bits]
     loss: Mapping[str, Losses]
+
+    def lacks(self, tasks: Collection[str]) -> tuple[str, ...]:
+        """Return those of some tasks that it was not judged on, in their order."""
+        return tuple(task for task in tasks if task not in self.correct)
+
+    def joined(self, other: "Judged") -> "Judged":
+        """Return what is known of the model with what it made of other tasks."""
+        return Judged({**self.correct, **other.correct}, {**self.loss, **other.loss})
 
     def moved(self) -> "Judged":
         """Return a copy in memory of the calling thread.

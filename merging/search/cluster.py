@@ -1,4 +1,4 @@
-"""A Ray cluster as the source of a sweep's points, through a process that speaks with it.
+"""A Ray cluster as the source of points, through a process that speaks with it.
 
 Neither this module nor the app imports Ray; see ``merging.search.ray_driver``.
 """
@@ -21,7 +21,7 @@ from merging.search.driver import Driver
 from merging.search.fingerprint import code_fingerprint, set_fingerprint
 from merging.search.measure import SetMeasure
 from merging.search.node import unpacked
-from merging.search.sweep import Scored, Source
+from merging.search.source import Scored, Source
 
 log = logging.getLogger(__name__)
 

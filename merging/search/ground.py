@@ -1,7 +1,7 @@
 """The ground that maps are made of: a set's models as vectors, and what judges a vector."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -32,12 +32,22 @@ class Ground(Protocol):
         """Return the names that ``weights`` knows: the base, experts, models of other sets."""
         ...
 
+    def tasks(self) -> tuple[str, ...]:
+        """Return the ids of the tasks that models are judged on."""
+        ...
+
     def weights(self, model: str) -> Tensor:
         """Return a model, shape (weights,), float32."""
         ...
 
-    def judge(self, weights: Tensor, report: Report) -> Judged:
-        """Return what a model makes of the items for choosing; any thread may ask."""
+    def judge(self, weights: Tensor, report: Report, only: Collection[str] | None = None) -> Judged:
+        """Return what a model makes of the items for choosing; any thread may ask.
+
+        Args:
+            weights: Of the model.
+            report: May raise ``Cancelled``.
+            only: Tasks to judge it on; None for all.
+        """
         ...
 
     def own(self, report: Report) -> Answers:
@@ -85,6 +95,10 @@ class SetGround:
         """
         return torch.stack([self.weights(name) for name in experts]).mean(0)
 
+    def tasks(self) -> tuple[str, ...]:
+        """Return the ids of the set's tasks."""
+        return tuple(task["id"] for task in self._opened.card["tasks"])
+
     def models(self) -> tuple[str, ...]:
         """Return base, experts, and experts of other sets that fit, as "set/expert"."""
         return tuple(self._known)
@@ -112,7 +126,7 @@ class SetGround:
             )
         return self.layout.flat(outcome.tensors, "the merged model")
 
-    def judge(self, weights: Tensor, report: Report) -> Judged:
+    def judge(self, weights: Tensor, report: Report, only: Collection[str] | None = None) -> Judged:
         """Return what a model makes of the items, scored in float32 as it is, not rounded.
 
         Raises:
@@ -122,7 +136,8 @@ class SetGround:
         kept = self._lanes.__dict__.setdefault("kept", KeptModel())
         with self._lock:  # the library that builds a model changes settings of the process
             model = kept(self._opened.base.config(), {**self._rest, **self.layout.views(weights)})
-        return judge(model, self._measure.tasks(TUNING), report)
+        asked = (t for t in self._measure.tasks(TUNING) if only is None or t.id in only)
+        return judge(model, asked, report)
 
     def own(self, report: Report) -> Answers:
         """Return what each task's own expert answers, measured once.

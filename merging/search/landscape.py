@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,17 +33,21 @@ class Landscape:
     Attributes:
         experts: The two that span the plane with the base.
         frame, grid: Its axes, and the lattice on it.
-        places: What was judged, by column and row of the lattice.
+        tasks: Ids of those that models are judged on.
+        places: What was judged, by column and row of the lattice; an earlier map may have judged
+            other tasks there.
         named: What was judged of base, both experts, their average and the sum of their changes.
         others: Where the set's other experts stand beside the plane.
         own: What each task's own expert answers; empty until it was measured.
         ended: "" while it runs; ``complete``, or stopped by the ``budget`` or ``cancelled``.
-        spent, seconds: Time it has taken, and that a place takes, as they come from all threads.
+        spent: Seconds it has taken.
+        seconds: That one task takes at one place, as they come from all threads.
     """
 
     experts: tuple[str, str]
     frame: Frame
     grid: Grid
+    tasks: tuple[str, ...]
     places: Mapping[Place, Judged] = field(default_factory=dict)
     named: Mapping[str, Judged] = field(default_factory=dict)
     others: Mapping[str, Spot] = field(default_factory=dict)
@@ -60,7 +64,20 @@ class Landscape:
     @property
     def left(self) -> float:
         """Seconds it will still take; 0 where that is not known."""
-        return 0.0 if self.ended else self.seconds * (self.total - len(self.places))
+        return 0.0 if self.ended else self.seconds * sum(len(t) for _, t in self.open())
+
+    def open(self) -> Iterator[tuple[Key, tuple[str, ...]]]:
+        """Return what is to be judged, in that order: a name or a place, and the tasks it lacks."""
+        nothing = Judged({}, {})
+        for name in self.shares():
+            yield name, self.named.get(name, nothing).lacks(self.tasks)
+        for i, j in coarse_to_fine((self.grid.count, self.grid.count)):
+            yield (i, j), self.places.get((i, j), nothing).lacks(self.tasks)
+
+    def measured(self, tasks: Sequence[str] | None = None) -> dict[Place, Judged]:
+        """Return the places that were judged on all of some tasks, by default the map's own."""
+        asked = self.tasks if tasks is None else tasks
+        return {place: one for place, one in self.places.items() if not one.lacks(asked)}
 
     def shares(self) -> dict[str, tuple[float, float]]:
         """Return how much of each task vector leads to what has a name."""
@@ -74,6 +91,8 @@ def landscape(
     report: Report,
     *,
     others: tuple[str, ...] = (),
+    tasks: Sequence[str] | None = None,
+    known: Landscape | None = None,
     count: int = SIDE,
     on_point: Callable[[Landscape], None] = lambda found: None,
     budget_seconds: float = BUDGET,
@@ -91,6 +110,8 @@ def landscape(
         report: Called with the share done; when it raises ``Cancelled`` the map returns with what
             is done.
         others: Experts to be placed beside the plane.
+        tasks: To judge them on; None for all that the ground has.
+        known: An earlier map of the same plane, whose places are not judged again.
         count: Places a side, at least 2.
         on_point: Called with the map before the first place, and after each.
         budget_seconds: After so many seconds no place is judged any more.
@@ -106,7 +127,10 @@ def landscape(
         ground.weights(BASE), ground.weights(experts[0]), ground.weights(experts[1]), experts
     )
     spots = {name: plane.spot(ground.weights(name)) for name in others}
-    start = Landscape(experts, plane.frame, plane.frame.grid(count), others=spots)
+    asked = ground.tasks() if tasks is None else tuple(tasks)
+    start = Landscape(experts, plane.frame, plane.frame.grid(count), asked, others=spots)
+    if known is not None:
+        start = replace(start, places=known.places, named=known.named)
     run = _Run(ground, plane, start, on_point, pace)
     ended = ended_by(lambda: run.judge(pace.within(report), threads))
     run.tell(ended=ended)
@@ -137,29 +161,29 @@ class _Run:
         """Judge everything; raises as ``report`` and as judging does."""
         self.tell()
         self.tell(own=self.ground.own(lambda share, word: report(0.0, word)))
-        names = self.state.shares()
-        grid = self.state.grid
-        lattice = [(i, j) for i, j in coarse_to_fine((grid.count, grid.count))]
-        todo: list[Key] = [*names, *lattice]
-        shares = [*names.values(), *map(self._shares, lattice)]
-        pieces = [partial(self._piece, a, b) for a, b in shares]
-        begin = self._pace.spent
+        todo = [(key, lacking) for key, lacking in self.state.open() if lacking]
+        pieces = [partial(self._piece, self._shares(key), lacking) for key, lacking in todo]
+        begin, done = self._pace.spent, 0
         with closing(in_any_order(pieces, report, threads)) as found:
-            for done, (place, judged) in enumerate(found, 1):
-                self._take(todo[place], judged, (self._pace.spent - begin) / done)
+            for place, judged in found:
+                key, lacking = todo[place]
+                done += len(lacking)
+                self._take(key, judged, (self._pace.spent - begin) / done)
 
-    def _shares(self, place: Place) -> tuple[float, float]:
-        return self.state.frame.shares(*self.state.grid.at(*place))
+    def _shares(self, key: Key) -> tuple[float, float]:
+        if isinstance(key, str):
+            return self.state.shares()[key]
+        return self.state.frame.shares(*self.state.grid.at(*key))
 
-    def _piece(self, a: float, b: float, report: Report) -> Judged:
+    def _piece(self, shares: tuple[float, float], tasks: Sequence[str], report: Report) -> Judged:
         room = self._lanes.__dict__.setdefault("room", torch.empty_like(self.plane.base))
-        return self.ground.judge(self.plane.weights(a, b, room), report)
+        return self.ground.judge(self.plane.weights(*shares, room), report, tasks)
 
     def _take(self, key: Key, judged: Judged | Exception, seconds: float) -> None:
         if isinstance(judged, Exception):
             raise judged
         judged = judged.moved()
-        if isinstance(key, str):
-            self.tell(named={**self.state.named, key: judged}, seconds=seconds)
-        else:
-            self.tell(places={**self.state.places, key: judged}, seconds=seconds)
+        where = "named" if isinstance(key, str) else "places"
+        held: Mapping[Key, Judged] = getattr(self.state, where)
+        joined = held[key].joined(judged) if key in held else judged
+        self.tell(**{where: {**held, key: joined}}, seconds=seconds)

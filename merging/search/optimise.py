@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +15,11 @@ from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.pareto import best_mean, pareto, simplest_within_noise
 from merging.search.points import Answers, Bench, Measure, Point
 from merging.search.proposals import Study
+from merging.search.source import Source, in_turn, taken
 from merging.search.sweep import CHOOSING, reported
 
 MOST_TRIALS = 500
+ROUND = 4  # proposals between two looks at what became of them
 MOST_REPEATS = 30  # known proposals in a row: the ranges are exhausted
 
 
@@ -88,12 +91,15 @@ def optimise(
     on_point: Callable[[SearchResult], None] = lambda result: None,
     budget_seconds: float = 60.0,
     clock: Clock = time.monotonic,
+    source: Source | None = None,
 ) -> SearchResult:
     """Search settings that do well on every task, on the tuning half only.
 
     Axes give ranges: numbers are proposed between the ends of an axis on the steps of its control,
-    words among its values. The best mean is scored once on the reporting half at the end. Equal
-    seeds and numbers of trials propose the same. Other arguments as of ``sweep``.
+    words among its values. Proposals come in rounds of four, which another source of answers may
+    score side by side: what is proposed next depends on all answers of a round and not on which
+    came first. The best mean is scored once on the reporting half at the end. Equal seeds and
+    numbers of trials propose the same, wherever they are scored. Other arguments as of ``sweep``.
 
     Args:
         recipe: Where it starts; its own settings are the first proposal.
@@ -116,7 +122,8 @@ def optimise(
     pace = Pace(budget_seconds, clock)
     kept = results if results is not None else ResultCache(2 * MOST_TRIALS)
     chosen = tuple(axes) if axes is not None else search_space(recipe)
-    run = _Search(SearchResult(recipe, chosen), Bench(measure, kept, pace), on_point)
+    bench = Bench(measure, kept, pace)
+    run = _Search(SearchResult(recipe, chosen), bench, on_point, source or in_turn(measure))
     ended = ended_by(
         lambda: run.propose(seed, trials, pace.within(part(report, 0, CHOOSING))),
         lambda: run.choose(part(report, CHOOSING, 1)),
@@ -128,9 +135,13 @@ class _Search:
     """A search at work."""
 
     def __init__(
-        self, state: SearchResult, bench: Bench, on_point: Callable[[SearchResult], None]
+        self,
+        state: SearchResult,
+        bench: Bench,
+        on_point: Callable[[SearchResult], None],
+        source: Source,
     ) -> None:
-        self.state, self.bench, self._on_point = state, bench, on_point
+        self.state, self.bench, self._on_point, self._source = state, bench, on_point, source
 
     def tell(self, **changes: Any) -> SearchResult:
         """Change the state and show it."""
@@ -140,35 +151,36 @@ class _Search:
         return self.state
 
     def propose(self, seed: int, trials: int, report: Report) -> None:
-        """Take one proposal after another; raises as ``report`` and when the budget is spent."""
+        """Take one round after another; raises as ``report`` and when the budget is spent."""
         recipe, axes, pace = self.state.recipe, self.state.axes, self.bench.pace
-        first = self._take(Point("the recipe as it is", recipe), report)
+        first = self._take([Point("the recipe as it is", recipe)], report)
         study = Study(seed, recipe, axes, sorted(self.state.own))
-        study.know(first)
-        seen = {recipe.key(): first}
+        study.know(first[0])
+        seen = {recipe.key(): first[0]}
         repeats = 0
         while len(self.state.points) < trials:
             if not pace.fits:
                 raise OutOfTime("The next point would not fit the budget.")
-            blank = study.next()
-            key = blank.recipe.key() if blank.recipe else blank.settings
-            repeats = repeats + 1 if key in seen else 0
+            asked = [study.next() for _ in range(min(ROUND, trials - len(self.state.points)))]
+            fresh = {_key(blank): blank for blank in asked if _key(blank) not in seen}
+            repeats = 0 if fresh else repeats + len(asked)
             if repeats > MOST_REPEATS:
                 return
-            if key not in seen:
-                done = max(len(seen) / trials, min(1.0, pace.spent / pace.budget))
-                seen[key] = self._take(blank, part(report, done, done))
-            study.tell(seen[key])
+            done = max(len(seen) / trials, min(1.0, pace.spent / pace.budget))
+            scored = self._take(list(fresh.values()), part(report, done, done))
+            seen |= zip(fresh, scored, strict=True)
+            study.tell([seen[_key(blank)] for blank in asked])
 
-    def _take(self, blank: Point, report: Report) -> Point:
-        """Score a proposal and show it."""
-        report(0, f"point {len(self.state.points) + 1}: {blank.settings}")
-        point = self.bench.take(blank, report)
-        own = self.bench.own("tuning", report)
-        point = point.judged(own)
-        points = (*self.state.points, point)
-        self.tell(points=points, own=own, front=pareto(points), best=best_mean(points))
-        return point
+    def _take(self, blanks: list[Point], report: Report) -> list[Point]:
+        """Score proposals and show each as it comes; return them in the order they were made."""
+        before, done = self.state.points, dict[int, Point]()
+        with closing(taken(blanks, self.bench, self._source, report)) as found:
+            for points in found:
+                own = self.bench.own("tuning", report)
+                done |= {place: point.judged(own) for place, point in points}
+                shown = (*before, *(done[place] for place in sorted(done)))
+                self.tell(points=shown, own=own, front=pareto(shown), best=best_mean(shown))
+        return [done[place] for place in range(len(blanks))]
 
     def choose(self, report: Report) -> None:
         """Mark the simplest within noise and score the best on the reporting half."""
@@ -176,6 +188,10 @@ class _Search:
         if self.state.best is not None:
             found = reported(self.state.points[self.state.best], self.bench, report)
             self.tell(chosen=found)
+
+
+def _key(blank: Point) -> str:
+    return blank.recipe.key() if blank.recipe else blank.settings
 
 
 def _searchable(param: Param, advanced: bool) -> bool:

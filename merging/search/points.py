@@ -31,6 +31,10 @@ class Measure(Protocol):
         """Return the same of each task's own expert."""
         ...
 
+    def base(self, half: str, report: Report) -> Answers:
+        """Return the same of the base."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
@@ -128,6 +132,19 @@ class Bench:
         if not found:
             found = self.measure.own(half, report)
             self.results.put((self.measure.mark(half), "own"), found)
+        return found
+
+    def base(self, half: str, report: Report) -> Answers:
+        """Return what the base answers, measured once.
+
+        Raises:
+            MergeError: It cannot be measured.
+        """
+        mark = (self.measure.mark(half), "base")
+        found: Answers = self.results.get(mark) or {}
+        if not found:
+            found = self.measure.base(half, report)
+            self.results.put(mark, found)
         return found
 
     def take(self, point: Point, report: Report) -> Point:

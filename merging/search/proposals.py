@@ -37,21 +37,24 @@ class Study:
         self._ranges = {str(i): _range(recipe, axis, optuna) for i, axis in enumerate(axes)}
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTS)
         self._study = optuna.create_study(sampler=sampler, directions=["maximize"] * len(tasks))
-        self._trial: Any = None
+        self._asked: list[Any] = []
 
     def next(self) -> Point:
         """Return a proposal without answers."""
-        self._trial = self._study.ask(self._ranges)
-        values = [self._trial.params[name] for name in self._ranges]
+        trial = self._study.ask(self._ranges)
+        self._asked.append(trial)
+        values = [trial.params[name] for name in self._ranges]
         rounded = [round(v, 9) if isinstance(v, float) else v for v in values]
         return point_at(self._recipe, self._axes, rounded)
 
-    def tell(self, point: Point) -> None:
-        """Tell what became of the last proposal."""
-        if point.error:
-            self._study.tell(self._trial, state=self._optuna.trial.TrialState.FAIL)
-        else:
-            self._study.tell(self._trial, self._scores(point))
+    def tell(self, points: Sequence[Point]) -> None:
+        """Tell what became of all proposals since the last time, in their order."""
+        for trial, point in zip(self._asked, points, strict=True):
+            if point.error:
+                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            else:
+                self._study.tell(trial, self._scores(point))
+        self._asked = []
 
     def know(self, point: Point) -> None:
         """Tell of the recipe as it stands, where its settings lie within the ranges."""

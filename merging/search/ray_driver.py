@@ -12,13 +12,16 @@ import json
 import os
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
 from merging.search.node import score_point
 
-RETRIES = 5  # of a point whose worker or node is lost
+RETRIES = 6  # of a point whose worker or node is lost
+PATIENCE = 1.0  # s before the first of them, each time twice as long: a dead node is noticed late
 AHEAD = 2  # points in flight for each core, so that no core waits for the next
 LOOK = 0.05  # s between two looks at what was asked
 
@@ -49,19 +52,22 @@ class _Points:
 
     def __init__(self, ray: Any, order: dict[str, Any], asked: Asked, tell: Tell) -> None:
         self._ray, self._asked, self._tell = ray, asked, tell
-        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(score_point)
+        self._task = ray.remote(num_cpus=1, max_retries=0)(score_point)
         recipes = order.pop("recipes")
-        self._todo = [json.dumps({**order, "recipe": recipe}) for recipe in recipes]
-        self._next = 0
+        self._texts = [json.dumps({**order, "recipe": recipe}) for recipe in recipes]
+        self._todo = [(0.0, index) for index in range(len(recipes))]  # not before, which
+        self._lost: Counter[int] = Counter()
         self._flying: dict[Any, int] = {}
 
     def run(self) -> None:
         """Do all points, or stop when something else is asked."""
-        while self._next < len(self._todo) or self._flying:
+        while self._todo or self._flying:
             self._fill()
-            done, _ = self._ray.wait(list(self._flying), timeout=LOOK)
+            if not self._flying:
+                time.sleep(LOOK)
+            done = self._ray.wait(list(self._flying), timeout=LOOK)[0] if self._flying else []
             for reference in done:
-                self._tell({"index": self._flying.pop(reference), **self._found(reference)})
+                self._land(reference)
             if not self._asked.empty():
                 self._cancel()
                 break
@@ -69,15 +75,23 @@ class _Points:
 
     def _fill(self) -> None:
         cores = int(self._ray.cluster_resources().get("CPU", 0))
-        while self._next < len(self._todo) and len(self._flying) < AHEAD * max(1, cores):
-            self._flying[self._task.remote(self._todo[self._next])] = self._next
-            self._next += 1
+        now = time.monotonic()
+        room = AHEAD * max(1, cores) - len(self._flying)
+        for entry in [entry for entry in self._todo if entry[0] <= now][: max(0, room)]:
+            self._todo.remove(entry)
+            self._flying[self._task.remote(self._texts[entry[1]])] = entry[1]
 
-    def _found(self, reference: Any) -> dict[str, Any]:
+    def _land(self, reference: Any) -> None:
+        """Tell what a point answered, or put one whose worker was lost back."""
+        index = self._flying.pop(reference)
         try:
-            return dict(json.loads(self._ray.get(reference)))
+            self._tell({"index": index, **dict(json.loads(self._ray.get(reference)))})
         except self._ray.exceptions.RayError as error:
-            return {"lost": str(error).strip().splitlines()[-1][:300]}
+            if self._lost[index] < RETRIES:
+                self._todo.append((time.monotonic() + PATIENCE * 2 ** self._lost[index], index))
+                self._lost[index] += 1
+            else:
+                self._tell({"index": index, "lost": str(error).strip().splitlines()[-1][:300]})
 
     def _cancel(self) -> None:
         for reference in self._flying:

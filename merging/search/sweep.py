@@ -1,22 +1,20 @@
 """Run a sweep: every point a real merge, partial results as they come, one score at the end."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from merging.errors import Cancelled, MergeError
 from merging.jobs import Report, ResultCache
-from merging.recipe import Recipe
-from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
+from merging.search.pace import Clock, Ended, Pace, ended_by, part
 from merging.search.pareto import best_mean, simplest_within_noise
 from merging.search.plan import SweepPlan
 from merging.search.points import Answers, Bench, Measure, Point
+from merging.search.source import Source, in_turn, taken
 from merging.units import time_text
 
-Scored = tuple[int, Answers | Exception]
-Source = Callable[[Sequence[Recipe], Report], Generator[Scored, None, None]]
 CHOOSING = 0.95  # share of the work before the reporting half
 
 
@@ -29,6 +27,7 @@ class SweepResult:
         points: Those that are done, on the tuning half, in the order they were done; failed ones
             say why.
         own: What each task's own expert answers there; empty until it was measured.
+        base: What the base answers there; empty where it was not asked for, and until then.
         ended: "" while it runs; ``complete``, or stopped by the ``budget`` or ``cancelled``.
         budget: Seconds it was given.
         spent: Seconds it has taken.
@@ -41,6 +40,7 @@ class SweepResult:
     plan: SweepPlan
     points: tuple[Point, ...] = ()
     own: Answers = field(default_factory=dict)
+    base: Answers = field(default_factory=dict)
     ended: Ended = ""
     budget: float = 60.0
     spent: float = 0.0
@@ -78,6 +78,7 @@ def sweep(
     budget_seconds: float = 60.0,
     clock: Clock = time.monotonic,
     source: Source | None = None,
+    with_base: bool = False,
 ) -> SweepResult:
     """Merge and score every point of a plan on the tuning half, and the chosen one once more.
 
@@ -95,6 +96,7 @@ def sweep(
         budget_seconds: After so many seconds no point goes on.
         clock: Seconds; a test may bring its own.
         source: Scores several recipes elsewhere, in any order; by default here, one after another.
+        with_base: Whether the base is scored as well, after the points, for a ``guard``.
 
     Returns:
         What became of it; ``ended`` says how.
@@ -107,29 +109,10 @@ def sweep(
     run = _Sweep(plan, Bench(measure, kept, pace), on_point)
     ended = ended_by(
         lambda: run.tune(pace.within(part(report, 0, CHOOSING)), source or in_turn(measure)),
-        lambda: run.choose(part(report, CHOOSING, 1)),
+        lambda: run.choose(part(report, CHOOSING, 1), with_base),
     )
     run.tell(ended=ended)
     return run.state
-
-
-def in_turn(measure: Measure) -> Source:
-    """Return what scores recipes on the tuning half one after another, in this thread."""
-
-    def scored(recipes: Sequence[Recipe], report: Report) -> Generator[Scored, None, None]:
-        for index, recipe in enumerate(recipes):
-            told = part(report, index / len(recipes), (index + 1) / len(recipes))
-            try:
-                told(0, f"point {index + 1} of {len(recipes)}")
-                answers = measure.score(recipe, "tuning", told)
-            except Cancelled:
-                raise
-            except Exception as error:
-                yield index, error
-            else:
-                yield index, answers
-
-    return scored
 
 
 class _Sweep:
@@ -151,41 +134,10 @@ class _Sweep:
 
     def tune(self, report: Report, source: Source) -> None:
         """Take all points; raises as ``report`` and when the next would not fit the budget."""
-        ready: list[Point] = []
-        waiting: dict[str, list[Point]] = {}
-        for point in self.state.plan.points():
-            if point.recipe is None or self.bench.known(point.recipe) is not None:
-                ready.append(point)
-            else:
-                waiting.setdefault(point.recipe.key(), []).append(point)
-        if ready:
-            self.tell(*(self.bench.take(p, report) for p in ready))
-            self._judge(report)
-        if waiting:
-            self._score(list(waiting.values()), report, source)
-
-    def _score(self, todo: list[list[Point]], report: Report, source: Source) -> None:
-        """Score what is not known, equal recipes once."""
-        recipes = [same[0].recipe for same in todo if same[0].recipe is not None]
-        begin, pace, left = self.bench.pace.spent, self.bench.pace, len(todo)
-        scored = source(recipes, report)
-        with closing(scored):
-            for index, found in scored:
-                self._take(todo[index], found, pace.spent - begin)
+        with closing(taken(self.state.plan.points(), self.bench, source, report)) as found:
+            for points in found:
+                self.tell(*(point for _, point in points))
                 self._judge(report)
-                begin = pace.spent
-                left -= 1
-                if left and not pace.fits:
-                    raise OutOfTime("The next point would not fit the budget.")
-
-    def _take(self, same: list[Point], found: Answers | Exception, seconds: float) -> None:
-        if isinstance(found, Exception):
-            self.tell(*(point.failed(found) for point in same))
-            return
-        self.bench.pace.note(seconds)
-        if same[0].recipe is not None:
-            self.bench.keep(same[0].recipe, found)
-        self.tell(*(point.answered(found, self.state.own, seconds) for point in same))
 
     def _judge(self, report: Report) -> None:
         """Measure the own experts after the first answers, so that those are not kept waiting."""
@@ -196,9 +148,11 @@ class _Sweep:
         self.state = replace(self.state, points=judged, own=own)
         self.tell()
 
-    def choose(self, report: Report) -> None:
+    def choose(self, report: Report, with_base: bool) -> None:
         """Mark the simplest within noise, and score the chosen point on the reporting half."""
         self._judge(report)
+        if with_base:
+            self.tell(base=self.bench.base("tuning", report))
         simplest = simplest_within_noise(self.state.points, self.state.own)
         self.tell(simplest=simplest)
         place = self.state.best if self.state.plan.choose == "best" else simplest

@@ -78,14 +78,47 @@ def test_places_are_shown_as_they_come_and_stop_keeps_them(visit, page, services
     assert stopped[page.job]["state"] == "cancelled" and stopped[page.map]["state"] == "done"
 
 
+def test_a_stopped_map_goes_on_and_other_tasks_are_judged_when_it_is_drawn_again(
+    visit, page, services, ground
+) -> None:
+    ground.free = 14
+    visit.act(action="go")
+    assert ground.waits.wait(SECONDS)
+    visit.act(action="stop")
+    visit.ended(services)
+    before, ground.free = ground.judged, 10_000
+    assert (
+        "of 441 places are left"
+        in visit.act(action="choose", field="over", value="")[page.map]["note"]
+    )
+    visit.act(action="go")
+    whole = visit.ended(services)
+    assert whole[page.map]["note"] == "441 places, measured before"
+    assert ground.judged - before <= 446 - 12
+    every = visit.act(action="choose", field="over", value="all")
+    assert every[page.landscape]["sentence"].endswith(
+        "Drawn pale: this is the map of the base, A Digits and B Clothing of the set Gentle, "
+        "judged on Digits and Clothing only."
+    )
+    assert every[page.map]["note"].startswith("441 places") and "(200 images)" in said(every, page)
+    before = ground.judged
+    visit.act(action="go")
+    done = visit.ended(services)
+    assert ground.judged - before == 446 and "Drawn pale" not in done[page.landscape]["sentence"]
+    assert "(500 images)" in said(done, page)
+    theirs = visit.act(action="choose", field="over", value="")
+    assert "(200 images)" in said(theirs, page)
+    assert "Drawn pale" not in theirs[page.landscape]["sentence"]
+
+
 def test_other_choices_draw_the_same_places_anew(visit, page, services, ground) -> None:
     visit.act(action="go")
     visit.ended(services)
     loss = visit.act(action="choose", field="height", value="loss")
     assert said(loss, page).startswith("Lowest loss on this plane: ")
     assert "height=loss" in loss[page.link]["query"]
-    one = visit.act(action="choose", field="over", value="optical")
-    assert "(100 images)" in said(one, page) and "over=optical" in one[page.link]["query"]
+    one = visit.act(action="choose", field="over", value="fashion")
+    assert "(100 images)" in said(one, page) and "over=fashion" in one[page.link]["query"]
     other = visit.act(action="choose", field="second", value="optical")
     assert (
         "Drawn pale: this is the map of the base, A Digits and B Clothing"

@@ -158,7 +158,7 @@ def test_a_click_while_the_answer_at_rest_is_under_way_takes_what_the_sliders_sa
     desk: Desk, runs: RunsDesk, page: Page, state: AppState
 ) -> None:
     """The rest only read the sliders, so they may be read again from a page that has not heard."""
-    sent = bar(state, moving=False)
+    sent = bar(state)
     rested = desk.act(REST, state, OWNER, sent, *plain(moved(state.values, scale=0.95), page))
     on = plain(moved(state.values, scale=0.8), page)
     started = runs.start(rested[page.state], "c" * 24, sent, *on)

@@ -1,6 +1,7 @@
 """Sweeps by their handlers: start, partial, stop, take, refusals, and what strangers send."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -277,3 +278,25 @@ def test_what_cannot_be_varied_together_is_not_offered(visit: Visit, page: Page,
     opened = visit.runs.restore(Request("vary=method&vary2=scale"), opening(services), None, "")
     assert "vary2=scale: it cannot be varied beside method." in opened[page.notice]
     assert "vary2" not in opened[page.link]["query"]
+
+
+def said(updates: dict[Any, Any], page: Page) -> str:
+    return updates[page.whatif]["said"].replace("\xa0", " ").replace("  ", " ")
+
+
+def test_a_guard_on_held_out_tasks(visit: Visit, page: Page, services: Services, measure) -> None:
+    """The stand-in has 75 % without a merge, 65 % at λ = 0 and 1, and less beyond."""
+    first = visit.act(action="choose", field="vary", value="scale")
+    assert "bound" not in [f["name"] for f in first[page.whatif]["fields"]]
+    fewer = visit.state.values.on - {"fashion"}
+    visit.state = visit.state.patch(replace(visit.state.values, on=fewer))
+    visit.act(action="go")
+    done = visit.ended(services)
+    assert "(B Clothing) allows no λ that was tried: at λ = 0" in said(done, page)
+    loose = visit.act(action="choose", field="bound", value="10")
+    assert chosen(loose[page.whatif], "bound") == "10" and "bound=10" in loose[page.link]["query"]
+    assert "allows λ up to 1: at λ = 1.1 B Clothing loses 15.0 points" in said(loose, page)
+    shapes = loose[page.sweep]["patch"]["shapes"]
+    assert [(s["x0"], s["x1"]) for s in shapes if s["type"] == "rect"] == [(1.0, 2.0)]
+    with pytest.raises(MergeError, match="unknown"):
+        visit.act(action="choose", field="bound", value="99")

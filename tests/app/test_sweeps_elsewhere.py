@@ -1,4 +1,4 @@
-"""Sweeps whose points a cluster scores: it is asked, and one that is not there fails in words."""
+"""Sweeps and searches that a cluster scores: it is asked; where it is not there, words say so."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +14,10 @@ from merging.search.axis import parameter_axis
 from merging.search.cluster import VARIABLE, Cluster, named_cluster
 from merging.search.measure import SetMeasure
 from merging.search.plan import SweepPlan
+from ui.scene import Scene
 from ui.services import Services
+from ui.state import AppState
+from ui.ways.find import FIND_WAY
 
 SECONDS = 60
 OWNER = "visitor-of-the-cluster-0123456789"
@@ -62,6 +65,22 @@ def test_points_are_scored_where_the_services_say(
     digits = swept.result.points[0].correct["digits"]
     assert 0.32 < digits.mean() < 0.35
     assert {r.key() for r in there.asked} == {p.recipe.key() for p in plan.points() if p.recipe}
+
+
+def test_the_proposals_of_a_search_are_scored_there_too(
+    services: Services, state: AppState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Elsewhere()
+    monkeypatch.setattr(services, "cluster", there)
+    monkeypatch.setattr(services.studies, "answers", type(services.answers)(2000))
+    listed = services.runs.get(OWNER, services.first())
+    scene = Scene(services, state.look(seconds="15"), state.recipe(), listed, OWNER)
+    FIND_WAY.start(scene, OWNER)
+    done = services.jobs.wait(OWNER, SECONDS)
+    assert done is not None and done.status == "done"
+    result = services.studies.of(OWNER, FIND_WAY.kind).value
+    assert result.points[0].recipe == state.recipe() and len(result.points) > 20
+    assert [r.key() for r in there.asked] == [p.recipe.key() for p in result.points]
 
 
 def test_a_cluster_that_is_not_there_fails_the_sweep_in_words(

@@ -54,6 +54,26 @@ def test_good_settings_are_found_stopped_and_taken(visit, measure: HeldMeasure) 
     expect(page.locator("#sweep .me-caption")).to_contain_text("no other beats on every task")
 
 
+def test_a_line_search_rolls_back_what_lost_and_its_point_is_taken(
+    visit, measure: HeldMeasure
+) -> None:
+    """By keyboard only; the stand-in is best at λ = 0.5."""
+    page = visit().page
+    page.locator("#whatif [data-field=way]").select_option("walk")
+    expect(page).to_have_url(re.compile("way=walk"))
+    page.get_by_role("button", name="Step up λ").focus()
+    page.keyboard.press("Enter")
+    ends(page, "#whatif")
+    said = page.locator("#whatif .me-whatif-said")
+    expect(said).to_contain_text("The step to λ = 0.6 lost (")
+    expect(said).to_contain_text("It went back to λ = 0.5, with 94.4")
+    expect(page.locator("#sweep .me-caption")).to_contain_text("✕ rolled back")
+    expect(page.locator("#sweep details tbody tr")).to_have_count(7)
+    page.locator("#whatif [data-take=best]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(SCALE)).to_have_value("0.5")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_parts_are_put_back_on_a_phone(visit, measure: HeldMeasure, scheme: str) -> None:
     page = visit(viewport={"width": 390, "height": 844}, color_scheme=scheme).page

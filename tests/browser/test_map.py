@@ -6,12 +6,24 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from merging.search.plane import Frame, Plane
 from tests.browser.conftest import Site, ready
 from tests.browser.test_access import SMALL, violations
 from tests.held_ground import HeldGround
 from ui.maps import Maps
 from ui.studies import Studies
 
+PLACE = """([column, row]) => {
+  const plot = document.querySelector('#landscape .me-plot');
+  const { x, y } = plot.data.find(({ name }) => name === 'places');
+  const { xaxis, yaxis } = plot._fullLayout;
+  const box = plot.getBoundingClientRect();
+  return {
+    x: x[column], y: y[row],
+    left: box.left + xaxis._offset + xaxis.d2p(x[column]),
+    top: box.top + yaxis._offset + yaxis.d2p(y[row]),
+  };
+}"""
 BAR, SAID = "#map .me-study", "#map .me-whatif-said"
 
 
@@ -29,6 +41,11 @@ def ground(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldGround]:
 def ends(page: Page, name: str = "map", state: str = "done") -> None:
     bar = page.locator(f"#{name} .me-study")
     expect(bar).to_have_attribute("data-state", state, timeout=60_000)
+
+
+def ground_frame(ground: HeldGround) -> Frame:
+    base, first, second = (ground.weights(name) for name in ("base", "digits", "fashion"))
+    return Plane.through(base, first, second, ("digits", "fashion")).frame
 
 
 def places(page: Page, count: int) -> None:
@@ -66,6 +83,25 @@ def test_a_map_is_drawn_and_stopped_by_keyboard(visit, ground: HeldGround) -> No
     ends(page)
     expect(page.locator(SAID)).to_contain_text("at 0.50 × A Digits + 0.50 × B Clothing")
     expect(page.locator("#map .me-job-said")).to_contain_text("Highest on this plane")
+
+
+def test_a_click_on_the_map_takes_the_weights_of_that_place(visit, ground: HeldGround) -> None:
+    page = visit().page
+    page.locator("#map .me-try").click()
+    places(page, 441)
+    ends(page)
+    page.locator("#landscape").scroll_into_view_if_needed()
+    expect(page.locator("#landscape .me-plot .nsewdrag")).to_be_visible()
+    at = page.evaluate(PLACE, [12, 7])
+    page.mouse.move(at["left"], at["top"])
+    page.mouse.click(at["left"], at["top"])
+    expect(page.locator("#verdict")).to_contain_text("at λ = 1")
+    frame = ground_frame(ground)
+    wanted = [round(w, 3) for w in frame.shares(at["x"], at["y"])]
+    for expert, weight in zip(("digits", "fashion"), wanted, strict=True):
+        expect(page.locator(f"#weight-{expert} input[type=number]")).to_have_value(f"{weight:g}")
+    expect(page.locator("#on-optical input")).not_to_be_checked()
+    expect(page.locator("#landscape .me-caption")).not_to_contain_text("Drawn pale")
 
 
 def test_a_path_and_a_hull_by_keyboard(visit, ground: HeldGround) -> None:

@@ -1,12 +1,14 @@
 """Maps on a ground of three weights: every place, partial results, cancel, faults."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from tiny_ground import MODELS, TinyGround, slope
 from tiny_measure import CancelAfter, Ticks, quiet
 
 from merging.errors import CompatibilityError, EvaluationError, UnknownNameError
+from merging.evaluation.judged import Judged
 from merging.search.crew import in_any_order
 from merging.search.heights import Height
 from merging.search.landscape import Landscape, landscape
@@ -62,6 +64,41 @@ def test_an_ended_budget_keeps_its_places() -> None:
     found = made(on_point=tick, clock=clock, budget_seconds=12.5, threads=1)
     assert found.ended == "budget" and len(found.places) == 13 - 5
     assert found.left == 0
+
+
+def test_a_stopped_map_goes_on_where_it_was() -> None:
+    ground = TinyGround()
+    part = made(ground, report=CancelAfter(14), threads=1)
+    before, kept = len(ground.seen), len(part.named) + len(part.places)
+    whole = made(ground, known=part)
+    assert whole.ended == "complete" and len(whole.places) == 25
+    assert len(ground.seen) - before == 30 - kept
+    assert all(whole.places[place] is judged for place, judged in part.places.items())
+    again = made(ground, known=whole)
+    assert len(ground.seen) - before == 30 - kept and again.left == 0
+    assert again.places == whole.places and again.ended == "complete"
+
+
+def test_a_map_of_more_tasks_judges_only_what_is_missing() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class TwoTasks(TinyGround):
+        def tasks(self) -> tuple[str, ...]:
+            return ("t", "u")
+
+        def judge(self, weights, report, only=None):
+            asked.append(only)
+            one = super().judge(weights, report)
+            return Judged(dict.fromkeys(only, one.correct["t"]), dict.fromkeys(only, one.loss["t"]))
+
+    ground = TwoTasks()
+    first = made(ground, tasks=("u",))
+    assert set(asked) == {("u",)} and not first.measured(("t", "u")) and len(first.measured()) == 25
+    both = made(ground, known=first)
+    assert asked[30:] == [("t",)] * 30 and both.tasks == ("t", "u")
+    assert len(both.measured()) == 25 and not both.places[(0, 0)].lacks(("u", "t"))
+    assert [key for key, lacking in first.open() if lacking] == []
+    assert len([key for key, lacking in replace(first, tasks=("t",)).open() if lacking]) == 30
 
 
 def test_a_place_that_breaks_ends_the_map_in_words() -> None:

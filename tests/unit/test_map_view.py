@@ -1,16 +1,19 @@
 """A map on the page: heights, marks, sentences against numbers, figure data."""
 
+from dataclasses import replace
+
 import pytest
 from tiny_ground import TinyGround
 from tiny_measure import CancelAfter, quiet
 
+from merging.evaluation.judged import Judged
 from merging.search.heights import Height
 from merging.search.landscape import Landscape, landscape
 from merging.search.plane import Spot
 from ui.charts.map import map_figure
 from ui.views.experts import expert_marks
 from ui.views.map import height_of, map_view, nearest, tasks_counted
-from ui.views.map_words import cost_words, map_words, value_words, yours_words
+from ui.views.map_words import cost_words, map_cost_words, map_words, value_words, yours_words
 
 MARKS = {m.expert: m for m in expert_marks("abc", {e: e.upper() * 2 for e in "abc"}, tuple("abc"))}
 ACCURACY, LOSS = Height("accuracy", ("t",)), Height("loss", ("t",))
@@ -102,6 +105,23 @@ def test_how_it_ended() -> None:
     assert map_words(found, ACCURACY, MARKS, None, live=True).startswith(f"{done} of 25 places so")
 
 
+def test_places_that_lack_a_chosen_task_are_not_measured_yet() -> None:
+    found = replace(made(), tasks=("t", "u"))
+    both = Height("accuracy", ("t", "u"))
+    one = found.places[(0, 0)]
+    full = one.joined(Judged({"u": one.correct["t"]}, {"u": one.loss["t"]}))
+    found = replace(found, places={**found.places, (0, 0): full}, ended="cancelled")
+    view = map_view(found, both, MARKS, None)
+    assert [v for row in view.heights for v in row if v is not None] == [
+        pytest.approx(100 * ACCURACY.of(one), abs=1e-3)
+    ]
+    assert not view.complete and {m.height for m in view.marks} == {None}
+    said = map_words(found, both, MARKS, None, live=False)
+    assert said.startswith("Stopped: 1 of 25 places were judged and are kept. Highest")
+    assert "the average of the two has" not in said
+    assert map_view(found, ACCURACY, MARKS, None).complete
+
+
 def test_where_a_merge_stands_in_words() -> None:
     assert yours_words(None) == "" and yours_words(Spot(0, 0)) == "Your merge is the base."
     assert yours_words(Spot(1, 0, 0.001, 1)) == "Your merge lies on this plane."
@@ -145,4 +165,9 @@ def test_shares_need_the_own_experts() -> None:
 def test_what_it_will_take() -> None:
     assert cost_words(441, 0.1, "places") == "441 places, about 44 s"
     assert cost_words(441, None, "places").endswith("the first of them tell how long")
-    assert cost_words(441, 0.1, "places", known=True) == "441 places, measured before"
+    assert map_cost_words(441, 0, 0.1) == "441 places, measured before"
+    assert map_cost_words(441, 441, 0.1) == "441 places, about 44 s"
+    assert map_cost_words(441, 100, 0.1) == "100 of 441 places are left, about 10 s"
+    assert map_cost_words(441, 441, 1.0) == (
+        "441 places, about 7 min 21 s; it stops at 2 min and goes on when drawn again"
+    )

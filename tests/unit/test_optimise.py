@@ -40,6 +40,25 @@ def test_equal_seeds_propose_the_same() -> None:
 
 
 @needs_optuna
+def test_proposals_scored_elsewhere_in_any_order_lead_to_the_same() -> None:
+    measure, rounds = TinyMeasure(both), []
+
+    def backwards(recipes, report):
+        rounds.append(len(recipes))
+        for index in reversed(range(len(recipes))):
+            yield index, both(recipes[index])
+
+    space = search_space(sum_of(), weights=True)
+    there = run(sum_of(), measure, trials=30, axes=space, seed=4, source=backwards)
+    here = run(sum_of(), TinyMeasure(both), trials=30, axes=space, seed=4)
+    assert measure.tuned == [] and max(rounds) == 4 and sum(rounds) == 30
+    assert [p.recipe for p in there.points] == [p.recipe for p in here.points]
+    assert (there.front, there.best, there.simplest) == (here.front, here.best, here.simplest)
+    for a, b in zip(there.points, here.points, strict=True):
+        assert a.shares == b.shares
+
+
+@needs_optuna
 def test_the_front_grows_and_its_best_is_scored_on_the_other_half() -> None:
     measure, seen = TinyMeasure(both), []
     space = search_space(sum_of(), weights=True)

@@ -46,7 +46,10 @@ class TinyGround:
             raise unknown("model", model, MODELS)
         return torch.tensor(MODELS[model])
 
-    def judge(self, weights: Tensor, report: Report) -> Judged:
+    def tasks(self) -> tuple[str, ...]:
+        return ("t",)
+
+    def judge(self, weights: Tensor, report: Report, only: object = None) -> Judged:
         report(0.0, "score")
         with self.lock:
             self.seen.append(weights.clone())

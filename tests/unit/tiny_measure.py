@@ -50,6 +50,7 @@ class TinyMeasure:
         self.answer, self.seconds, self.clock = answer, seconds, Ticks()
         self.scored: list[tuple[Recipe, str]] = []
         self.own_asked: list[str] = []
+        self.base_asked: list[str] = []
 
     def mark(self, half: str) -> str:
         return f"tiny {half}"
@@ -60,6 +61,10 @@ class TinyMeasure:
             self.clock.now += self.seconds / 10
         self.scored.append((recipe, half))
         return self.answer(recipe)
+
+    def base(self, half: str, report: Report) -> dict[str, Bits]:
+        self.base_asked.append(half)
+        return {"first": share(0.3), "second": share(0.6)}
 
     def own(self, half: str, report: Report) -> dict[str, Bits]:
         self.own_asked.append(half)

@@ -132,6 +132,8 @@ def _key(view: SweepView) -> str:
         key += " · ■ simplest within noise"
     if view.reported is not None:
         key += " · ◇ the best on images that were not looked at while choosing"
+    if view.allowed is not None:
+        key += " · shaded: beyond what the guard on held-out tasks allows"
     key += f".{CLICK}"
     if view.stale:
         key += f" Drawn pale: these points belong to other settings than yours ({view.settings})."

@@ -25,6 +25,7 @@ ROW, ROWS_TOP = 40, 12
 LABEL_PIXELS = 15
 MEAN, SHARE, OWN = "mean", "share of the task's own expert", "own expert"
 YOURS = "yours"
+GUARD = "beyond the guard"
 NEAR_END = 0.3  # share of the width where words begin at their mark instead of around it
 Range = tuple[float, float]
 
@@ -118,7 +119,7 @@ def sweep_shapes(view: SweepView) -> list[dict[str, Any]]:
         segment((float(t.value), float(t.value)), (percent(t.mean.value), _limits(view)[1]), ACCENT)
         for t in _marked(view)
     ]
-    return [*_own_expert(view), *leaders, *_present_line(view)]
+    return [*_own_expert(view), *_forbidden(view), *leaders, *_present_line(view)]
 
 
 def _values(view: SweepView) -> list[float]:
@@ -220,6 +221,19 @@ def _own_expert(view: SweepView) -> list[dict[str, Any]]:
     if view.strip:
         return [segment((100, 100), (0, 1), SOFT, yref="paper", layer="below")]
     return [segment((0, 1), (100, 100), SOFT, xref="paper", layer="below")]
+
+
+def _forbidden(view: SweepView) -> list[dict[str, Any]]:
+    """What lies beyond the guard's last value is shaded."""
+    values = _values(view)
+    if view.allowed is None or view.allowed >= values[-1]:
+        return []
+    band = {
+        "type": "rect", "yref": "paper", "x0": view.allowed, "x1": values[-1], "y0": 0, "y1": 1,
+        "fillcolor": TINT, "line": {"width": 0}, "layer": "below",
+    }  # fmt: skip
+    edge = segment((view.allowed, view.allowed), (0, 1), SOFT, yref="paper", layer="below")
+    return [band, labelled(edge, GUARD, SOFT, textposition="end", xanchor="left", yanchor="top")]
 
 
 def _present_row(view: SweepView) -> list[dict[str, Any]]:

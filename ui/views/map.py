@@ -118,7 +118,8 @@ def map_view(
         stale: It is not the one that is chosen.
         of: Which it is, in words.
     """
-    grid, heights = found.grid, {p: shown(height, height.of(j)) for p, j in found.places.items()}
+    grid, judged = found.grid, found.measured(height.tasks)
+    heights = {place: shown(height, height.of(one)) for place, one in judged.items()}
     rows = tuple(tuple(heights.get((i, j)) for i in range(grid.count)) for j in range(grid.count))
     first, second = (marks[e].name for e in found.experts)
     return MapView(
@@ -157,11 +158,12 @@ def _named(found: Landscape, height: Height, marks: Mapping[str, ExpertMark]) ->
         SUM: ("sum", "sum of both changes", "sum", "x-thin"),
         **{e: (marks[e].letter, marks[e].name, "expert", marks[e].shape) for e in (first, second)},
     }
+    known = {name: one for name, one in found.named.items() if not one.lacks(height.tasks)}
     return [
         Mark(
             *found.frame.place(*shares),
             *kinds[name],
-            shown(height, height.of(found.named[name])) if name in found.named else None,
+            shown(height, height.of(known[name])) if name in known else None,
         )
         for name, shares in found.shares().items()
     ]

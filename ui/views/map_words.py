@@ -1,9 +1,10 @@
 """What a map, a path and a hull show, in sentences. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from merging.evaluation.judged import Judged
 from merging.search.heights import Height
-from merging.search.landscape import AVERAGE, Landscape
+from merging.search.landscape import AVERAGE, BUDGET, Landscape, Place
 from merging.search.plane import Spot
 from merging.units import time_text
 from ui.views.experts import ExpertMark
@@ -28,13 +29,21 @@ def gap_words(height: Height, gap: float) -> str:
     return f"{told:.3f} nats" if height.kind == "loss" else f"{told:.1f} points"
 
 
-def cost_words(total: int, seconds: float | None, what: str, known: bool = False) -> str:
-    """Return what a study of so many models takes, in words."""
-    if known:
-        return f"{total} {what}, measured before"
+def cost_words(total: int, seconds: float | None, what: str) -> str:
+    """Return what a study of so many models takes, each so many seconds, in words."""
     if seconds is None:
         return f"{total} {what}; the first of them tell how long"
     return f"{total} {what}, about {time_text(max(1, round(total * seconds)))}"
+
+
+def map_cost_words(total: int, left: int, seconds: float | None) -> str:
+    """Return what a map takes of whose places so many are left to be judged, in words."""
+    if not left:
+        return f"{total} places, measured before"
+    said = cost_words(left, seconds, "places" if left == total else f"of {total} places are left")
+    if seconds is None or left * seconds <= BUDGET:
+        return said
+    return f"{said}; it stops at {time_text(BUDGET)} and goes on when drawn again"
 
 
 def map_words(
@@ -45,10 +54,12 @@ def map_words(
     live: bool,
 ) -> str:
     """Return what a map shows: its best place beside the average, the noise, the merge's place."""
-    begin = _begin(found, live)
-    if not found.places:
+    judged = found.measured(height.tasks)
+    begin = _begin(found, len(judged), live)
+    if not judged:
         return begin
-    said = [begin, _best(found, height, marks), _noise(found, height), yours_words(yours)]
+    noise = _noise(list(judged.values()), height)
+    said = [begin, _best(found, judged, height, marks), noise, yours_words(yours)]
     if yours is not None and not found.grid.holds(yours.x, yours.y):
         said.append("It stands beyond the edge of the map.")
     return " ".join(part for part in said if part)
@@ -68,11 +79,11 @@ def yours_words(spot: Spot | None) -> str:
     )
 
 
-def _begin(found: Landscape, live: bool) -> str:
-    done = f"{len(found.places)} of {found.total} places"
+def _begin(found: Landscape, count: int, live: bool) -> str:
+    done = f"{count} of {found.total} places"
     if live:
         return f"{done} so far."
-    if found.ended == "complete":
+    if found.ended == "complete" or count == found.total:
         return ""
     if found.ended == "budget":
         return f"Stopped at {time_text(found.spent)}: {done} were judged."
@@ -81,13 +92,17 @@ def _begin(found: Landscape, live: bool) -> str:
     return f"It broke off after {done}."
 
 
-def _best(found: Landscape, height: Height, marks: Mapping[str, ExpertMark]) -> str:
-    places = list(found.places)
-    place = places[height.best(found.places.values())]
-    value = height.of(found.places[place])
+def _best(
+    found: Landscape,
+    judged: Mapping[Place, Judged],
+    height: Height,
+    marks: Mapping[str, ExpertMark],
+) -> str:
+    place = list(judged)[height.best(judged.values())]
+    value = height.of(judged[place])
     word = "Lowest loss" if height.kind == "loss" else "Highest"
     text = f"{word} on this plane: {value_words(height, value)} at {_mixture(found, marks, place)}"
-    if AVERAGE not in found.named:
+    if AVERAGE not in found.named or found.named[AVERAGE].lacks(height.tasks):
         return f"{text}."
     middle = height.of(found.named[AVERAGE])
     return f"{text}; the average of the two has {value_words(height, middle)}."
@@ -100,8 +115,7 @@ def _mixture(found: Landscape, marks: Mapping[str, ExpertMark], place: tuple[int
     return " + ".join(parts).replace("-", "−")
 
 
-def _noise(found: Landscape, height: Height) -> str:
-    judged = list(found.places.values())
+def _noise(judged: Sequence[Judged], height: Height) -> str:
     best = judged[height.best(judged)]
     items = sum(len(values) for values in height.items(best))
     return (

@@ -54,6 +54,7 @@ class SweepView:
         failed: Values that could not be scored, and why.
         lost: Keys of the steps that a line search rolled back.
         walk: It is a line search: the best is where it went back to.
+        allowed: The largest value that a guard on held-out tasks allows, or None without one.
     """
 
     axis: Axis
@@ -68,6 +69,7 @@ class SweepView:
     failed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     walk: bool = False
+    allowed: float | None = None
 
     @property
     def strip(self) -> bool:

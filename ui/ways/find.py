@@ -72,7 +72,7 @@ def _start(scene: Scene, token: str) -> Snapshot:
 
         return optimise(
             recipe, told, measure=measure, axes=axes, results=studies.answers, on_point=kept,
-            budget_seconds=budget,
+            budget_seconds=budget, source=studies.elsewhere(measure),
         )  # fmt: skip
 
     names = " ".join(f"{axis.name}.{axis.expert}" for axis in axes)

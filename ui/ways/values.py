@@ -1,19 +1,26 @@
 """All values of one setting, or all pairs of values of two."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 from merging.jobs import Snapshot
+from merging.recipe import Recipe
+from merging.search.guard import Guard
 from merging.search.plan import SweepPlan
 from ui.charts.sweep import sweep_figure
 from ui.charts.sweep_grid import grid_figure
-from ui.components.study import Field
+from ui.components.study import Field, Options
 from ui.scene import Scene
+from ui.state import BOUNDS
 from ui.sweeps import SWEEP
+from ui.views.guard import guard_words, guarded, guards, held_out
 from ui.views.sweep import sweep_view
 from ui.views.sweep_grid import grid_view
 from ui.views.sweep_words import INVITE, estimate_words, how_many, verdict_words
 from ui.ways.way import Finding, Offer, Way
+
+LOSSES: Options = tuple((b, f"{b} point{'' if b == '1' else 's'}") for b in sorted(BOUNDS, key=int))
 
 
 def plan_of(scene: Scene) -> SweepPlan:
@@ -31,8 +38,30 @@ def plan_of(scene: Scene) -> SweepPlan:
 def _fields(scene: Scene) -> tuple[Field, ...]:
     axes = tuple((name, axis.label) for name, axis in scene.axes.items())
     beside = (("", "nothing else"), *((n, scene.axes[n].label) for n in scene.beside))
-    first = Field("vary", "Vary", axes, scene.vary)
-    return (first, Field("vary2", "and", beside, scene.vary2)) if len(beside) > 1 else (first,)
+    fields = [Field("vary", "Vary", axes, scene.vary)]
+    if len(beside) > 1:
+        fields.append(Field("vary2", "and", beside, scene.vary2))
+    if guards(plan_of(scene).axes) and _held_out(scene, scene.recipe):
+        fields.append(Field("bound", "Held-out tasks may lose", LOSSES, scene.state.view.bound))
+    return tuple(fields)
+
+
+def _held_out(scene: Scene, recipe: Recipe) -> tuple[str, ...]:
+    opened = scene.services.sets[recipe.set or ""]
+    task_of = {expert: opened.task_of(expert) for expert in opened.experts}
+    return held_out(recipe, task_of, [task["id"] for task in opened.card["tasks"]])
+
+
+def _guarded(scene: Scene) -> tuple[Guard | None, str]:
+    """What the guard allows of the last sweep, and its words."""
+    assert scene.swept is not None
+    result, bound = scene.swept.result, scene.state.view.bound
+    tasks = _held_out(scene, result.plan.recipe)
+    found = guarded(result, tasks, bound)
+    names = scene.tasks_of(result.plan.recipe)
+    return found, "" if found is None else guard_words(
+        found, tasks, bound, lambda task: " ".join(names[task]).strip()
+    )
 
 
 def _offer(scene: Scene) -> Offer:
@@ -49,8 +78,9 @@ def _finding(scene: Scene, live: bool) -> Finding | None:
     if scene.swept is None:
         return None
     result, view = scene.swept.result, _view(scene)
+    said = verdict_words(result, live and not result.ended)
     return Finding(
-        verdict_words(result, live and not result.ended),
+        f"{said} {_guarded(scene)[1]}".strip(),
         tuple((t.key, t.words) for t in view.tried),
         view.best,
         view.simplest,
@@ -75,11 +105,16 @@ def _figure(scene: Scene) -> dict[str, Any] | None:
     view = _view(scene)
     if not view.tried:
         return None
-    return grid_figure(view) if len(scene.swept.result.plan.axes) > 1 else sweep_figure(view)
+    if len(scene.swept.result.plan.axes) > 1:
+        return grid_figure(view)
+    found = _guarded(scene)[0]
+    return sweep_figure(replace(view, allowed=found.limit if found is not None else None))
 
 
 def _key(scene: Scene) -> Hashable:
-    return 0 if scene.swept is None else (scene.recipe.key(), scene.swept.number)
+    if scene.swept is None:
+        return 0
+    return scene.recipe.key(), scene.swept.number, scene.state.view.bound
 
 
 VALUES = Way(

@@ -1,0 +1,73 @@
+"""How far λ may go before held-out tasks lose too much: what a sweep of it says. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from merging.errors import EvaluationError
+from merging.recipe import Recipe
+from merging.search.axis import Axis
+from merging.search.guard import Guard, curve_of, guard
+from merging.search.sweep import SweepResult
+
+LAMBDA = "scale"
+
+
+def guards(axes: Sequence[Axis]) -> bool:
+    """Return whether a sweep is one that a guard can read: of λ alone."""
+    return len(axes) == 1 and (axes[0].kind, axes[0].name) == ("parameter", LAMBDA)
+
+
+def held_out(recipe: Recipe, task_of: Mapping[str, str], every: Sequence[str]) -> tuple[str, ...]:
+    """Return the tasks that no expert of a recipe was trained on, in the set's order.
+
+    Args:
+        recipe: Of the set.
+        task_of: Of the set's experts; "" for one that knows a little of all.
+        every: The set's tasks.
+    """
+    mine = {task_of[expert.id] for expert in recipe.experts}
+    return () if "" in mine else tuple(task for task in every if task not in mine)
+
+
+def guarded(result: SweepResult, tasks: Sequence[str], bound: str) -> Guard | None:
+    """Return what a guard allows of a sweep; None where there is nothing to guard or no base yet.
+
+    Args:
+        result: Of any axes.
+        tasks: Held out.
+        bound: Points that each may lose.
+    """
+    if not tasks or not result.base or not guards(result.plan.axes):
+        return None
+    try:
+        return guard(curve_of(result.points, result.base, tasks), float(bound) / 100)
+    except EvaluationError:
+        return None  # no point could be scored
+
+
+def guard_words(found: Guard, tasks: Sequence[str], bound: str, name: Callable[[str], str]) -> str:
+    """Return what a guard allows, in words.
+
+    Args:
+        found: The guard.
+        tasks: Held out.
+        bound: Points that each may lose.
+        name: Says what a task is called.
+    """
+    points = f"{bound} point{'' if bound == '1' else 's'}"
+    names = ", ".join(map(name, tasks))
+    if found.stopped_at is None:
+        return f"Held out ({names}): none loses more than {points} against the base at any λ tried."
+    assert found.drop is not None
+    low, high = 100 * found.drop.low, 100 * found.drop.high
+    worst = (
+        f"at λ = {found.stopped_at:g} {name(found.task)} loses {100 * found.drop.value:.1f} points "
+        f"({low:.1f} to {high:.1f})"
+    )
+    begin = f"The guard on held-out tasks ({names}) "
+    if found.limit is None:
+        return f"{begin}allows no λ that was tried: {worst}, more than {points}."
+    again = " Beyond that some come back under the bound, which the guard does not trust."
+    return (
+        f"{begin}allows λ up to {found.limit:g}: {worst} against the base, more than {points}."
+        f"{again if found.again else ''}"
+    )
