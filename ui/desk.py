@@ -231,8 +231,7 @@ class Desk:
         self, shown: Sequence[Scene], owner: Any, after: AppState, settled: bool = False
     ) -> Updates:
         """Return the new state and what has to be drawn again of what the page may show."""
-        changed = any(after != one.state for one in shown)
-        step = shown[0].state.step + changed
+        step = shown[0].state.step + 1
         written = step if after.values != shown[-1].state.values else shown[0].state.written
         after = replace(after, step=step, written=written)
         scene = self.scene(after, owner)

@@ -92,7 +92,7 @@ class AppState:
         compared: Keys of the runs that are put side by side.
         past, future: What the controls held before, and what was undone; the nearest last.
         touched: The control that was moved last and when, in seconds; "" after anything else.
-        step: How often the state was changed.
+        step: How often the page was drawn anew: answers may overtake each other.
         written: Step that last changed the controls from here: what the page says of them from
             before that came too late.
     """

@@ -122,7 +122,8 @@ def unfold(page: Page) -> None:
 
 def rest(page: Page) -> None:
     """Wait until the page's state knows where its sliders came to rest."""
-    expect(page.locator("#link .me-bar:not([data-moving=yes])")).to_have_count(1)
+    still = "#link .me-bar:not([data-moving=yes]):not([data-awaited=yes])"
+    expect(page.locator(still)).to_have_count(1)
 
 
 def merge(page: Page, runs: int) -> None:

@@ -174,9 +174,11 @@ def test_undo_and_redo(visit, monkeypatch) -> None:
     start = stamp(page)
     for value in (0.9, 0.7, 0.4):
         slide(page, SCALE, value)
-    dragged = stamp(page)
+    expect(page).to_have_url(re.compile(r"scale=0\.4$"))
     rest(page)
+    dragged = stamp(page)
     slide(page, "#weight-digits", 0.5)
+    expect(page).to_have_url(re.compile(r"digits:0\.5"))
     rest(page)
     choose(page, "TIES", "ties")
     undo.click()

@@ -27,6 +27,11 @@ function address(value) {
   history.replaceState(history.state, '', ownAddress(value));
 }
 
+function awaitUntil(time) {
+  answerBy = time;
+  part('.me-bar').dataset.awaited = time ? 'yes' : '';
+}
+
 function restSoon(value) {
   settled ??= value.query;
   clearTimeout(rest);
@@ -38,7 +43,7 @@ function restSoon(value) {
       return;
     }
     settled = value.query;
-    answerBy = Date.now() + PATIENCE;
+    awaitUntil(Date.now() + PATIENCE);
     address(value);
     trigger('select', { action: 'settled' });
   }, REST);
@@ -74,7 +79,7 @@ function follow() {
     // Controls that moved on while the answer was under way ask once more.
     if (moving) setTimeout(() => document.dispatchEvent(new CustomEvent('me-moved')), DRAWN);
     settled = value.query;
-    answerBy = 0;
+    awaitUntil(0);
   }
   moving = value.moving;
   // Answers may overtake each other: one that comes too late has drawn over what is newer.
