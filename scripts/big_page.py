@@ -20,6 +20,7 @@ from merging.sets import ModelSet, References
 from merging.sketch import Sketch
 from scripts.bench_preview import EXPERTS, made_up
 from ui.app import build_app, launch_options
+from ui.maps import Maps
 from ui.services import Services
 
 NAME, ITEMS = "llama", 500
@@ -37,7 +38,18 @@ class NothingToScore:
         """Refuse."""
         raise MergeError("There are no weights behind this page.")
 
-    own = score
+    own = base = score
+
+
+class Nowhere:
+    """Where there are no weights, paths can be offered but not walked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def models(self) -> tuple[str, ...]:
+        """Return the made-up experts."""
+        return EXPERTS
 
 
 class BigServices(Services):
@@ -60,6 +72,7 @@ class BigServices(Services):
         record = RunRecord(recipe.key(), recipe, correct, (), 1.0, 1.0, "cpu")
         self.shipped[record.key], self.held, self.begun = record, made_up(), record
         self.preview(recipe)
+        self.maps = Maps(self.studies, ground_of=Nowhere)  # type: ignore[arg-type]
 
     def first(self, name: str | None = None) -> RunRecord:
         """Return the only run."""
