@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Request, TimeoutError
 
 from scripts.browsing import LIVE, Server, choose, drag, visit
 from scripts.figures import Report
@@ -17,6 +17,7 @@ from scripts.figures import Report
 CLIENTS = 19
 EVENTS = 50
 PAUSE = 0.2  # seconds between two requests of a client: a hand that drags and looks
+PATIENCE = 5_000  # ms until the page has come to rest after the drag
 
 
 @dataclass
@@ -80,6 +81,16 @@ def caught(page: Page) -> Tick:
     return Tick(found[0].url, body)
 
 
+def told(page: Page, value: str) -> bool:
+    """Return whether the formula says a value, at the latest when the page has come to rest."""
+    formula = "document.querySelector('#formula').innerText.replaceAll('\\u00a0', ' ')"
+    try:
+        page.wait_for_function(f"(value) => {formula}.includes(value)", arg=value, timeout=PATIENCE)
+    except TimeoutError:
+        return False
+    return True
+
+
 def measure_crowd(browser: Browser, server: Server, report: Report) -> None:
     """Time the page's slider beside the clients; the last value of its drag must arrive."""
     page, _, _ = visit(browser, server.url, viewport={"width": 1440, "height": 5600})
@@ -90,13 +101,12 @@ def measure_crowd(browser: Browser, server: Server, report: Report) -> None:
         thread.start()
     values = [round(0.1 + 0.01 * i, 2) for i in range(EVENTS)]
     times = drag(page, "#ties-density", values, LIVE)
-    last = page.locator("#formula").inner_text()
+    arrived = told(page, f"d = {values[-1]:g}")
     crowd.stop.set()
     for thread in threads:
         thread.join()
     page.context.close()
     report.times("slider to all live charts beside 19 clients", times, 400, 400)
     report.add("answers of others or none, of the clients", len(crowd.wrong), "", 0)
-    arrived = f"d = {values[-1]:g}" in last.replace("\xa0", " ")
     report.add("the last value of the drag did not arrive", 0 if arrived else 1, "", 0)
     report.times("a client's request", crowd.seconds, 1000, 1000)
