@@ -17,6 +17,7 @@ from ui.views.chooser import FIRST_LOOK
 from ui.views.experts import ExpertMark, expert_marks
 from ui.views.map import ALL, height_of, map_view, tasks_counted
 from ui.views.map_words import INVITE, map_cost_words, map_words
+from ui.views.sentences import unbroken
 from ui.views.sweep_words import running_words
 
 SHOWN = {"share": "Share of the own expert", "accuracy": "Accuracy", "loss": "Loss"}
@@ -141,14 +142,6 @@ def yours(scene: Scene, held: Charted) -> Spot | None:
         return None
     quick = scene.recipe.method in FIRST_LOOK
     return scene.services.maps.spot(scene.recipe, held.result.experts, merge=quick)
-
-
-def unbroken(text: str) -> str:
-    """Return text with numbers kept on the line of their unit."""
-    space = "\N{NO-BREAK SPACE}"
-    for unit in (" %", " ×", "× ", " nats"):
-        text = text.replace(unit, unit.replace(" ", space))
-    return text
 
 
 def counted(scene: Scene) -> dict[str, str]:

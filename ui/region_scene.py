@@ -10,13 +10,14 @@ from ui.charts.clusters import clusters_figure
 from ui.charts.hull import hull_figure
 from ui.charts.path import path_figure
 from ui.components.study import Field, study_value
-from ui.map_scene import charted, height, marks_of, progress, unbroken
+from ui.map_scene import charted, height, marks_of, progress
 from ui.maps import HULL, MERGED, PATH, Charted
 from ui.scene import Scene
 from ui.views import hull as hull_views
 from ui.views import path as path_views
 from ui.views.clusters import clusters_view
 from ui.views.map_words import cost_words
+from ui.views.sentences import unbroken
 
 
 def ends_offered(scene: Scene, name: str = "") -> dict[str, str]:

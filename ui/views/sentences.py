@@ -24,6 +24,13 @@ def signed(gap: float) -> str:
     return f"{100 * gap:+.1f}".replace("-", "−")
 
 
+def unbroken(text: str) -> str:
+    """Return text with numbers kept on the line of their unit and of their symbol."""
+    for mark in (" %", " ×", "× ", " nats", " = "):
+        text = text.replace(mark, mark.replace(" ", "\N{NO-BREAK SPACE}"))
+    return text
+
+
 def count_word(count: int) -> str:
     """Return a small number as a word."""
     return COUNTS[count] if count < len(COUNTS) else str(count)

@@ -8,6 +8,7 @@ from merging.jobs import Snapshot
 from ui.components.study import Field, study_value
 from ui.components.whatif import whatif_value
 from ui.scene import Scene
+from ui.views.sentences import unbroken
 from ui.views.sweep_words import running_words
 from ui.ways.find import FIND_WAY
 from ui.ways.values import VALUES
@@ -70,12 +71,6 @@ def chart_key(scene: Scene) -> Hashable:
     """Return all that the chart depends on."""
     way = chosen_way(scene)
     return way.name, way.key(scene)
-
-
-def unbroken(text: str) -> str:
-    """Return text with numbers kept on the line of their unit and of their symbol."""
-    space = "\N{NO-BREAK SPACE}"
-    return text.replace(" %", f"{space}%").replace(" = ", f"{space}={space}")
 
 
 def _number(way: Way, scene: Scene) -> int:
