@@ -176,8 +176,8 @@ def _likelihoods(
 ) -> OwnScore:
     if not type(opened.model).__name__.endswith(CAUSAL):
         raise EvaluationError(
-            f"{opened.name} is a {type(opened.model).__name__}, which predicts no next token: it has "
-            "no perplexity. Give data with labels."
+            f"{opened.name} is a {type(opened.model).__name__}, which predicts no next token and "
+            "has no perplexity. Give data with labels."
         )
     nats, tokens, right = [], [], []
     for i, row in enumerate(rows):

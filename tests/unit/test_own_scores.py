@@ -156,7 +156,9 @@ def test_models_that_cannot_read_these_rows() -> None:
     with pytest.raises(EvaluationError, match=r"blind has no tokenizer.json"):
         score_own(blind, OwnData("text", texts(4)))
     wrong = OpenedModel("wrong", classifier({0: "a", 1: "b"}).model, {}, tokenizer())
-    with pytest.raises(EvaluationError, match="predicts no next token"):
+    with pytest.raises(
+        EvaluationError, match="is a BertForSequenceClassification, which predicts no next token"
+    ):
         score_own(wrong, OwnData("text", texts(8)))
     more = Tokenizer(WordLevel({w: i + 9 for i, w in enumerate(WORDS)}, unk_token="w0"))
     more.pre_tokenizer = Whitespace()
