@@ -183,6 +183,15 @@ class Desk:
             return (state,)
         return (state,) if after is state else (state, after)
 
+    def merges(self, state: AppState, link: Any, values: Sequence[Any]) -> None:
+        """Make sure that the controls hold what can be merged, before something is started.
+
+        Raises:
+            MergeError: They do not; the page shows the last settings that could be.
+        """
+        if not self.behind(state, link):
+            self.services.check(state.patch(self.read(values)).recipe())
+
     def behind(self, state: AppState, link: Any) -> bool:
         """Whether the page sent its controls before it heard what was written into them."""
         step = _told(link).get("step")

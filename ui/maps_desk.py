@@ -7,7 +7,7 @@ import gradio as gr
 
 from merging.errors import MergeError
 from merging.recipe import make_recipe
-from ui.desk import Shown, Updates, sent
+from ui.desk import Updates, sent
 from ui.link import LONGEST_WORD
 from ui.map_scene import asked_tasks, charted, chosen_plane
 from ui.maps import HULL, MAP, PATH
@@ -27,22 +27,19 @@ class MapsDesk(StudyDesk):
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Something about the map was chosen, or it is to be drawn or stopped."""
-        shown = self._desk.caught_up(state, link, values)
-        return self._acted(event, shown, owner, MAP)
+        return self._acted(MAP, event, state, owner, link, values)
 
     def walk(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """An end of the straight path was chosen, or it is to be walked or stopped."""
-        shown = self._desk.caught_up(state, link, values)
-        return self._acted(event, shown, owner, PATH)
+        return self._acted(PATH, event, state, owner, link, values)
 
     def region(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Models inside the hull are to be judged, or that is to stop."""
-        shown = self._desk.caught_up(state, link, values)
-        return self._acted(event, shown, owner, HULL)
+        return self._acted(HULL, event, state, owner, link, values)
 
     def take(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -59,7 +56,16 @@ class MapsDesk(StudyDesk):
         self._services.check(recipe)
         return self._runs.restored(shown, owner, recipe)
 
-    def _acted(self, event: gr.EventData, shown: Shown, owner: Any, kind: str) -> Updates:
+    def _acted(
+        self,
+        kind: str,
+        event: gr.EventData,
+        state: AppState,
+        owner: Any,
+        link: Any,
+        values: tuple[Any, ...],
+    ) -> Updates:
+        shown = self._desk.caught_up(state, link, values)
         action = sent(event, "action")
         if action == "stop":
             return self._runs.cancel(owner)
@@ -68,6 +74,7 @@ class MapsDesk(StudyDesk):
             return self._desk.change(shown, owner, after, settled=True)
         if action != "go":
             raise MergeError(UNKNOWN)
+        self._desk.merges(state, link, values)
         token = token_of(owner)
         scene, maps = self._desk.scene(shown[-1], token), self._services.maps
         if kind == MAP:

@@ -15,8 +15,8 @@ FIGURES = (
     "items", "accuracy", "accuracy low", "accuracy high", "share of own", "share low", "share high",
 )  # fmt: skip
 GAP = ("minus first run", "gap low", "gap high")
-RUNS = ("run", "settings", "recipe", "half", "task", *FIGURES, *GAP)
-SWEEP = ("half", "point", "recipe", "task", *FIGURES, "mark", "error")
+RUNS = ("run", "set", "settings", "recipe", "half", "task", *FIGURES, *GAP)
+SWEEP = ("set", "settings", "half", "point", "recipe", "task", *FIGURES, "mark", "error")
 Row = Sequence[object]
 
 
@@ -32,7 +32,7 @@ def runs_csv(runs: Sequence[ListedRun], owns: Sequence[Answers], names: Mapping[
     for run, own in zip(runs, owns, strict=True):
         recipe, correct = run.record.recipe, run.record.correct
         shares, mean = normalised(correct, own)
-        head = (run.name, settings_line(recipe), run.key, "reporting")
+        head = (run.name, recipe.set or "", settings_line(recipe), run.key, "reporting")
         gaps = _gaps(run, runs[0], own)
         for task, bits in correct.items():
             figures = (
@@ -57,7 +57,8 @@ def sweep_csv(result: SweepResult, names: Mapping[str, str]) -> str:
         rows += _point(point, names, marks.get(place, ""))
     if result.chosen is not None:
         rows += _point(result.chosen, names, "best")
-    return _text(SWEEP, rows)
+    swept = (result.plan.recipe.set or "", settings_line(result.plan.recipe))
+    return _text(SWEEP, [(*swept, *row) for row in rows])
 
 
 def _point(point: Point, names: Mapping[str, str], mark: str) -> list[Row]:

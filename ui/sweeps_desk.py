@@ -63,6 +63,7 @@ class SweepsDesk(StudyDesk):
             after = _chosen(shown[-1], sent(event, "field"), sent(event, "value"))
             return self._desk.change(shown, owner, after) | self._desk.studied(after, owner)
         if action == "go":
+            self._desk.merges(state, link, values)
             return self._start(shown, token_of(owner), way)
         if action == "take":
             return self._taken(shown, owner, sent(event, "key"))

@@ -142,7 +142,7 @@ def patterns(channels: int, size: int) -> Tensor:
     ways = (x, y, x + y, x - y)
     waves = [torch.sin(2 * torch.pi * (1 + i // 4) * ways[i % 4]) for i in range(2 * PIECES // 3)]
     source = torch.Generator().manual_seed(SEED)
-    noise = torch.rand(PIECES - len(waves), size, size, generator=source) * 2 - 1
+    noise = torch.empty(PIECES - len(waves), size, size).uniform_(-1, 1, generator=source)
     return torch.cat([torch.stack(waves), noise])[:, None].repeat(1, channels, 1, 1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from merging.errors import ParameterError, unknown
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
 from merging.search.crew import in_any_order
@@ -120,6 +121,8 @@ def landscape(
 
     Raises:
         CompatibilityError: The models do not fit together, or span no plane.
+        ParameterError: ``count`` is too small.
+        UnknownNameError: A model or a task is not there.
         MergeError: A place cannot be judged.
     """
     pace = Pace(budget_seconds, clock)
@@ -128,6 +131,11 @@ def landscape(
     )
     spots = {name: plane.spot(ground.weights(name)) for name in others}
     asked = ground.tasks() if tasks is None else tuple(tasks)
+    for task in asked:
+        if task not in ground.tasks():
+            raise unknown("task", task, ground.tasks())
+    if count < 2:
+        raise ParameterError(f"count is {count}; a map has at least 2 places a side.")
     start = Landscape(experts, plane.frame, plane.frame.grid(count), asked, others=spots)
     if known is not None:
         start = replace(start, places=known.places, named=known.named)

@@ -166,7 +166,7 @@ class _Search:
             repeats = 0 if fresh else repeats + len(asked)
             if repeats > MOST_REPEATS:
                 return
-            done = max(len(seen) / trials, min(1.0, pace.spent / pace.budget))
+            done = max(len(seen) / trials, min(1.0, pace.spent / max(pace.budget, 1e-9)))
             scored = self._take(list(fresh.values()), part(report, done, done))
             seen |= zip(fresh, scored, strict=True)
             study.tell([seen[_key(blank)] for blank in asked])

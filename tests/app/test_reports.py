@@ -276,7 +276,7 @@ def test_the_list_hands_out_reports(
     for action, chosen, want in (
         ("report", keys[:1], "<h1>One: Task arithmetic, set Gentle</h1>"),
         ("report", keys, "<h1>2 runs side by side</h1>"),
-        ("csv", keys, "run,settings,recipe"),
+        ("csv", keys, "run,set,settings,recipe"),
     ):
         updates = runs.touch(Sent(action=action, keys=chosen), *rest)
         path = file_of(updates, page)

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from merging.errors import EvaluationError, MergeError, ResourceError
+from merging.errors import EvaluationError, MergeError, RecipeError, ResourceError
 from merging.evaluation import Bits
 from merging.jobs import Report
 from tests.app.conftest import bar, opening
 from tests.app.test_handlers import Request, Sent, plain
 from tests.app.visit import SECONDS, Visit, chosen, options
 from ui.desk import Desk, told
+from ui.maps_desk import MapsDesk
 from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.services import Services
@@ -300,3 +301,15 @@ def test_a_guard_on_held_out_tasks(visit: Visit, page: Page, services: Services,
     assert [(s["x0"], s["x1"]) for s in shapes if s["type"] == "rect"] == [(1.0, 2.0)]
     with pytest.raises(MergeError, match="unknown"):
         visit.act(action="choose", field="bound", value="99")
+
+
+def test_nothing_starts_on_settings_that_the_page_left(
+    visit: Visit, page: Page, services: Services
+) -> None:
+    """With no expert on, the state keeps the last settings that can be merged."""
+    nobody = plain(replace(visit.state.values, on=frozenset()), page)
+    before = services.jobs.latest(visit.owner)
+    for start in (visit.sweeps.act, visit.sweeps.act_parts, MapsDesk(visit.runs).act):
+        with pytest.raises(RecipeError, match="expert"):
+            start(Sent(action="go"), visit.state, visit.owner, bar(visit.state), *nobody)
+    assert services.jobs.latest(visit.owner) == before

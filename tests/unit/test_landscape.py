@@ -7,7 +7,7 @@ import pytest
 from tiny_ground import MODELS, TinyGround, slope
 from tiny_measure import CancelAfter, Ticks, quiet
 
-from merging.errors import CompatibilityError, EvaluationError, UnknownNameError
+from merging.errors import CompatibilityError, EvaluationError, ParameterError, UnknownNameError
 from merging.evaluation.judged import Judged
 from merging.search.crew import in_any_order
 from merging.search.heights import Height
@@ -117,6 +117,10 @@ def test_experts_that_span_no_plane_or_are_unknown() -> None:
         landscape(TinyGround(), ("a", "a"), quiet)
     with pytest.raises(UnknownNameError, match="zork"):
         landscape(TinyGround(), ("a", "zork"), quiet)
+    with pytest.raises(UnknownNameError, match="Unknown task 'zzz'"):
+        landscape(TinyGround(), ("a", "b"), quiet, tasks=["zzz"])
+    with pytest.raises(ParameterError, match="count is 1; a map has at least 2"):
+        landscape(TinyGround(), ("a", "b"), quiet, count=1)
     assert MODELS["a"] == (4.0, 1.0, 1.0)
 
 

@@ -10,7 +10,7 @@ from merging.search.axis import Axis
 from merging.search.optimise import SearchResult
 from merging.search.pareto import front
 from merging.search.points import Point
-from ui.views.sentences import settings_line
+from ui.views.sentences import settings_of
 from ui.views.sweep import key_at, present_value, same_but_for
 from ui.views.tasks import Names
 
@@ -104,7 +104,7 @@ def front_view(
         key_at(result, result.simplest),
         (_score(chosen, across), _score(chosen, up)) if chosen is not None and judged else None,
         not same_but_for(result.axes, result.recipe, recipe),
-        settings_line(result.recipe),
+        settings_of(result.recipe, recipe),
         tuple(point.error for point in result.points if point.error),
     )
 

@@ -6,7 +6,7 @@ from merging.checkpoints.buckets import MODULES, row_order
 from merging.evaluation import Estimate
 from merging.recipe import Recipe
 from merging.search.attribution import AttributionResult, Effect
-from ui.views.sentences import settings_line
+from ui.views.sentences import settings_of
 from ui.views.tasks import Names
 
 MEAN = "mean"
@@ -88,7 +88,7 @@ def parts_view(
         score_words(task, tasks),
         tasks,
         result.recipe.key() != recipe.key(),
-        settings_line(result.recipe),
+        settings_of(result.recipe, recipe),
         tuple(effect.error for effect in result.effects if effect.error),
     )
 

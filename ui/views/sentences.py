@@ -58,6 +58,12 @@ def settings_line(recipe: Recipe) -> str:
     return " · ".join(shown)
 
 
+def settings_of(recipe: Recipe, mine: Recipe) -> str:
+    """Return the settings of a recipe in words, with its set where that is not mine."""
+    line = settings_line(recipe)
+    return line if recipe.set == mine.set else f"{line}, set {recipe.set}"
+
+
 def _each(recipe: Recipe, name: str) -> str:
     """Return what each expert has of a setting."""
     values = recipe.settings().each[name]

@@ -11,7 +11,7 @@ from merging.search.axis import Axis
 from merging.search.optimise import SearchResult
 from merging.search.points import Point
 from merging.search.sweep import SweepResult
-from ui.views.sentences import settings_line
+from ui.views.sentences import settings_of
 
 FREE = ("parameter", "seed")  # whose other values leave nothing behind in a recipe
 STRIPS = ("method", "seed")  # values without an order: dots instead of lines
@@ -103,7 +103,7 @@ def sweep_view(
         chosen,
         present_value(axis, recipe),
         not belongs(result, recipe),
-        settings_line(result.plan.recipe),
+        settings_of(result.plan.recipe, recipe),
         tuple(p.error for p in result.points if p.error),
     )
 

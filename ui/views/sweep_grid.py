@@ -10,7 +10,7 @@ from merging.recipe import Recipe
 from merging.search.axis import Axis
 from merging.search.points import Point
 from merging.search.sweep import SweepResult
-from ui.views.sentences import settings_line
+from ui.views.sentences import settings_of
 from ui.views.sweep import belongs, key_at, present_value
 from ui.views.tasks import Names
 
@@ -87,7 +87,7 @@ def grid_view(result: SweepResult, recipe: Recipe, tasks: Names) -> GridView:
         result.chosen.mean if result.chosen is not None else None,
         None if stale or None in places else places,  # type: ignore[arg-type]
         stale,
-        settings_line(result.plan.recipe),
+        settings_of(result.plan.recipe, recipe),
         tuple(point.error for point in result.points if point.error),
     )
 

@@ -7,7 +7,7 @@ from merging.recipe import Recipe
 from merging.search.axis import Axis, parameter_axis
 from merging.search.points import Point
 from merging.search.walk import WalkResult
-from ui.views.sentences import settings_line
+from ui.views.sentences import settings_of
 from ui.views.sweep import SweepView, Tried, present_value, same_but_for
 from ui.views.sweep_words import share_words
 from ui.views.tasks import Names
@@ -77,7 +77,7 @@ def walk_view(walked: Walked, recipe: Recipe, tasks: Names) -> SweepView:
         chosen,
         present_value(axis, recipe),
         not same_but_for((axis,), walked.recipe, recipe),
-        settings_line(walked.recipe),
+        settings_of(walked.recipe, recipe),
         tuple(point.error for point in result.points if point.error),
         lost=tuple(t.key for t in tried[result.best + 1 :]) if result.best is not None else (),
         walk=True,
