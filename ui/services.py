@@ -24,6 +24,7 @@ from merging.engine.output import write_model
 from merging.errors import MergeError, ResourceError
 from merging.evaluation.record import RunRecord
 from merging.experiment import merge_and_evaluate, merge_recipe
+from merging.export import Extras
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.methods import registry
 from merging.recipe import Recipe
@@ -281,10 +282,13 @@ def _zip_model(recipe: Recipe, path: Path) -> None:
     folder = path.with_suffix("")
     partial_zip = path.with_suffix(".partial")
     try:
-        write_model(outcome, opened.base.config(), folder)
+        models = (opened.base, *(opened.experts[e.id] for e in outcome.recipe.experts))
+        licence = str(opened.card.get("licence", ""))
+        extras = Extras(licences={model.name: licence for model in models})
+        write_model(outcome, opened.base.config(), folder, models=models, extras=extras)
         with zipfile.ZipFile(partial_zip, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(folder.iterdir()):
-                archive.write(file, f"{path.stem}/{file.name}")
+            for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+                archive.write(file, f"{path.stem}/{file.relative_to(folder).as_posix()}")
         partial_zip.rename(path)
     except OSError as error:
         partial_zip.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ JOURNAL = "journal.json"
 MODEL = "model"
 FULL = (ENOSPC, EDQUOT)
 
-_FOLDER_MODE = 0o755
+FOLDER_MODE = 0o755
 _RIVALS = 50  # times others may take and leave the folder while we try
 
 
@@ -97,7 +97,7 @@ class Claim:
             OSError: The disk fails.
         """
         self.check_target()
-        self.model.chmod(_FOLDER_MODE)
+        self.model.chmod(FOLDER_MODE)
         if os.name == "nt" and self.folder.exists():
             self.folder.rmdir()
         self.model.replace(self.folder)

@@ -20,6 +20,7 @@ from merging.engine.run import computing, fill, report_of, run
 from merging.engine.shards import Slot
 from merging.engine.sink import outputs_of
 from merging.engine.writer import FolderWriter
+from merging.export import Extras
 from merging.methods.context import Statistics
 from merging.methods.masks import HashMasks
 
@@ -57,6 +58,7 @@ def commit(
     threads: int | None = None,
     relative_to: str = "",
     shard_bytes: int = SHARD_BYTES,
+    extras: Extras | None = None,
 ) -> Outcome:
     """Merge into a model folder.
 
@@ -74,6 +76,8 @@ def commit(
         threads: Threads to compute with; as many as torch may use by default.
         relative_to: Folder from which the recipe's paths count, told in the written recipe.
         shard_bytes: Most bytes of tensors in a file.
+        extras: What is known besides: scores, licences, files from elsewhere. Tokenizer and other
+            files come from the base, or else from the first expert that has them.
 
     Returns:
         The outcome, its tensors in ``folder``.
@@ -88,9 +92,12 @@ def commit(
     told = estimate(plan, device, memory, threads)
     check_budget(told, memory)
     config = plan.reference.config()
+    models = tuple(m for m in (plan.base, *plan.experts) if m is not None)
     if plan.recipe.spec.whole is not None:
         outcome = run(plan, progress, device, statistics=statistics, scorer=scorer)
-        return write_model(outcome, config, folder, relative_to, shard_bytes)
+        return write_model(
+            outcome, config, folder, relative_to, shard_bytes, models=models, extras=extras
+        )
     begin = time.perf_counter()
     masks = HashMasks(plan.recipe.seed, told.device)
     chunk = told.chunk if told.streams else CHUNK
@@ -110,7 +117,8 @@ def commit(
             folder=folder,
         )
         progress(1.0, "merged")
-        writer.finish(files_of(outcome, list(slots.values()), config, relative_to))
+        others = files_of(outcome, list(slots.values()), config, relative_to, models, extras)
+        writer.finish(others)
     return outcome
 
 

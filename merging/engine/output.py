@@ -1,16 +1,21 @@
 """Write a merged model as a folder that ``transformers`` loads, whole or not at all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 
+from merging.checkpoints.base import Checkpoint, TensorInfo
 from merging.engine.outcome import Outcome
 from merging.engine.shards import Slot
 from merging.engine.writer import FolderWriter
+from merging.export import Companions, Extras, gather
+from merging.export.card import CARD_FILE, CardFacts, card_text
+from merging.export.config import Config, written_config
+from merging.export.licence import licence_of
 from merging.methods.context import PerTask
 from merging.recipe import Recipe, write_recipe
 
@@ -26,8 +31,11 @@ def write_model(
     folder: Path,
     relative_to: str = "",
     shard_bytes: int = SHARD_BYTES,
+    *,
+    models: Sequence[Checkpoint] = (),
+    extras: Extras | None = None,
 ) -> Outcome:
-    """Write weights, config, recipe and report of a merge that is in memory.
+    """Write a merge that is in memory, with all that belongs to a model folder.
 
     Everything is written beside the target under a temporary name and renamed when complete.
 
@@ -38,6 +46,8 @@ def write_model(
         relative_to: Folder from which the recipe's paths count, told in the written recipe: they
             cannot be rewritten, since random masks depend on them.
         shard_bytes: Most bytes of tensors in a file.
+        models: That were merged, the reference first: tokenizer and other files come from them.
+        extras: What is known besides: scores, licences, files from elsewhere.
 
     Returns:
         The outcome with ``folder`` set and its tensors let go.
@@ -53,7 +63,7 @@ def write_model(
     ) as writer:
         for name, tensor in outcome.tensors.items():
             writer.write(name, 0, tensor.contiguous().flatten())
-        writer.finish(files_of(outcome, slots, config, relative_to))
+        writer.finish(files_of(outcome, slots, config, relative_to, models, extras))
     return replace(outcome, tensors={}, folder=folder)
 
 
@@ -67,7 +77,12 @@ def metadata_of(recipe: Recipe) -> dict[str, str]:
 
 
 def files_of(
-    outcome: Outcome, slots: list[Slot], config: Mapping[str, Any], relative_to: str = ""
+    outcome: Outcome,
+    slots: list[Slot],
+    config: Mapping[str, Any],
+    relative_to: str = "",
+    models: Sequence[Checkpoint] = (),
+    extras: Extras | None = None,
 ) -> dict[str, str | bytes]:
     """Return the files beside the weights, by name.
 
@@ -75,33 +90,66 @@ def files_of(
         outcome: A finished merge; its tensors may be written already.
         slots: Type and shape of every tensor.
         config: Contents of the reference model's ``config.json``.
-        relative_to: As in ``write_model``.
+        relative_to, models, extras: As in ``write_model``.
     """
+    known = extras or Extras()
+    along = gather(models) if known.companions is None else known.companions
+    told = _config(outcome, slots, config, models)
     recipe = write_recipe(outcome.recipe)
     if relative_to and outcome.recipe.set is None:
         recipe = f"# Paths count from {relative_to!r}: merge again from there.\n{recipe}"
-    report = {
-        "recipe": outcome.recipe.key(),
-        "seconds": round(outcome.seconds, 3),
-        "device": outcome.device,
-        "tensors": [asdict(entry) for entry in outcome.report],
-    }
     files: dict[str, str | bytes] = {
-        "config.json": _json(_config(outcome, slots, config)),
+        "config.json": _json(dict(told.data)),
         RECIPE_FILE: recipe,
-        REPORT_FILE: _json(report),
+        REPORT_FILE: _json(_report(outcome, along, told)),
+        CARD_FILE: card_text(_card(outcome, along, told, relative_to, models, known)),
+        **along.files,
     }
     if outcome.per_task is not None:
         files[PER_TASK_FILE] = _per_task(outcome.per_task)
     return files
 
 
-def _config(outcome: Outcome, slots: list[Slot], config: Mapping[str, Any]) -> dict[str, Any]:
-    floating = next(s.dtype for s in slots if s.dtype.is_floating_point)
-    written = {k: v for k, v in config.items() if k != "torch_dtype"}
-    written |= {"dtype": str(floating).removeprefix("torch."), **outcome.config}
-    gone = {k for k, v in outcome.config.items() if v is None}
-    return {k: v for k, v in written.items() if k not in gone}
+def _report(outcome: Outcome, along: Companions, config: Config) -> dict[str, Any]:
+    return {
+        "recipe": outcome.recipe.key(),
+        "seconds": round(outcome.seconds, 3),
+        "device": outcome.device,
+        "files": dict(along.sources),
+        "files_not_taken": dict(along.left),
+        "notes": [*along.notes, *config.notes],
+        "tensors": [asdict(entry) for entry in outcome.report],
+    }
+
+
+def _card(
+    outcome: Outcome,
+    along: Companions,
+    config: Config,
+    relative_to: str,
+    models: Sequence[Checkpoint],
+    extras: Extras,
+) -> CardFacts:
+    said = {m.name: extras.licences.get(m.name, "").lower() or licence_of(m) for m in models}
+    return CardFacts(
+        recipe=outcome.recipe,
+        actions=[(entry.tensor, entry.action, entry.reason) for entry in outcome.report],
+        config=config.data,
+        companions=along,
+        notes=config.notes,
+        licences=said,
+        scores=extras.scores,
+        relative_to=relative_to,
+        device=outcome.device,
+    )
+
+
+def _config(
+    outcome: Outcome, slots: list[Slot], config: Mapping[str, Any], models: Sequence[Checkpoint]
+) -> Config:
+    written = {slot.name: TensorInfo(slot.shape, slot.dtype) for slot in slots}
+    reference = models[0].tensors() if models else {}
+    return written_config(config, written, reference, outcome.config)
 
 
 def _per_task(parts: PerTask) -> bytes:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from merging.engine.background import Background
 from merging.engine.checksum import advanced
-from merging.engine.claim import FULL, Claim
+from merging.engine.claim import FOLDER_MODE, FULL, Claim
 from merging.engine.incoming import Incoming
 from merging.engine.journal import recover, write_file, write_journal
 from merging.engine.shard_file import PARTIAL, ShardFile
@@ -135,7 +135,8 @@ class FolderWriter:
         """Wait for the disk, add other files and give the folder its name.
 
         Args:
-            files: Contents of further files (``config.json``) by plain name; text becomes UTF-8.
+            files: Contents of further files (``config.json``) by plain name, which may
+                stand in one folder (``1_Pooling/config.json``); text becomes UTF-8.
 
         Raises:
             ResourceError: The disk is full or failed; everything was removed.
@@ -156,8 +157,11 @@ class FolderWriter:
                 if self._gone or self._disk.stopped:
                     raise self._reason()
                 for name, data in others.items():
-                    partial = self._claim.work / f"{name}{PARTIAL}"
-                    write_file(partial, self._claim.model / name, data)
+                    partial = self._claim.work / f"{name.replace('/', ' ')}{PARTIAL}"
+                    target = self._claim.model / name
+                    target.parent.mkdir(exist_ok=True)
+                    target.parent.chmod(FOLDER_MODE)
+                    write_file(partial, target, data)
                 self._claim.deliver()
                 self._finished = True
                 self._discard()
@@ -200,7 +204,8 @@ class FolderWriter:
         if len(self._shards) > 1:
             contents[INDEX_FILE] = index_text(self._shards).encode()
         for name, text in files.items():
-            if name.casefold() in taken or not _is_plain(name):
+            place = name.split("/")
+            if name.casefold() in taken or len(place) > 2 or not all(map(_is_plain, place)):
                 raise SourceError(f"{name!r} cannot be a file of the model: choose a plain name.")
             taken.add(name.casefold())
             contents[name] = text.encode() if isinstance(text, str) else text

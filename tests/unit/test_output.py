@@ -33,7 +33,7 @@ def test_everything_is_in_the_folder(tmp_path: Path) -> None:
     done = write_model(OUTCOME, CONFIG, folder)
     assert (done.folder, dict(done.tensors)) == (folder, {})
     assert sorted(p.name for p in folder.iterdir()) == [
-        "config.json", "merge_report.json", "model.safetensors", "recipe.yaml",
+        "README.md", "config.json", "merge_report.json", "model.safetensors", "recipe.yaml",
     ]  # fmt: skip
     written = load_file(folder / "model.safetensors")
     assert {n: t.tolist() for n, t in written.items()} == {
@@ -54,10 +54,10 @@ def test_the_recipe_in_the_folder_is_the_recipe(tmp_path: Path) -> None:
     assert parse_recipe(told["merge_explorer_recipe_text"]) == RECIPE
 
 
-def test_config_names_the_type_that_was_written(tmp_path: Path) -> None:
+def test_config_names_the_type_of_most_weights(tmp_path: Path) -> None:
     write_model(OUTCOME, CONFIG, tmp_path / "out")
     written = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert written == {"model_type": "vit", "hidden_size": 8, "dtype": "bfloat16"}
+    assert written == {"model_type": "vit", "hidden_size": 8, "dtype": "float32"}
 
 
 def test_report(tmp_path: Path) -> None:
@@ -66,6 +66,9 @@ def test_report(tmp_path: Path) -> None:
         "recipe": RECIPE.key(),
         "seconds": 1.235,
         "device": "cpu",
+        "files": {},
+        "files_not_taken": {},
+        "notes": [],
         "tensors": [{"tensor": "w", "action": "merge", "reason": "over 2 expert(s)"}],
     }
 

@@ -1,0 +1,6 @@
+"""What goes beside merged weights, out of them, and after them: files, card, check, GGUF."""
+
+from merging.export.extras import Extras, ScoreLine
+from merging.export.files import Companions, gather
+
+__all__ = ["Companions", "Extras", "ScoreLine", "gather"]
