@@ -2,10 +2,11 @@
 
 Exit codes, of all commands:
     0: done.
-    1: refused by the recipe, the models, the memory budget or the disk; nothing was written.
+    1: refused by the recipe, the models, the memory budget or the disk; nothing was written. Or
+        what ``merge`` wrote does not pass its check; it is kept and the message says so.
     2: wrong usage.
     3: the work is done, but its answer could not be written to stdout.
-    130: interrupted; nothing was written.
+    130: interrupted; nothing was written, or the message says what was.
 
 Results go to stdout, progress and errors to stderr. With ``--json`` stdout holds one JSON object
 and stderr one a line: progress, and in the end ``{"error": KIND, "message": TEXT}`` where the exit
@@ -55,7 +56,7 @@ COMMANDS = (
     Command(
         "merge",
         "merge a recipe into a model folder",
-        ("device", "memory", *SHARED),
+        ("device", "memory", "no-verify", *SHARED),
         out="folder to write; must be new",
     ),
     Command("plan", "tell what a merge would do and take", ("device", "memory", *SHARED)),
@@ -84,9 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.close()
         _complain(type(error).__name__, str(error), options.json)
         return REFUSED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         progress.close()
-        _complain("Interrupted", "interrupted; nothing was written", options.json)
+        said = str(stop) or "interrupted; nothing was written"
+        _complain("Interrupted", said, options.json)
         return INTERRUPTED
     progress.close()
     return _tell(_json(found.data) if options.json else found.text, options.json)

@@ -1,11 +1,18 @@
 """``merge RECIPE --out DIR``: merge a recipe into a model folder."""
 
+from dataclasses import asdict
+
+from merging.checkpoints.base import TensorInfo
 from merging.cli.models import Models, plan_of
 from merging.cli.options import Answer, Options
 from merging.cli.progress import ProgressPrinter
 from merging.engine import Outcome, Plan
 from merging.engine.commit import commit
 from merging.engine.estimate import estimate
+from merging.engine.sink import outputs_of
+from merging.errors import CompatibilityError
+from merging.export import Extras
+from merging.export.verify import Verdict, record, verify
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:
@@ -15,16 +22,18 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
 
     Raises:
         MergeError: The recipe, the models, the budget or the disk refuse; nothing is written then.
+            Or what was written does not pass its check; it is kept.
     """
     plan, models = plan_of(options.recipe)
     told = estimate(plan, options.device, options.memory, options.threads)
     progress.total = told.read_bytes + told.written_bytes
     outcome = carry_out(plan, models, options, progress)
+    verdict = _checked(plan, options) if options.verify else None
     actions = [entry.action for entry in outcome.report]
     merged = actions.count("merge")
     return Answer(
         f"wrote {options.out}: {merged} tensors merged, {len(actions) - merged} copied or left "
-        f"out, {outcome.seconds:.2f} s on {outcome.device}",
+        f"out, {outcome.seconds:.2f} s on {outcome.device}{_told(verdict)}",
         {
             "folder": options.out,
             "recipe": outcome.recipe.key(),
@@ -35,7 +44,32 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
             "left_out": actions.count("leave_out"),
             "seconds": outcome.seconds,
             "device": outcome.device,
+            "verified": None if verdict is None else asdict(verdict),
         },
+    )
+
+
+def _told(verdict: Verdict | None) -> str:
+    return "; not checked" if verdict is None else f"\nchecked: {verdict.text()}"
+
+
+def _checked(plan: Plan, options: Options) -> Verdict:
+    """Look at what was written; a folder that fails is kept, so that it can be looked at."""
+    whole = plan.recipe.spec.whole is not None
+    slots = {} if whole else outputs_of(plan)
+    expected = {n: TensorInfo(s.shape, s.dtype) for n, s in slots.items()}
+    try:
+        verdict = verify(options.out, expected or None, options.memory)
+        record(options.out, verdict)
+    except KeyboardInterrupt as stop:
+        said = f"interrupted; {str(options.out)!r} is written whole, but was not checked"
+        raise KeyboardInterrupt(said) from stop
+    if verdict.ok:
+        return verdict
+    raise CompatibilityError(
+        f"{str(options.out)!r} was written, but does not pass its check: {verdict.text()} The "
+        "folder is kept so that you can look at it (merge_report.json says what was done); delete "
+        "it before you merge again."
     )
 
 
@@ -65,4 +99,12 @@ def carry_out(plan: Plan, models: Models, options: Options, progress: ProgressPr
         memory=options.memory,
         threads=options.threads,
         relative_to=str(options.recipe.resolve().parent),
+        extras=_extras(plan, models),
     )
+
+
+def _extras(plan: Plan, models: Models) -> Extras:
+    """A bundled set's licence holds for all its models."""
+    licence = "" if models.opened is None else str(models.opened.card.get("licence", ""))
+    known = (plan.base, *plan.experts)
+    return Extras(licences={m.name: licence for m in known if m is not None})

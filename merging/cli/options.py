@@ -22,6 +22,7 @@ class Options:
         json: Results and progress for machines.
         quiet: No progress.
         quick: Read parts of large tensors only.
+        verify: Look at what was written.
         against: Another recipe of the same experts to compare with, or None.
     """
 
@@ -33,6 +34,7 @@ class Options:
     json: bool = False
     quiet: bool = False
     quick: bool = False
+    verify: bool = True
     against: Path | None = None
 
 
@@ -81,6 +83,11 @@ _COMMON: dict[str, dict[str, Any]] = {
     "json": {"action": "store_true", "help": "one JSON object on stdout, progress as JSON lines"},
     "quiet": {"action": "store_true", "help": "no progress"},
     "quick": {"action": "store_true", "help": "read only parts of large tensors"},
+    "no-verify": {
+        "dest": "verify",
+        "action": "store_false",
+        "help": "do not read back, load and run what was written",
+    },
     "against": {
         "type": Path,
         "metavar": "RECIPE",

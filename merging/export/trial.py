@@ -46,8 +46,9 @@ def try_model(folder: Path, tensors: Mapping[str, TensorInfo], memory: int | Non
         memory: Bytes that may be used, or None for what is free.
 
     Returns:
-        Problems only where transformers knows the model and it fits: it does not load, tensors
-        are missing or unused, or the output is not finite. All else is a note.
+        Problems only where transformers knows the model and it fits: it does not load, or its
+        output is not finite. All else is a note, also tensors that transformers fills in or does
+        not use: they may be so in the models that were merged.
     """
     with _quiet():
         try:
