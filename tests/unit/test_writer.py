@@ -280,7 +280,8 @@ def test_missing_elements_are_named_and_may_still_come(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "", ".", "..", "a/b/c", "../b", "a/", "/etc/passwd", "../x", "a\\b", "a\0b", "a\nb", "C:x", "x.partial",
+        "", ".", "..", "a/b/c", "a/", "/etc/passwd", "../x", "a\\b", "a\0b", "a\nb", "C:x",
+        "x.partial",
         "model.safetensors", "MODEL.safetensors", "model.safetensors.index.json",
         "model-00001-of-00002.safetensors",
     ],
