@@ -1,4 +1,4 @@
-"""The command line: ``python -m merging merge | plan | diagnose | dialects | docs``.
+"""The command line: ``python -m merging merge | plan | diagnose | dialects | gguf | docs``.
 
 Exit codes, of all commands:
     0: done.
@@ -33,6 +33,7 @@ DONE, REFUSED, USAGE, UNTOLD, INTERRUPTED = 0, 1, 2, 3, 130  # USAGE is argparse
 
 
 SHARED = ("threads", "json", "quiet")
+FOLDER = "folder of a Llama, Mistral or Qwen2, as merge writes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Command:
         name: Word on the command line, and its module in this package.
         help: One line.
         options: The common options that it has; with any it takes a recipe too.
+        reads: What the recipe is; for ``gguf`` a model's folder takes its place.
         out: What ``--out`` is, or "" where nothing is written.
     """
 
@@ -50,6 +52,7 @@ class Command:
     help: str
     options: tuple[str, ...] = ()
     out: str = ""
+    reads: str = "YAML, ours (merge-explorer/1) or mergekit's (models:)"
 
 
 COMMANDS = (
@@ -66,6 +69,7 @@ COMMANDS = (
         ("quick", "against", *SHARED),
     ),
     Command("dialects", "tell where implementations of a method part", ("device", *SHARED)),
+    Command("gguf", "write a model folder as GGUF", ("type", *SHARED), "file; must be new", FOLDER),
     Command(
         "docs",
         "write the method reference from the declarations",
@@ -119,8 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         one = commands.add_parser(command.name, help=command.help, description=command.help)
         if command.options:
-            recipe = "YAML, ours (merge-explorer/1) or mergekit's (models:)"
-            one.add_argument("recipe", type=Path, help=recipe)
+            one.add_argument("recipe", type=Path, help=command.reads)
             add_common(one, command.options)
         if command.out:
             one.add_argument("--out", type=Path, required=True, help=command.out)

@@ -22,6 +22,7 @@ class Options:
         json: Results and progress for machines.
         quiet: No progress.
         quick: Read parts of large tensors only.
+        type: Type of the matrices in a GGUF file.
         verify: Look at what was written.
         against: Another recipe of the same experts to compare with, or None.
     """
@@ -34,6 +35,7 @@ class Options:
     json: bool = False
     quiet: bool = False
     quick: bool = False
+    type: str = "f16"
     verify: bool = True
     against: Path | None = None
 
@@ -83,6 +85,11 @@ _COMMON: dict[str, dict[str, Any]] = {
     "json": {"action": "store_true", "help": "one JSON object on stdout, progress as JSON lines"},
     "quiet": {"action": "store_true", "help": "no progress"},
     "quick": {"action": "store_true", "help": "read only parts of large tensors"},
+    "type": {
+        "choices": ("f32", "f16", "bf16", "q8_0"),
+        "default": "f16",
+        "help": "type of the matrices; vectors stay f32 (default f16)",
+    },
     "no-verify": {
         "dest": "verify",
         "action": "store_false",

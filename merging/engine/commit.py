@@ -103,8 +103,8 @@ def commit(
     chunk = told.chunk if told.streams else CHUNK
     job = Job(plan, told.device, masks, statistics, scorer, progress, None, threads, chunk)
     slots = outputs_of(plan)
-    about = metadata_of(plan.recipe)
-    into = FolderWriter(folder, list(slots.values()), _key(plan), about, shard_bytes=shard_bytes)
+    known, about = list(slots.values()), metadata_of(plan.recipe)
+    into = FolderWriter(folder, known, _key(plan), about, shard_bytes=shard_bytes)
     with into as writer:
         with computing(job):
             notes = fill(job, ToFolder(writer, slots))
@@ -117,8 +117,7 @@ def commit(
             folder=folder,
         )
         progress(1.0, "merged")
-        others = files_of(outcome, list(slots.values()), config, relative_to, models, extras)
-        writer.finish(others)
+        writer.finish(files_of(outcome, known, config, relative_to, models, extras))
     return outcome
 
 

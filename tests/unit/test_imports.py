@@ -69,6 +69,11 @@ def test_one_module_alone_knows_optuna(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [*LIBRARY, *PAGE], ids=short)
+def test_one_module_alone_knows_gguf(path: Path) -> None:
+    assert ("gguf" in roots(path)) == (short(path) == "merging/export/gguf_write.py")
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *PAGE], ids=short)
 def test_one_process_alone_knows_ray(path: Path) -> None:
     """It is started as a program; nothing else imports it or Ray."""
     assert ("ray" in roots(path)) == (short(path) == "merging/search/ray_driver.py")
