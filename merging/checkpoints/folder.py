@@ -139,6 +139,23 @@ def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
     return FolderCheckpoint(label, folder, files, infos, places)
 
 
+def open_file(path: Path, name: str) -> FolderCheckpoint:
+    """Open one safetensors file, whatever it holds, without reading its numbers.
+
+    Args:
+        path: The file; ``config`` reads beside it.
+        name: Name for messages.
+
+    Raises:
+        SourceError: No such file, or it is no safetensors.
+    """
+    if not os.path.isfile(path):
+        raise SourceError(f"Model {name}: there is no file {str(path)!r}.")
+    infos = _read_header(path, name)
+    places = places_in(path, {tensor: info.dtype for tensor, info in infos.items()}, name)
+    return FolderCheckpoint(name, path.parent, dict.fromkeys(infos, path), infos, places)
+
+
 def read_json(path: Path, label: str) -> dict[str, Any]:
     """Read a small JSON object.
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m merging merge | plan | diagnose | dialects | gguf | docs``.
+"""The command line: ``python -m merging merge | plan | diagnose | dialects | gguf | extract | docs``.
 
 Exit codes, of all commands:
     0: done.
@@ -43,8 +43,8 @@ class Command:
     Attributes:
         name: Word on the command line, and its module in this package.
         help: One line.
-        options: The common options that it has; with any it takes a recipe too.
-        reads: What the recipe is; for ``gguf`` a model's folder takes its place.
+        options: The common options that it has.
+        reads: What stands before the options, the recipe or a model's folder; "" for nothing.
         out: What ``--out`` is, or "" where nothing is written.
     """
 
@@ -59,7 +59,7 @@ COMMANDS = (
     Command(
         "merge",
         "merge a recipe into a model folder",
-        ("device", "memory", "no-verify", *SHARED),
+        ("device", "memory", "as_adapter", "no-verify", *SHARED),
         out="folder to write; must be new",
     ),
     Command("plan", "tell what a merge would do and take", ("device", "memory", *SHARED)),
@@ -70,6 +70,13 @@ COMMANDS = (
     ),
     Command("dialects", "tell where implementations of a method part", ("device", *SHARED)),
     Command("gguf", "write a model folder as GGUF", ("type", *SHARED), "file; must be new", FOLDER),
+    Command(
+        "extract",
+        "store what an expert changed in a small file, which is an expert too",
+        ("base", "expert", "rank", "density", "bits", *SHARED),
+        out="file to write, .safetensors; must be new",
+        reads="",
+    ),
     Command(
         "docs",
         "write the method reference from the declarations",
@@ -122,9 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         one = commands.add_parser(command.name, help=command.help, description=command.help)
-        if command.options:
+        if command.options and command.reads:
             one.add_argument("recipe", type=Path, help=command.reads)
-            add_common(one, command.options)
+        add_common(one, command.options)
         if command.out:
             one.add_argument("--out", type=Path, required=True, help=command.out)
     return parser

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merging.checkpoints import Checkpoint, open_folder
+from merging.checkpoints.opening import open_model
 from merging.engine import Plan, make_plan
 from merging.errors import SourceError
 from merging.recipe import Recipe, read_recipe
@@ -45,7 +46,8 @@ def open_models(recipe: Recipe, beside: Path) -> Models:
     """Open the models that a recipe names.
 
     Args:
-        recipe: It names a bundled set, or paths of the base and the experts.
+        recipe: It names a bundled set, or paths of the base and the experts; an expert may be a
+            folder, an adapter, both joined by ``+``, or a delta file.
         beside: Folder that the paths count from.
 
     Raises:
@@ -57,7 +59,7 @@ def open_models(recipe: Recipe, beside: Path) -> Models:
         opened.check(recipe)
         return Models(opened.base, opened.experts, opened)
     base = open_folder(beside / recipe.base, recipe.base) if recipe.base else None
-    return Models(base, {e.id: open_folder(beside / e.id, e.id) for e in recipe.experts})
+    return Models(base, {e.id: open_model(e.id, beside, base) for e in recipe.experts})
 
 
 def plan_of(path: Path) -> tuple[Plan, Models]:

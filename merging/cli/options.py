@@ -25,6 +25,10 @@ class Options:
         type: Type of the matrices in a GGUF file.
         verify: Look at what was written.
         against: Another recipe of the same experts to compare with, or None.
+        as_adapter: Rank of the adapter to write instead of a model, 0 for that of the inputs, or
+            None for a model.
+        base, expert: Models to extract a delta from.
+        rank, density, bits: How to store it; one of them.
     """
 
     recipe: Path = Path()
@@ -38,6 +42,12 @@ class Options:
     type: str = "f16"
     verify: bool = True
     against: Path | None = None
+    as_adapter: int | None = None
+    base: Path = Path()
+    expert: str = ""
+    rank: int | None = None
+    density: float | None = None
+    bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ class Answer:
 def add_common(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Add common options to a command, by name."""
     for name in names:
-        parser.add_argument(f"--{name}", **_COMMON[name])
+        parser.add_argument(f"--{name.replace('_', '-')}", **_COMMON[name])
 
 
 def options_of(parsed: argparse.Namespace) -> Options:
@@ -100,4 +110,18 @@ _COMMON: dict[str, dict[str, Any]] = {
         "metavar": "RECIPE",
         "help": "another recipe of the same experts: tell whose merged signs flip",
     },
+    "as_adapter": {
+        "type": _threads,
+        "metavar": "RANK",
+        "help": "merge adapters into an adapter of this rank, without their base",
+    },
+    "base": {"type": Path, "required": True, "metavar": "DIR", "help": "what it was made from"},
+    "expert": {
+        "required": True,
+        "metavar": "MODEL",
+        "help": "a folder, an adapter over the base, MODEL+ADAPTER, or a delta file",
+    },
+    "rank": {"type": _threads, "metavar": "R", "help": "keep the R largest singular values"},
+    "density": {"type": float, "metavar": "D", "help": "keep this share, largest entries first"},
+    "bits": {"type": int, "choices": (4, 6), "help": "round every row to whole numbers"},
 }

@@ -5,6 +5,7 @@ from typing import Any
 from merging.errors import RecipeError, unknown
 from merging.methods import registry
 from merging.recipe.document import read_document, write_document
+from merging.recipe.ids import with_id
 from merging.recipe.model import FORMAT, Expert, Recipe
 
 KEYS = ("format", "set", "base", "experts", "method", "params", "dialect", "dtype", "seed")
@@ -80,7 +81,7 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
             raise RecipeError(f"{name} is {data[name]!r:.60}; it must be a word.")
     return Recipe(
         method=data["method"],
-        experts=_experts(data["experts"]),
+        experts=_experts(data["experts"], data.get("base")),
         params=tuple(params.items()),
         **optional,
     )
@@ -92,13 +93,15 @@ def _params_of(name: object) -> tuple[str, ...]:
     return tuple(p.name for spec in found for p in spec.params)
 
 
-def _experts(entries: object) -> tuple[Expert, ...]:
+def _experts(entries: object, base: object) -> tuple[Expert, ...]:
     if not isinstance(entries, list):
         raise RecipeError("experts must be a list of entries such as {id: digits, weight: 1.0}.")
     experts = []
     for entry in entries:
         if isinstance(entry, str):
             entry = {"id": entry}
+        if isinstance(entry, dict):
+            entry = with_id(entry, base)
         if not isinstance(entry, dict) or "id" not in entry:
             raise RecipeError(f"The expert {entry!r:.60} has no id. Write {{id: name}}.")
         own = {k: v for k, v in entry.items() if k not in ("id", "weight")}
