@@ -2,28 +2,37 @@
 
 from dataclasses import asdict
 
+from merging.checkpoints.adapter_file import AdapterFile
 from merging.checkpoints.base import TensorInfo
-from merging.cli.models import Models, plan_of
+from merging.checkpoints.opening import adapter_at
+from merging.cli.models import Models, plan_of, read_file
 from merging.cli.options import Answer, Options
 from merging.cli.progress import ProgressPrinter
 from merging.engine import Outcome, Plan
 from merging.engine.commit import commit
 from merging.engine.estimate import estimate
 from merging.engine.sink import outputs_of
-from merging.errors import CompatibilityError
+from merging.errors import CompatibilityError, RecipeError
 from merging.export import Extras
 from merging.export.verify import Verdict, record, verify
+from merging.recipe import Recipe
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:
     """Merge a recipe's file and say what was written.
 
     The recipe names a bundled set, or paths of the base and the experts, relative to the recipe.
+    Adapters alone are merged into an adapter.
 
     Raises:
         MergeError: The recipe, the models, the budget or the disk refuse; nothing is written then.
             Or what was written does not pass its check; it is kept.
     """
+    adapters = adapters_of(options)
+    if adapters is not None:
+        from merging.cli.adapters import answer_adapters
+
+        return answer_adapters(*adapters, options, progress)
     plan, models = plan_of(options.recipe)
     told = estimate(plan, options.device, options.memory, options.threads)
     progress.total = told.read_bytes + told.written_bytes
@@ -71,6 +80,33 @@ def _checked(plan: Plan, options: Options) -> Verdict:
         "folder is kept so that you can look at it (merge_report.json says what was done); delete "
         "it before you merge again."
     )
+
+
+def adapters_of(options: Options) -> tuple[Recipe, dict[str, AdapterFile]] | None:
+    """Return a recipe of adapters alone, or None where a model is to be made.
+
+    That is so with ``--as-adapter``, and where there is no base and all experts are adapters.
+
+    Raises:
+        RecipeError: ``--as-adapter`` is given and an expert is no adapter.
+        MergeError: The recipe or an adapter refuses.
+    """
+    recipe = read_file(options.recipe)
+    beside, found = options.recipe.parent, {}
+    if options.as_adapter is None and (recipe.base is not None or recipe.set is not None):
+        return None
+    for expert in recipe.experts:
+        adapter = None if recipe.set else adapter_at(expert.id, beside, recipe.base)
+        if adapter is not None:
+            found[expert.id] = adapter
+        elif options.as_adapter is None:
+            return None
+        else:
+            raise RecipeError(
+                f"--as-adapter merges adapters, and {expert.id!r:.80} is none over the recipe's "
+                "own base. Leave the option out to merge into a model."
+            )
+    return recipe, found
 
 
 def carry_out(plan: Plan, models: Models, options: Options, progress: ProgressPrinter) -> Outcome:

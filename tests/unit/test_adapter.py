@@ -111,11 +111,9 @@ def test_embeddings_are_stored_the_other_way_round(tmp_path: Path) -> None:
 
 def test_conv1d_weights_are_stored_the_other_way_round(tmp_path: Path) -> None:
     """By the shape where it tells, else by fan_in_fan_out, or by what GPT-2 is known for."""
-    state = {
-        "h.0.attn.c_attn.weight": numbers((4, 12), 1),
-        "h.0.attn.c_proj.weight": numbers((4, 4), 2),
-    }
-    tensors = factors("h.0.attn.c_attn", 12, 4, 2) | factors("h.0.attn.c_proj", 4, 4, 2)
+    wide, square = "h.0.attn.c_attn", "h.0.attn.c_proj"
+    state = {f"{wide}.weight": numbers((4, 12), 1), f"{square}.weight": numbers((4, 4), 2)}
+    tensors = factors(wide, 12, 4, 2) | factors(square, 4, 4, 2)
     for about, config in (({"model_type": "gpt2"}, {}), ({}, {"fan_in_fan_out": True})):
         base = MemoryCheckpoint("base", state, about)
         model = opened(write_adapter(tmp_path, tensors, **config), base)
@@ -123,9 +121,7 @@ def test_conv1d_weights_are_stored_the_other_way_round(tmp_path: Path) -> None:
             wanted = 3 * product(tensors, module).T
             assert torch.allclose(model.delta(f"{module}.weight"), wanted, rtol=1e-13)
     model = opened(write_adapter(tmp_path, tensors), MemoryCheckpoint("base", state))
-    assert torch.allclose(
-        model.delta("h.0.attn.c_proj.weight"), 3 * product(tensors, "h.0.attn.c_proj")
-    )
+    assert close(model.delta(f"{square}.weight"), 3 * product(tensors, square))
 
 
 def test_convolutions(tmp_path: Path) -> None:
