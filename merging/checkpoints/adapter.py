@@ -164,7 +164,10 @@ def _upon(first: Change, then: Change) -> Change:
 
 
 def _unknown(adapter: AdapterFile, module: str, base: Checkpoint) -> SourceError:
-    hint = "The adapter was made for another base."
+    hint = (
+        "The adapter was made for another base, or for an architecture whose files name tensors "
+        "otherwise than its modules (ViT in transformers 5): merge it with peft first."
+    )
     if "lm_head" in module or module.rpartition(".")[2] == "head":
         hint = (
             "Its output layer is tied to the embedding or left out: give a base that has it as a "
