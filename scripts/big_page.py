@@ -57,7 +57,7 @@ class BigServices(Services):
 
     def warm(self) -> None:
         """Make up the sketch, the set and its first run."""
-        nothing = FolderCheckpoint("none", Path("."), {}, {}, {})
+        nothing = FolderCheckpoint("none", Path("."), {}, {}, {}, Path("config.json"))
         words = [{"id": e, "label": w, "task": e} for e, w in zip(EXPERTS, WORDS, strict=True)]
         card = {
             "label": "Llama, 135 M", "summary": "Made up.", "licence": "none",

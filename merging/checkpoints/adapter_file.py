@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from merging.checkpoints.adapter_config import CONFIG_FILE, AdapterConfig, read_config
-from merging.checkpoints.folder import INDEX, WEIGHTS, FolderCheckpoint, open_file
+from merging.checkpoints.folder import FolderCheckpoint, open_file
+from merging.checkpoints.layouts import INDEX, WEIGHTS
 from merging.errors import SourceError
 
 WEIGHTS_FILE = "adapter_model.safetensors"

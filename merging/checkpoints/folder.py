@@ -1,6 +1,5 @@
-"""A model in a folder: ``model.safetensors``, or shards with their index, and ``config.json``."""
+"""A model in a folder: safetensors files where its layout has them, and ``config.json``."""
 
-import json
 import os.path
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,19 +13,19 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from merging.checkpoints.base import Opened, TensorInfo
-from merging.checkpoints.open_files import OpenFiles, Place, places_in
+from merging.checkpoints.layouts import Kind, check_index, layout_of, read_json
+from merging.checkpoints.open_files import WIDENED, OpenFiles, Place, places_in
 from merging.errors import SourceError
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-CONFIG = "config.json"
-MOST_JSON_BYTES = 64 << 20
+__all__ = ["FolderCheckpoint", "open_file", "open_folder", "read_json"]
 
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
     "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
     "I64": torch.int64,
     "I32": torch.int32,
     "I16": torch.int16,
@@ -44,8 +43,10 @@ class FolderCheckpoint:
         name: Name for messages.
         path: The folder.
         files: File of every tensor.
-        infos: Shape and type of every tensor.
+        infos: Shape and type of every tensor; eight-bit floats are read as float32.
         places: Where every tensor lies.
+        about: The file that ``config`` reads.
+        layout: Whose layout the folder has.
     """
 
     name: str
@@ -53,6 +54,8 @@ class FolderCheckpoint:
     files: Mapping[str, Path]
     infos: Mapping[str, TensorInfo]
     places: Mapping[str, Place]
+    about: Path
+    layout: Kind = "transformers"
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor."""
@@ -107,7 +110,7 @@ class FolderCheckpoint:
         Raises:
             SourceError: It is missing, too large or not a JSON object.
         """
-        return read_json(self.path / CONFIG, self.name)
+        return read_json(self.about, self.name)
 
 
 def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
@@ -127,16 +130,21 @@ def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
     files: dict[str, Path] = {}
     infos: dict[str, TensorInfo] = {}
     places: dict[str, Place] = {}
-    for file in _weight_files(folder, label):
-        inside = _read_header(file, label)
-        for tensor in inside:
-            if tensor in files:
-                raise SourceError(f"Model {label}: {tensor!r} stands in two files.")
-            files[tensor] = file
-        infos |= inside
-        places |= places_in(file, {name: info.dtype for name, info in inside.items()}, label)
-    _check_index(folder, label, files)
-    return FolderCheckpoint(label, folder, files, infos, places)
+    layout = layout_of(folder, label)
+    for part in layout.parts:
+        for file in part.files:
+            stored = _read_header(file, label)
+            inside = {part.prefix + name: info for name, info in stored.items()}
+            for tensor in inside:
+                if tensor in files:
+                    raise SourceError(f"Model {label}: {tensor!r} stands in two files.")
+                files[tensor] = file
+            infos |= {name: _told(info) for name, info in inside.items()}
+            found = places_in(file, {name: info.dtype for name, info in stored.items()}, label)
+            places |= {part.prefix + name: place for name, place in found.items()}
+        check_index(part, label, files)
+    _check_scales(label, places)
+    return FolderCheckpoint(label, folder, files, infos, places, layout.config, layout.kind)
 
 
 def open_file(path: Path, name: str) -> FolderCheckpoint:
@@ -153,58 +161,26 @@ def open_file(path: Path, name: str) -> FolderCheckpoint:
         raise SourceError(f"Model {name}: there is no file {str(path)!r}.")
     infos = _read_header(path, name)
     places = places_in(path, {tensor: info.dtype for tensor, info in infos.items()}, name)
-    return FolderCheckpoint(name, path.parent, dict.fromkeys(infos, path), infos, places)
+    told = {tensor: _told(info) for tensor, info in infos.items()}
+    about = path.parent / "config.json"
+    return FolderCheckpoint(name, path.parent, dict.fromkeys(infos, path), told, places, about)
 
 
-def read_json(path: Path, label: str) -> dict[str, Any]:
-    """Read a small JSON object.
-
-    Raises:
-        SourceError: Missing, larger than 64 MiB, or not a JSON object.
-    """
-    try:
-        if path.stat().st_size > MOST_JSON_BYTES:
-            raise SourceError(f"Model {label}: {path.name} is larger than 64 MiB.")
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SourceError(f"Model {label}: cannot read {path.name}: {error}") from error
-    if not isinstance(data, dict):
-        raise SourceError(f"Model {label}: {path.name} must hold a JSON object.")
-    return data
+def _told(info: TensorInfo) -> TensorInfo:
+    return TensorInfo(info.shape, WIDENED.get(info.dtype, info.dtype))
 
 
-def _weight_files(folder: Path, label: str) -> list[Path]:
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    if (folder / INDEX).is_file():
-        names = read_json(folder / INDEX, label).get("weight_map")
-        if not isinstance(names, dict) or not names:
-            raise SourceError(f"Model {label}: {INDEX} has no weight_map.")
-        shards = sorted({str(n) for n in names.values()})
-        for shard in shards:
-            if Path(shard).name != shard:
+def _check_scales(label: str, places: Mapping[str, Place]) -> None:
+    """Refuse eight-bit floats that mean something only together with scales beside them."""
+    for name, place in places.items():
+        if place.dtype not in WIDENED:
+            continue
+        for ending in ("_scale", "_scale_inv"):
+            if name + ending in places:
                 raise SourceError(
-                    f"Model {label}: {INDEX} names {shard!r:.80}, which is a path. Files of "
-                    "weights must lie beside their index."
+                    f"Model {label}: {name!r} is stored in eight bits with scales in "
+                    f"{name + ending!r}, which are not read. Save it in bfloat16 first."
                 )
-            if not os.path.isfile(folder / shard):
-                raise SourceError(f"Model {label}: {INDEX} names {shard!r}, which is not there.")
-        return [folder / shard for shard in shards]
-    found = ", ".join(sorted(p.name for p in folder.glob("*.bin"))[:3])
-    hint = f" It holds {found}: convert it to safetensors first." if found else ""
-    raise SourceError(f"Model {label}: no {WEIGHTS} in {str(folder)!r}.{hint}")
-
-
-def _check_index(folder: Path, label: str, files: Mapping[str, Path]) -> None:
-    """Refuse a model in shards that lacks a tensor which its index names."""
-    if (folder / WEIGHTS).is_file():
-        return
-    for name, shard in read_json(folder / INDEX, label)["weight_map"].items():
-        if name not in files or files[name].name != shard:
-            raise SourceError(
-                f"Model {label}: {INDEX} says that {name!r} is in {shard!r}, where it is not. "
-                "The model is not complete; download it again."
-            )
 
 
 def _read_header(file: Path, label: str) -> dict[str, TensorInfo]:

@@ -17,6 +17,9 @@ from torch import Tensor
 from merging.errors import SourceError
 
 LENGTH_BYTES = 8
+# Types that are stored but not computed with: what they are read as. Exact.
+WIDENED = {torch.float8_e4m3fn: torch.float32, torch.float8_e5m2: torch.float32}
+_PIECE = 1 << 20  # eight-bit numbers widened at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +88,28 @@ class OpenFiles:
 
     def run(self, name: str, start: int, stop: int) -> Tensor:
         """Return a run of elements; see ``merging.checkpoints.base.Opened``."""
-        out = self._buffer(self._place(name).dtype, stop - start)
+        dtype = self._place(name).dtype
+        out = self._buffer(WIDENED.get(dtype, dtype), stop - start)
         self.read(name, start, out)
         return out
 
     def read(self, name: str, start: int, out: Tensor) -> None:
         """Read a run of elements; see ``merging.checkpoints.base.Opened``."""
+        dtype, flat = self._place(name).dtype, out.view(-1)
+        if dtype not in WIDENED:
+            self._read(name, start, flat)
+            return
+        for first in range(0, flat.numel(), _PIECE):
+            part = flat[first : first + _PIECE]
+            narrow = self._buffer(dtype, part.numel())
+            self._read(name, start + first, narrow)
+            part.copy_(narrow)
+
+    def _read(self, name: str, start: int, out: Tensor) -> None:
+        """Read a run as stored into flat memory."""
         place = self._place(name)
         file, offset = self._files[place.path], place.at(start)
-        view, done = memoryview(out.view(-1).view(torch.uint8).numpy().data), 0
+        view, done = memoryview(out.view(torch.uint8).numpy().data), 0
         while done < len(view):
             try:
                 got = os.preadv(file, [view[done:]], offset + done)

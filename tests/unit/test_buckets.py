@@ -30,10 +30,10 @@ NAMES = {
     "model.norm.weight": ("Final", "norm"),
     # GPT-2 and T5
     "wte.weight": ("Embed", "embed"),
-    "h.5.attn.c_attn.weight": ("L5", "other"),
+    "h.5.attn.c_attn.weight": ("L5", "qkv"),
     "h.5.mlp.c_fc.weight": ("L5", "up"),
     "h.5.ln_1.weight": ("L5", "norm"),
-    "encoder.block.1.layer.0.SelfAttention.q.weight": ("L1", "q"),
+    "encoder.block.1.layer.0.SelfAttention.q.weight": ("E1", "q"),
     # Nobody's
     "lm_head.weight": ("Other", "other"),
     "logit_scale": ("Other", "other"),
@@ -50,3 +50,6 @@ def test_cell_of_a_name(name: str) -> None:
 def test_rows_stand_in_the_order_data_flows() -> None:
     rows = ["Other", "L10", "Final", "L2", "Embed", "L0"]
     assert sorted(rows, key=row_order) == ["Embed", "L0", "L2", "L10", "Final", "Other"]
+    stacks = ["D0", "Up0", "E10", "Mid", "E2", "Final", "Down1", "T0", "V3"]
+    flow = ["Down1", "Mid", "Up0", "V3", "T0", "E2", "E10", "D0", "Final"]
+    assert sorted(stacks, key=row_order) == flow

@@ -9,10 +9,13 @@ WORDS = {
     "q": "query",
     "k": "key",
     "v": "value",
+    "qkv": "query, key and value",
     "o": "attention output",
+    "router": "router",
     "gate": "gate",
     "up": "MLP in",
     "down": "MLP out",
+    "conv": "convolution",
     "norm": "norm",
     "other": "other",
 }
