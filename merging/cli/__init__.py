@@ -1,10 +1,11 @@
-"""The command line: ``python -m merging merge | plan | diagnose | dialects | gguf | extract | docs``.
+"""The command line: ``python -m merging COMMAND``; its commands stand in ``COMMANDS``.
 
 Exit codes, of all commands:
     0: done.
-    1: refused by the recipe, the models, the memory budget or the disk; nothing was written. Or
-        what ``merge`` wrote does not pass its check; it is kept and the message says so.
-    2: wrong usage.
+    1: refused by the recipe, the models, the memory budget or the disk; nothing was written. Of
+        check: something blocks the merge. Of merge: what was written may not pass its check; it is
+        kept and the message says so.
+    2: wrong usage. Of check: a bad recipe.
     3: the work is done, but its answer could not be written to stdout.
     130: interrupted; nothing was written, or the message says what was.
 
@@ -46,6 +47,7 @@ class Command:
         options: The common options that it has.
         reads: What stands before the options, the recipe or a model's folder; "" for nothing.
         out: What ``--out`` is, or "" where nothing is written.
+        refused: Exit code where the work is refused.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Command:
     options: tuple[str, ...] = ()
     out: str = ""
     reads: str = "YAML, ours (merge-explorer/1) or mergekit's (models:)"
+    refused: int = REFUSED
 
 
 COMMANDS = (
@@ -61,6 +64,12 @@ COMMANDS = (
         "merge a recipe into a model folder",
         ("device", "memory", "as_adapter", "no-verify", *SHARED),
         out="folder to write; must be new",
+    ),
+    Command(
+        "check",
+        "tell what speaks against a merge, before any work",
+        ("device", "memory", *SHARED),
+        refused=USAGE,
     ),
     Command("plan", "tell what a merge would do and take", ("device", "memory", *SHARED)),
     Command(
@@ -95,14 +104,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MergeError as error:
         progress.close()
         _complain(type(error).__name__, str(error), options.json)
-        return REFUSED
+        return next(c.refused for c in COMMANDS if c.name == parsed.command)
     except KeyboardInterrupt as stop:
         progress.close()
         said = str(stop) or "interrupted; nothing was written"
         _complain("Interrupted", said, options.json)
         return INTERRUPTED
     progress.close()
-    return _tell(_json(found.data) if options.json else found.text, options.json)
+    return _tell(_json(found.data) if options.json else found.text, options.json) or found.code
 
 
 def _tell(text: str, as_json: bool) -> int:

@@ -52,10 +52,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command prints on stdout: text, or with ``--json`` one object."""
+    """What a command prints on stdout: text, or with ``--json`` one object; and its exit code."""
 
     text: str
     data: Any = field(default_factory=dict)
+    code: int = 0
 
 
 def add_common(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:

@@ -33,7 +33,7 @@ def mismatch(
             f"{expert} was not made from {reference}."
         )
     if other.shape != info.shape:
-        if _vocabularies(name, info, other):
+        if resized(name, info, other):
             return _other_vocabulary(name, info, other, reference, expert)
         return (
             f"{name!r} is {_size(info)} in {reference} and {_size(other)} in {expert}. "
@@ -82,7 +82,8 @@ def kind(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _vocabularies(name: str, info: TensorInfo, other: TensorInfo) -> bool:
+def resized(name: str, info: TensorInfo, other: TensorInfo) -> bool:
+    """Return whether a tensor of two shapes is an embedding for more or fewer tokens."""
     if len(info.shape) != 2 or len(other.shape) != 2 or info.shape[1] != other.shape[1]:
         return False
     return bool(_VOCABULARY.search(name)) and not _POSITIONS.search(name)

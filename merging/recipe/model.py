@@ -49,6 +49,8 @@ class Recipe:
         dialect: Whose reading of the method fills in what is not said.
         dtype: Type of the written weights, or None for the base's.
         seed: For methods that draw at random, from 0 to 2**63 - 1.
+        tokenizer: Whose vocabulary the result has where they differ: ``union``, ``base`` or an
+            expert's id; None where rows of embeddings are taken as they stand.
 
     Raises:
         RecipeError: Anything is unknown, of the wrong kind or out of range.
@@ -62,6 +64,7 @@ class Recipe:
     dialect: str = "paper"
     dtype: str | None = None
     seed: int = 0
+    tokenizer: str | None = None
 
     def __post_init__(self) -> None:
         spec = method(self.method)
@@ -69,6 +72,7 @@ class Recipe:
         _check_experts(self.experts, spec)
         if self.dtype is not None and self.dtype not in DTYPES:
             raise unknown("dtype", self.dtype, DTYPES)
+        _check_tokenizer(self)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             shown = "empty" if self.seed is None else f"{self.seed!r:.60}"
             raise ParameterError(f"seed is {shown}; it must be a whole number.")
@@ -129,6 +133,7 @@ class Recipe:
                 {"id": expert.id, **{n: settings.each[n][i] for n in names}}
                 for i, expert in enumerate(recipe.experts)
             ],
+            **({} if recipe.tokenizer is None else {"tokenizer": recipe.tokenizer}),
         }
 
     def key(self) -> str:
@@ -196,6 +201,13 @@ def _check_names(recipe: Recipe) -> None:
             raise RecipeError(f"{where} {name!r:.60} holds a control character. Remove it.")
     if recipe.set is not None and recipe.base is not None:
         raise RecipeError("The recipe names a set and a base. A set has its own base: keep one.")
+
+
+def _check_tokenizer(recipe: Recipe) -> None:
+    known = ["union", *(["base"] if recipe.base or recipe.set else [])]
+    known += [e.id for e in recipe.experts]
+    if recipe.tokenizer is not None and recipe.tokenizer not in known:
+        raise unknown("tokenizer", recipe.tokenizer, known)
 
 
 def _check_experts(experts: tuple[Expert, ...], spec: MethodSpec) -> None:

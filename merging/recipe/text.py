@@ -8,7 +8,8 @@ from merging.recipe.document import read_document, write_document
 from merging.recipe.ids import with_id
 from merging.recipe.model import FORMAT, Expert, Recipe
 
-KEYS = ("format", "set", "base", "experts", "method", "params", "dialect", "dtype", "seed")
+_OPTIONAL = ("set", "base", "dialect", "dtype", "seed", "tokenizer")
+KEYS = ("format", "experts", "method", "params", *_OPTIONAL)
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -46,6 +47,8 @@ def write_recipe(recipe: Recipe) -> str:
     if recipe.dtype is not None:
         data["dtype"] = recipe.dtype
     data["seed"] = recipe.seed
+    if recipe.tokenizer is not None:
+        data["tokenizer"] = recipe.tokenizer
     return write_document(data)
 
 
@@ -75,8 +78,8 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
         params = {}
     if not isinstance(params, dict):
         raise RecipeError(f"params is {params!r:.60}; it must be a list of names and values.")
-    optional = {k: data[k] for k in ("set", "base", "dialect", "dtype", "seed") if k in data}
-    for name in ("method", "dialect", "dtype"):
+    optional = {k: data[k] for k in _OPTIONAL if k in data}
+    for name in ("method", "dialect", "dtype", "tokenizer"):
         if not isinstance(data.get(name, ""), str | None):
             raise RecipeError(f"{name} is {data[name]!r:.60}; it must be a word.")
     return Recipe(

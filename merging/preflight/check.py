@@ -1,0 +1,141 @@
+"""Check a recipe and its models before any work; nothing is merged and nothing is written."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from merging.checkpoints.base import Checkpoint
+from merging.checkpoints.families import GENERAL, cells_of
+from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
+from merging.engine.estimate import estimate
+from merging.engine.plan import Plan, make_plan
+from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
+from merging.preflight.findings import Finding, Findings, sorted_findings
+from merging.preflight.licences import licence_of, licences
+from merging.preflight.resources import resources
+from merging.preflight.texts import vocabularies
+from merging.preflight.weights import architectures, tensors
+from merging.recipe import Recipe
+
+
+def check(
+    recipe: Recipe,
+    base: Checkpoint | None,
+    models: Mapping[str, Checkpoint],
+    *,
+    folder: Path = Path(),
+    device: str | None = None,
+    memory: int | None = None,
+) -> Findings:
+    """Return all that speaks against a merge, or is worth knowing before it.
+
+    A merge that ``make_plan`` refuses has a finding that blocks, always.
+
+    Args:
+        recipe: What to merge.
+        base: The shared starting point, or None.
+        models: A checkpoint for every expert id.
+        folder: Where the result would be written.
+        device: Where it would be computed.
+        memory: Budget in bytes, or None.
+
+    Returns:
+        Findings, the worst first.
+
+    Raises:
+        RecipeError: The recipe itself cannot be used.
+    """
+    found: list[Finding] = []
+    experts = [models[e.id] for e in recipe.ordered().experts]
+    everyone = [m for m in (base, *experts) if m is not None]
+    found += _texts(recipe, everyone)
+    found += _card(everyone)
+    plan: Plan | None = None
+    refusal = ""
+    try:
+        plan = make_plan(recipe, base, models)
+    except CompatibilityError as error:
+        refusal = str(error)
+    except SourceError as error:
+        found.append(unreadable(error))
+    found += _weights(plan, base, experts, refusal, recipe)
+    if plan is not None:
+        found += _costs(plan, folder, device, memory)
+    return sorted_findings(found)
+
+
+def unreadable(error: MergeError) -> Finding:
+    """Return the finding for a model that cannot be read."""
+    return Finding("blocks", "unreadable", str(error), "Repair or replace the model.")
+
+
+def _weights(
+    plan: Plan | None,
+    base: Checkpoint | None,
+    experts: list[Checkpoint],
+    refusal: str,
+    recipe: Recipe,
+) -> Iterator[Finding]:
+    tied = None
+    if plan is not None:
+        base, experts = plan.base, list(plan.experts)
+        tied = {s.tensor: s.source for s in plan.steps if s.action == "tie"}
+    reference = base or experts[0]
+    yield from architectures(reference, experts)
+    blocked = False
+    if plan is not None or (refusal and recipe.tokenizer is None):
+        try:
+            for finding in tensors(reference, experts, tied):
+                blocked = blocked or finding.severity == "blocks"
+                yield finding
+        except SourceError as error:
+            yield unreadable(error)
+    if refusal and not blocked:
+        yield Finding("blocks", "incompatible", refusal, "Choose models that fit together.")
+    cells = cells_of(reference, _config(reference))
+    if cells.family is GENERAL or cells.unknown:
+        yield Finding("tells", "family", cells.sentence(), models=(reference.name,))
+
+
+def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
+    known: dict[str, Tokens | None] = {}
+    unread = {}
+    for model in everyone:
+        known[model.name] = None
+        folder = folder_of(model)
+        if folder is None:
+            continue
+        unread[model.name] = unread_tokenizer(folder)
+        try:
+            known[model.name] = read_tokens(folder, model.name)
+        except SourceError as error:
+            remedy = "Repair its tokenizer's files."
+            yield Finding("warns", "tokenizer_unreadable", str(error), remedy, models=(model.name,))
+    yield from vocabularies(known, unread, recipe.tokenizer is not None)
+
+
+def _card(everyone: list[Checkpoint]) -> Iterator[Finding]:
+    folders = {m.name: (folder_of(m), m) for m in everyone}
+    known = {n: licence_of(f, _config(m)) for n, (f, m) in folders.items() if f is not None}
+    yield from licences(known)
+
+
+def _costs(plan: Plan, folder: Path, device: str | None, memory: int | None) -> Iterator[Finding]:
+    try:
+        yield from resources(estimate(plan, device, memory), folder, memory)
+    except RecipeError:
+        raise
+    except MergeError as error:
+        yield Finding("blocks", "resources", str(error))
+
+
+def folder_of(model: Checkpoint) -> Path | None:
+    """Return the folder in which a model's config and tokenizer lie, or None."""
+    about = getattr(model, "about", None)
+    return about.parent if isinstance(about, Path) else None
+
+
+def _config(model: Checkpoint) -> Mapping[str, object]:
+    try:
+        return model.config()
+    except SourceError:
+        return {}
