@@ -1,11 +1,13 @@
 """Recipe and checkpoints to a plan: what will be done to every tensor, or why it cannot be."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
+from merging.checkpoints.align import align
+from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint, TensorInfo
 from merging.engine.fit import HEAD, STATISTICS, copy_reason, mismatch
 from merging.engine.tied import tied_names, tied_to
@@ -73,13 +75,17 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
 
     Raises:
         RecipeError: The method needs a base and there is none.
+        SourceError: The recipe aligns vocabularies, and a tokenizer is missing or damaged.
         CompatibilityError: A tensor is missing, has another shape or kind, or is an integer that
             differs between models. The message names model and tensor.
     """
     recipe = recipe.ordered()
     if recipe.spec.needs_base(recipe.settings()) and base is None:
         raise RecipeError(f"{recipe.spec.label} needs a base model. Name a set or a base.")
-    experts = tuple(models[e.id] for e in recipe.experts)
+    chosen = {e.id: models[e.id] for e in recipe.experts}
+    if recipe.tokenizer is not None:
+        base, chosen = align(recipe.tokenizer, base, chosen)
+    experts = tuple(chosen.values())
     reference = base or experts[0]
     infos = reference.tensors()
     steps = list(_steps(reference, experts))
@@ -91,8 +97,15 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
             f"{reference.name} and the experts share no tensor to merge. "
             "Are they of the same architecture?"
         )
-    ordered = tuple(unique[n] for n in sorted(unique))
+    ordered = tuple(_with_rows(unique[n], (reference, *experts)) for n in sorted(unique))
     return Plan(recipe, base, experts, ordered, _wide(reference, experts))
+
+
+def _with_rows(step: Step, models: tuple[Checkpoint, ...]) -> Step:
+    """Say in the reason of a step whose rows were aligned where they come from."""
+    views = [m for m in models if isinstance(m, AlignedCheckpoint) and step.tensor in m.aligned]
+    told = dict.fromkeys(view.sentence() for view in views)
+    return replace(step, reason="; ".join([step.reason, *told])) if told else step
 
 
 def _steps(reference: Checkpoint, experts: tuple[Checkpoint, ...]) -> Iterator[Step]:

@@ -1,8 +1,11 @@
 """Check a recipe and its models before any work; nothing is merged and nothing is written."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from pathlib import Path
 
+from merging.checkpoints.align import folder_of
+from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
@@ -59,6 +62,7 @@ def check(
         found.append(unreadable(error))
     found += _weights(plan, base, experts, refusal, recipe)
     if plan is not None:
+        found += _rows(plan)
         found += _costs(plan, folder, device, memory)
     return sorted_findings(found)
 
@@ -119,6 +123,15 @@ def _card(everyone: list[Checkpoint]) -> Iterator[Finding]:
     yield from licences(known)
 
 
+def _rows(plan: Plan) -> Iterator[Finding]:
+    """Say where the rows of aligned vocabularies come from."""
+    for model in (plan.base, *plan.experts):
+        if isinstance(model, AlignedCheckpoint):
+            counts = (str(n) for n in astuple(model.counts()))
+            message = f"Rows by token: {model.sentence()}."
+            yield Finding("tells", "aligned", message, "", "", (model.name,), tuple(counts))
+
+
 def _costs(plan: Plan, folder: Path, device: str | None, memory: int | None) -> Iterator[Finding]:
     try:
         yield from resources(estimate(plan, device, memory), folder, memory)
@@ -126,12 +139,6 @@ def _costs(plan: Plan, folder: Path, device: str | None, memory: int | None) -> 
         raise
     except MergeError as error:
         yield Finding("blocks", "resources", str(error))
-
-
-def folder_of(model: Checkpoint) -> Path | None:
-    """Return the folder in which a model's config and tokenizer lie, or None."""
-    about = getattr(model, "about", None)
-    return about.parent if isinstance(about, Path) else None
 
 
 def _config(model: Checkpoint) -> Mapping[str, object]:

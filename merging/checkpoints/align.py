@@ -1,0 +1,97 @@
+"""Bring the models of a recipe to one vocabulary by token."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from merging.checkpoints.aligned import AlignedCheckpoint, Fill, Group
+from merging.checkpoints.base import Checkpoint
+from merging.checkpoints.tokens import Tokens, read_tokens
+from merging.checkpoints.vocabulary import (
+    BASE,
+    UNION,
+    named,
+    rows_in,
+    union_of,
+    vocabulary_tensors,
+)
+from merging.errors import CompatibilityError, RecipeError, SourceError
+
+
+def align(
+    target: str,
+    base: Checkpoint | None,
+    experts: Mapping[str, Checkpoint],
+    *,
+    fill: Fill = "mean",
+    pad_to_multiple_of: int = 1,
+) -> tuple[Checkpoint | None, dict[str, Checkpoint]]:
+    """Return views of models whose rows stand in one vocabulary.
+
+    Where all vocabularies are equal already, the models themselves are returned.
+
+    Args:
+        target: ``union``, ``base`` or the id of an expert.
+        base: The shared starting point, or None.
+        experts: By id, in computing order.
+        fill: What a row is that no model has: the mean of the model's rows, or zero.
+        pad_to_multiple_of: Rows without a token are added until this divides their number.
+
+    Raises:
+        RecipeError: The target is ``base`` and there is none, or no expert has this id.
+        SourceError: A tokenizer is missing or cannot be read.
+        CompatibilityError: A model has no embedding of tokens, or two models have one name.
+        ParameterError: ``pad_to_multiple_of`` is less than 1.
+    """
+    known = _checked(target, base, experts)
+    models = {m.name: m for m in ([base] if base else []) + list(experts.values())}
+    if len(models) < len(experts) + (base is not None):
+        raise CompatibilityError("Two models have the same name; give each its own to align them.")
+    tokens = {name: tokens_of(model) for name, model in models.items()}
+    tables = {n: vocabulary_tensors(m.tensors(), n) for n, m in models.items()}
+    if target == UNION:
+        made = union_of(list(tokens.values()), pad_to_multiple_of)
+    else:
+        made = named(tokens[known], tables[known][1], known, pad_to_multiple_of)
+    if all(t.ids == made.ids() and tables[n][1] == len(made.tokens) for n, t in tokens.items()):
+        return base, dict(experts)
+    places = {n: rows_in(made, n, tokens[n], tables[n][1]) for n in models}
+    group = Group(models, places, base.name if base else "", made, fill)
+    views: dict[str, Checkpoint] = {
+        n: AlignedCheckpoint(m, group, frozenset(tables[n][0]), tokens[n])
+        for n, m in models.items()
+    }
+    first = views[base.name] if base else None
+    return first, {key: views[model.name] for key, model in experts.items()}
+
+
+def tokens_of(model: Checkpoint) -> Tokens:
+    """Return the tokens of a model.
+
+    Raises:
+        SourceError: There is no tokenizer that can be read beside its config.
+    """
+    folder = folder_of(model)
+    found = read_tokens(folder, model.name) if folder is not None else None
+    if found is None:
+        raise SourceError(
+            f"Model {model.name} has no tokenizer.json, vocab.json or vocab.txt, so that its rows "
+            "cannot be matched by token. Save its tokenizer into its folder."
+        )
+    return found
+
+
+def folder_of(model: Checkpoint) -> Path | None:
+    """Return the folder in which a model's config and tokenizer lie, or None."""
+    about = getattr(model, "about", None)
+    return about.parent if isinstance(about, Path) else None
+
+
+def _checked(target: str, base: Checkpoint | None, experts: Mapping[str, Checkpoint]) -> str:
+    """The name of the model whose vocabulary is the target; "" for the union."""
+    if target == UNION:
+        return ""
+    if target == BASE and base is not None:
+        return base.name
+    if target in experts:
+        return experts[target].name
+    raise RecipeError(f"tokenizer is {target!r:.60}, but there is no such model in the recipe.")
