@@ -37,7 +37,9 @@ _READ = frozenset(
     )
 )
 _PLAIN_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
-_SLOW = re.compile(r"\([^()]*[*+{][^()]*\)[*+{]")  # a repeated group that repeats inside
+# A repeated group that repeats or chooses inside: matching may take for ever.
+_SLOW = re.compile(r"\([^()]*[*+{|][^()]*\)[*+{]")
+MOST_REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,11 @@ def _patterns(data: Mapping[str, Any], key: str, label: str) -> list[tuple[re.Pa
         )
     found = []
     for pattern, value in given.items():
-        if len(pattern) > LONGEST_PATTERN or _SLOW.search(pattern):
+        repeats = sum(pattern.count(sign) for sign in "*+{")
+        if len(pattern) > LONGEST_PATTERN or repeats > MOST_REPEATS or _SLOW.search(pattern):
             raise SourceError(
-                f"Adapter {label}: the pattern {pattern!r:.80} of {key} is too long or repeats a "
-                "repetition. Write the names of the modules out."
+                f"Adapter {label}: the pattern {pattern!r:.80} of {key} is too long, repeats a "
+                f"repetition or repeats more than {MOST_REPEATS} times. Write the modules out."
             )
         try:
             found.append((re.compile(rf"(.*\.)?({pattern})$"), value))

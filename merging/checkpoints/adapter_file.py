@@ -20,6 +20,7 @@ from merging.errors import SourceError
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
+LONGEST_NAME = 300
 
 _FACTOR = re.compile(
     r"(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<side>[AB])(\.default)?(?P<leaf>\.weight|\.bias)?"
@@ -164,6 +165,8 @@ def _sorted_keys(
     whole: dict[str, str] = {}
     for key in weights.infos:
         short = key.removeprefix(PREFIX)
+        if len(key) > LONGEST_NAME:
+            raise SourceError(f"Adapter {name}: the name {key!r:.80} is too long to be a module's.")
         factor, magnitude = _FACTOR.fullmatch(short), _MAGNITUDE.fullmatch(short)
         if factor and factor["leaf"] == ".bias":
             place, module, side = biases, factor["module"], factor["side"]

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from merging.checkpoints.adapter_config import CONFIG_FILE
 from merging.checkpoints.adapter_file import PREFIX, WEIGHTS_FILE, Pair
 from merging.engine.adapters import MergedAdapter
-from merging.engine.claim import Claim
+from merging.engine.claim import FULL, Claim
 from merging.engine.factored import Factored
 from merging.engine.output import RECIPE_FILE, REPORT_FILE, metadata_of
 from merging.errors import ResourceError, SourceError
@@ -51,9 +52,12 @@ def write_adapter(merged: MergedAdapter, folder: Path) -> None:
         for name, text in files.items():
             (claim.model / name).write_text(text, "utf-8")
         claim.deliver()
-    except OSError as error:
-        claim.keep_only()
-        kind = ResourceError if "No space" in str(error) else SourceError
+    except BaseException as error:
+        with suppress(OSError):
+            claim.keep_only()
+        if not isinstance(error, OSError):
+            raise
+        kind = ResourceError if error.errno in FULL else SourceError
         raise kind(f"Cannot write {str(folder)!r}: {error.strerror}.") from error
     finally:
         claim.release()

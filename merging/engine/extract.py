@@ -16,6 +16,7 @@ from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.delta import FORMAT, SUFFIX, sample_of
 from merging.checkpoints.delta_pack import Parts, pack_bits, pack_density, pack_rank, unpack
 from merging.checkpoints.patched import PatchedCheckpoint
+from merging.engine.claim import FULL
 from merging.engine.plan import Plan, make_plan
 from merging.engine.reading import Progress
 from merging.errors import CompatibilityError, RecipeError, ResourceError, SourceError
@@ -189,7 +190,7 @@ def _write(out: Path, parts: dict[str, Tensor], about: dict[str, str]) -> int:
         partial.replace(out)
         return out.stat().st_size
     except (OSError, safetensors.SafetensorError) as error:
-        full = "No space left" in str(error)
+        full = "os error 28" in str(error) or getattr(error, "errno", None) in FULL
         kind = ResourceError if full else SourceError
         raise kind(f"Cannot write {str(out)!r}: {error}") from error
     finally:

@@ -247,6 +247,9 @@ HOSTILE: dict[str, tuple[Any, dict[str, Any], str]] = {
     "flag": (dict, {"use_rslora": "no"}, "use_rslora is 'no'; it must be true or false"),
     "bad pattern": (dict, {"rank_pattern": {"(": 2}}, "is no regular expression"),
     "slow pattern": (dict, {"alpha_pattern": {"(a+)+b": 2}}, "repeats a repetition"),
+    "slow choice": (dict, {"alpha_pattern": {"(a|aa)+b": 2}}, "repeats a repetition"),
+    "many repeats": (dict, {"alpha_pattern": {".*a" * 9: 2}}, "more than 3 times"),
+    "long name": (_with("x" * 300, numbers((3,), 1)), {}, "is too long to be a module's"),
     "patterns": (dict, {"rank_pattern": [1]}, "rank_pattern must map"),
     "bias": (dict, {"bias": "some"}, "bias is 'some'; none, all and lora_only are known"),
     "magnitude alone": (

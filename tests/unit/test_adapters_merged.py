@@ -1,5 +1,6 @@
 """Adapters merged without their base: true deltas by any method, and factors as peft does."""
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -16,7 +17,13 @@ from merging.checkpoints.adapter_file import AdapterFile, read_adapter
 from merging.cli import main
 from merging.engine.adapter_output import write_adapter as write_merged
 from merging.engine.adapters import MergedAdapter, merge_adapters
-from merging.errors import CompatibilityError, MergeError, ParameterError, RecipeError
+from merging.errors import (
+    CompatibilityError,
+    MergeError,
+    ParameterError,
+    RecipeError,
+    ResourceError,
+)
 from merging.recipe import Recipe, make_recipe
 
 MODULES = {Q: (6, 6), UP: (10, 6)}
@@ -234,3 +241,22 @@ def test_the_command_writes_an_adapter_and_tells_the_energy(
     assert "rank 3" in capsys.readouterr().out
     assert main(["merge", str(recipe), "--out", str(out), "--quiet"]) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("failed", ["adapter_config.json", "adapter_model.safetensors"])
+def test_a_full_disk_leaves_no_folder(
+    two: dict[str, AdapterFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: str
+) -> None:
+    merged = merge_adapters(make_recipe("linear", ["a", "b"]), two)
+    before = sorted(tmp_path.iterdir())
+
+    def full(path: Path, *given: Any) -> None:
+        if path.name == failed:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.touch()
+
+    with monkeypatch.context() as patch, pytest.raises(ResourceError, match="No space left"):
+        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "write_text", full)
+        write_merged(merged, tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == before

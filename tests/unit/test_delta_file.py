@@ -1,9 +1,11 @@
 """Delta files: what is stored comes back, what is lost is measured, what is hostile is refused."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from merging.checkpoints.adapter_file import read_adapter
 from merging.checkpoints.delta import FORMAT, delta_over, read_delta, sample_of
 from merging.checkpoints.delta_pack import pack_bits, pack_density, pack_rank, problem, unpack
 from merging.engine.extract import Extracted, Packing, extract
-from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
+from merging.errors import CompatibilityError, MergeError, RecipeError, ResourceError, SourceError
 
 State = dict[str, Tensor]
 shapes = st.one_of(
@@ -252,3 +254,16 @@ def test_what_cannot_be_extracted_leaves_no_file(tmp_path: Path, expert: MemoryC
     with pytest.raises(SourceError, match="exists already"):
         extract(base, expert, packing, path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_no_file(
+    tmp_path: Path, expert: MemoryCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: State, path: Path, about: dict[str, str]) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        extract(base_model(), expert, Packing("bits", 4), tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
