@@ -9,6 +9,7 @@ from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
+from merging.checkpoints.vocabulary import UNION
 from merging.engine.estimate import estimate
 from merging.engine.plan import Plan, make_plan
 from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
@@ -52,6 +53,7 @@ def check(
     everyone = [m for m in (base, *experts) if m is not None]
     found += _texts(recipe, everyone)
     found += _card(everyone)
+    found += _layouts(everyone)
     plan: Plan | None = None
     refusal = ""
     try:
@@ -130,6 +132,30 @@ def _rows(plan: Plan) -> Iterator[Finding]:
             counts = (str(n) for n in astuple(model.counts()))
             message = f"Rows by token: {model.sentence()}."
             yield Finding("tells", "aligned", message, "", "", (model.name,), tuple(counts))
+    views = [m for m in (plan.base, *plan.experts) if isinstance(m, AlignedCheckpoint)]
+    if views and views[0].group.target.source == UNION:
+        message = "No tokenizer's file says the union: the ids of added tokens are in no model's."
+        remedy = "Build one with these ids, or name a model: tokenizer: base."
+        yield Finding("warns", "tokenizer_union", message, remedy)
+
+
+def _layouts(everyone: list[Checkpoint]) -> Iterator[Finding]:
+    """Say what is lost of folders whose parts lie in folders of their own."""
+    for model in everyone:
+        kind = getattr(model, "layout", "transformers")
+        prefixed = kind != "transformers" and (kind == "diffusers" or _parts(model))
+        if prefixed:
+            message = (
+                f"{model.name} has the layout of {kind}; the merge is written into one folder, "
+                "the part's name before the names of its tensors."
+            )
+            remedy = f"Split it into its parts before {kind} loads it, or merge part by part."
+            yield Finding("warns", "layout", message, remedy, "", (model.name,), (kind,))
+
+
+def _parts(model: Checkpoint) -> bool:
+    """Whether a sentence-transformers model has weights beside its transformer's."""
+    return any(name[:1].isdigit() and "_" in name.split(".")[0] for name in model.tensors())
 
 
 def _costs(plan: Plan, folder: Path, device: str | None, memory: int | None) -> Iterator[Finding]:
