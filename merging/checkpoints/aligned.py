@@ -247,14 +247,12 @@ class _Aligned:
         self, out: Tensor, model: str, name: str, places: Tensor, width: int, add: bool = False
     ) -> None:
         """Copy (or add) rows of a model, reading what lies in one piece at once."""
-        there = (places >= 0).nonzero()[:, 0].tolist()
+        there: list[int] = (places >= 0).nonzero()[:, 0].tolist()
+        rows: list[int] = places[there].tolist()
         begin = 0
         while begin < len(there):
-            end = begin + 1
-            row, at = int(places[there[begin]]), there[begin]
-            while end < len(there) and there[end] == at + end - begin:
-                if int(places[there[end]]) != row + end - begin:
-                    break
+            end, row, at = begin + 1, rows[begin], there[begin]
+            while end < len(there) and (there[end] - at, rows[end] - row) == (end - begin,) * 2:
                 end += 1
             many = end - begin
             found = self._files[model].run(name, row * width, (row + many) * width)
