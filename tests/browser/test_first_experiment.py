@@ -112,7 +112,8 @@ def test_model_and_recipe_are_downloaded_and_opened_again(visit, tmp_path: Path)
         names = {Path(name).name for name in archive.namelist()}
         inside = next(n for n in archive.namelist() if n.endswith("recipe.yaml"))
         recipe = parse_recipe(archive.read(inside).decode())
-    assert names == {"model.safetensors", "config.json", "recipe.yaml", "merge_report.json"}
+    weights = {"model.safetensors", "config.json"}
+    assert names == weights | {"README.md", "recipe.yaml", "merge_report.json"}
     assert recipe.settings().number("scale") == 0.8
     with page.expect_download() as saved:
         page.locator("#save-recipe").click()
