@@ -5,8 +5,9 @@ tensor or of the whole model. What fits one chunk is measured there; for the res
 in passes beforehand (``merging.engine.passes``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,25 @@ from merging.methods.selection import PART, Order, order_of
 from merging.methods.totals import add, blocks
 
 Kernel = Callable[[Tensor, Context], Tensor]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Mapping[str, Value]):
+    """A mapping that notes which of its entries are read."""
+
+    values_of: Mapping[str, Value]
+    read: set[str] = field(default_factory=set)
+
+    def __getitem__(self, name: str) -> Value:
+        self.read.add(name)
+        return self.values_of[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_of)
+
+    def __len__(self) -> int:
+        return len(self.values_of)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from operator import itemgetter
 import numpy as np
 from torch import Tensor
 
-from merging.engine.beyond import Known, ask
+from merging.engine.beyond import Kernel, Known, ask
 from merging.engine.cache import Key
 from merging.engine.chunks import Chunk
 from merging.engine.plan import Plan
@@ -25,6 +25,9 @@ from merging.methods.selection import Bits, Bracket, Count, bits_of, count
 from merging.methods.totals import Tally, add, blocks
 
 Tick = Callable[[int], None]  # called with how many elements were just gone through
+Pieces = Callable[[Chunk], Iterable[Piece]]
+Sums = list[dict[str, Tensor]]
+Measures = Mapping[str, Mapping[str, Measure]]  # by tensor and name
 
 
 def prepare(stream: Stream, chunks: Sequence[Chunk], needed: Sequence[Chunk], tick: Tick) -> Stream:
@@ -75,12 +78,10 @@ def _frozen(stream: Stream, chunks: Sequence[Chunk]) -> frozenset[str]:
 
 def _drop(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
     sparsify = stream.sources.plan.recipe.spec.sparsify
-    asked = ask(sparsify, stream.told)
-    if not asked.measures:
+    asked = _asked(stream, sparsify, chunks)
+    if not any(asked.values()):
         return stream
-    sums = _sums(
-        stream, chunks, asked.measures, tick, lambda c: [(stream.context(c), stream.read(c))]
-    )
+    sums = _sums(stream, chunks, asked, tick, lambda c: [(stream.context(c), stream.read(c))])
     return _with(stream, drop=sums, asks_drop=True)
 
 
@@ -103,13 +104,31 @@ def _merge(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Stream:
         if not spec.survey.needed(settings):
             return stream
         measure = spec.survey.measure
-        parts = _measured(stream, chunks, {"survey": measure}, tick, stream.pieces)
+        told = {c.step.tensor: {"survey": measure} for c in chunks}
+        parts = _measured(stream, chunks, told, tick, stream.pieces)
         return _with(stream, survey=add(p["survey"] for _, found in parts for p in found))
-    asked = ask(spec.merge, stream.told)
-    if not asked.measures:
+    asked = _asked(stream, spec.merge, chunks)
+    if not any(asked.values()):
         return stream
-    sums = _sums(stream, chunks, asked.measures, tick, stream.pieces)
+    sums = _sums(stream, chunks, asked, tick, stream.pieces)
     return _with(stream, merge=sums, asks_merge=True)
+
+
+def _asked(stream: Stream, kernel: Kernel | None, chunks: Sequence[Chunk]) -> Measures:
+    """Sums that a kernel asks for at each tensor; the settings may differ between tensors."""
+    if not stream.sources.plan.local:
+        measures = ask(kernel, stream.told).measures
+        return {c.step.tensor: measures for c in chunks}
+    firsts = {c.step.tensor: c for c in reversed(chunks)}
+    return {name: ask(kernel, _told(stream, c)).measures for name, c in firsts.items()}
+
+
+def _told(stream: Stream, chunk: Chunk) -> Context:
+    """What kernels are told of a tensor without elements."""
+    if not stream.sources.plan.local:
+        return stream.told
+    name = chunk.step.tensor
+    return replace(stream.told, tensor=name, settings=stream.sources.plan.settings(name))
 
 
 def _by_tensor(chunks: Sequence[Chunk]) -> Iterator[tuple[str, list[Chunk]]]:
@@ -117,14 +136,10 @@ def _by_tensor(chunks: Sequence[Chunk]) -> Iterator[tuple[str, list[Chunk]]]:
         yield name, list(parts)
 
 
-Pieces = Callable[[Chunk], Iterable[Piece]]
-Sums = list[dict[str, Tensor]]
-
-
 def _measured(
     stream: Stream,
     chunks: Sequence[Chunk],
-    measures: Mapping[str, Measure],
+    measures: Measures,
     tick: Tick,
     pieces: Pieces,
 ) -> Iterator[tuple[Chunk, Sums]]:
@@ -132,7 +147,7 @@ def _measured(
 
     def work(chunk: Chunk) -> Sums:
         found = [
-            {name: measure(block, told) for name, measure in measures.items()}
+            {name: measure(block, told) for name, measure in measures[chunk.step.tensor].items()}
             for context, stack in pieces(chunk)
             for told, block in blocks(stack, context)
         ]
@@ -146,24 +161,25 @@ def _measured(
 def _sums(
     stream: Stream,
     chunks: Sequence[Chunk],
-    measures: Mapping[str, Measure],
+    measures: Measures,
     tick: Tick,
     pieces: Pieces,
 ) -> dict[str, Known]:
     """Add measures over every tensor that does not fit one chunk."""
-    large = [c for c in chunks if not c.whole]
+    large = [c for c in chunks if not c.whole and measures[c.step.tensor]]
     found = _measured(stream, large, measures, tick, pieces)
     known = {}
     for name, group in groupby(found, lambda pair: pair[0].step.tensor):
         parts = [block for _, blocks_of in group for block in blocks_of]
-        known[name] = Known(sums={m: add(part[m] for part in parts) for m in measures})
+        known[name] = Known(sums={m: add(part[m] for part in parts) for m in measures[name]})
     return known
 
 
 def _ranked(stream: Stream, chunks: Sequence[Chunk], tick: Tick) -> Known:
     """Find the order statistics that a trim over all these chunks asks for."""
     total = sum(c.size for c in chunks)
-    wanted = ask(stream.sources.plan.recipe.spec.trim, stream.told, total).wanted
+    told = _told(stream, chunks[0])
+    wanted = ask(stream.sources.plan.recipe.spec.trim, told, total).wanted
     if not wanted:
         return Known(total)
     name = chunks[0].step.tensor if chunks[0].step == chunks[-1].step else ""

@@ -1,7 +1,7 @@
 """Recipe and checkpoints to a plan: what will be done to every tensor, or why it cannot be."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -10,8 +10,10 @@ from merging.checkpoints.align import align
 from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint, TensorInfo
 from merging.engine.fit import HEAD, STATISTICS, copy_reason, mismatch
+from merging.engine.local import settings_by_tensor
 from merging.engine.tied import tied_names, tied_to
 from merging.errors import CompatibilityError, RecipeError
+from merging.methods.context import Settings
 from merging.recipe import Recipe
 
 Action = Literal["merge", "copy", "tie", "leave_out"]
@@ -47,6 +49,7 @@ class Plan:
         experts: In the order of the recipe.
         steps: One for every tensor of any model, sorted by name.
         wide: Names of tensors that some model stores as float64; they are computed so.
+        local: Settings of every merged tensor, where the recipe has local values; else empty.
     """
 
     recipe: Recipe
@@ -54,6 +57,7 @@ class Plan:
     experts: tuple[Checkpoint, ...]
     steps: tuple[Step, ...]
     wide: frozenset[str] = frozenset()
+    local: Mapping[str, Settings] = field(default_factory=dict)
 
     @property
     def reference(self) -> Checkpoint:
@@ -63,6 +67,10 @@ class Plan:
     def merged(self) -> tuple[Step, ...]:
         """Return the steps that merge."""
         return tuple(s for s in self.steps if s.action == "merge")
+
+    def settings(self, tensor: str) -> Settings:
+        """Return the value of every parameter at a tensor that is merged."""
+        return self.local[tensor] if self.local else self.recipe.settings()
 
 
 def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Checkpoint]) -> Plan:
@@ -74,7 +82,8 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
         models: A checkpoint for every expert id of the recipe.
 
     Raises:
-        RecipeError: The method needs a base and there is none.
+        RecipeError: The method needs a base and there is none, or the recipe has local values that
+            it cannot follow.
         SourceError: The recipe aligns vocabularies, and a tokenizer is missing or damaged.
         CompatibilityError: A tensor is missing, has another shape or kind, or is an integer that
             differs between models. The message names model and tensor.
@@ -98,7 +107,9 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
             "Are they of the same architecture?"
         )
     ordered = tuple(_with_rows(unique[n], (reference, *experts)) for n in sorted(unique))
-    return Plan(recipe, base, experts, ordered, _wide(reference, experts))
+    merged = [step.tensor for step in ordered if step.action == "merge"]
+    local = settings_by_tensor(recipe, infos, merged)
+    return Plan(recipe, base, experts, ordered, _wide(reference, experts), local)
 
 
 def _with_rows(step: Step, models: tuple[Checkpoint, ...]) -> Step:

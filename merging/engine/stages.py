@@ -6,38 +6,18 @@ before or in the trim.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from merging.engine.beyond import ask
+from merging.engine.beyond import Noted, ask
 from merging.engine.job import Job
 from merging.methods.context import Context, Settings
 from merging.methods.masks import HashMasks
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Noted(Mapping[str, Value]):
-    """A mapping that notes which of its entries are read."""
-
-    values_of: Mapping[str, Value]
-    read: set[str] = field(default_factory=set)
-
-    def __getitem__(self, name: str) -> Value:
-        self.read.add(name)
-        return self.values_of[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.values_of)
-
-    def __len__(self) -> int:
-        return len(self.values_of)
+from merging.recipe.local import told as told_local
 
 
 @dataclass(slots=True)
@@ -71,7 +51,7 @@ def stage_key(job: Job, told: Context) -> str:
     for step in steps:
         ask(step, replace(told, settings=noting, masks=masks))
     models = [plan.base, *plan.experts]
-    facts = {
+    facts: dict[str, Any] = {
         "models": [None if m is None else m.mark() for m in models],
         "experts": told.experts,
         "space": spec.space_of(settings),
@@ -82,4 +62,7 @@ def stage_key(job: Job, told: Context) -> str:
         "seed": job.masks.seed if masks.drawn else None,
         "chunk": job.chunk,
     }
+    if plan.local:
+        read = common.read | each.read
+        facts["local"] = [e for e in told_local(plan.recipe.local) if e["param"] in read]
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

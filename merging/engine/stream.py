@@ -107,6 +107,8 @@ class Stream:
         told = replace(
             self.told, tensor=chunk.step.tensor, start=chunk.start, survey=self.answers.survey
         )
+        if self.sources.plan.local:
+            told = replace(told, settings=self.sources.plan.settings(chunk.step.tensor))
         if self.places.on_host:
             return told
         return replace(told, masks=masks_on(told.masks, self._lane(chunk).device))
@@ -122,7 +124,8 @@ class Stream:
             CompatibilityError: A number is not finite, or does not fit the type.
             Cancelled: The others were stopped.
         """
-        spec, settings = self.sources.plan.recipe.spec, self.sources.plan.recipe.settings()
+        spec = self.sources.plan.recipe.spec
+        settings = self.sources.plan.settings(chunk.step.tensor)
         assert spec.merge is not None
         lane = self._lane(chunk)
         made = lane.room(out)

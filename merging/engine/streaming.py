@@ -24,7 +24,8 @@ def streams(plan: Plan) -> bool:
     """Return whether a plan can be carried out chunk by chunk."""
     settings = plan.recipe.settings()
     mixed = bool(plan.wide) and plan.recipe.spec.scope(settings) == "model"
-    return plan.recipe.spec.streams(settings) and not mixed
+    each = (settings, *plan.local.values())
+    return all(map(plan.recipe.spec.streams, each)) and not mixed
 
 
 def stream_into(job: Job, sink: Sink) -> frozenset[str]:

@@ -88,7 +88,7 @@ def _merged(work: _Work, step: Step, piece: Piece) -> Tensor:
     """Take the last step of the method and round, once, on the CPU."""
     plan, spec, (context, stack) = work.job.plan, work.job.plan.recipe.spec, piece
     assert spec.merge is not None
-    if step.tensor in work.frozen and spec.keeps_equal(plan.recipe.settings()):
+    if step.tensor in work.frozen and spec.keeps_equal(plan.settings(step.tensor)):
         merged = stack[0]
     else:
         merged = spec.merge(stack, context)
@@ -117,7 +117,7 @@ def _sparse(work: _Work, step: Step) -> Piece:
     context = Context(
         tensor=name,
         experts=tuple(e.id for e in plan.recipe.experts),
-        settings=plan.recipe.settings(),
+        settings=plan.settings(name),
         masks=masks_on(work.job.masks, device),
         magnitudes=MeasuredMagnitudes(stack),
         base=base,

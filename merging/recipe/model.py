@@ -13,6 +13,8 @@ from merging.methods.context import Settings
 from merging.methods.params import WEIGHT, Param, Value
 from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
+from merging.recipe.layers import Layers, check_layers, told_layers
+from merging.recipe.local import Local, Spot, checked, overridden, told
 
 FORMAT = "merge-explorer/1"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -29,11 +31,14 @@ class Expert:
         id: Its name in the set, or on the command line its path. Masks depend on it.
         weight: How loud it is.
         params: Its own values of per-expert parameters, sorted by name.
+        layers: Runs of layers of other models that it is put together from; none where it is the
+            model that its id names.
     """
 
     id: str
     weight: float = 1.0
     params: tuple[tuple[str, Value], ...] = ()
+    layers: tuple[Layers, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class Recipe:
         seed: For methods that draw at random, from 0 to 2**63 - 1.
         tokenizer: Whose vocabulary the result has where they differ: ``union``, ``base`` or an
             expert's id; None where rows of embeddings are taken as they stand.
+        local: Values that depend on layer or tensor, sorted by parameter and expert.
+        base_layers: Runs of layers that the base is put together from; none where it is one model.
 
     Raises:
         RecipeError: Anything is unknown, of the wrong kind or out of range.
@@ -65,6 +72,8 @@ class Recipe:
     dtype: str | None = None
     seed: int = 0
     tokenizer: str | None = None
+    local: tuple[Local, ...] = ()
+    base_layers: tuple[Layers, ...] = ()
 
     def __post_init__(self) -> None:
         spec = method(self.method)
@@ -83,6 +92,9 @@ class Recipe:
         experts = tuple(_checked_expert(spec, expert) for expert in self.experts)
         object.__setattr__(self, "experts", experts)
         _check_weights(experts, spec)
+        check_layers((self.base_layers, *(e.layers for e in experts)))
+        if self.local:
+            object.__setattr__(self, "local", _checked_local(self))
         if spec.check is not None:
             spec.check(self.settings())
 
@@ -101,12 +113,29 @@ class Recipe:
         """Return the value of every parameter, defaults of the dialect filled in."""
         spec = self.spec
         common = spec.defaults(self.dialect) | dict(self.params)
-        each = {"weight": tuple(e.weight for e in self.experts)}
-        for param in spec.params:
+        return self._filled(common, [{"weight": e.weight, **dict(e.params)} for e in self.experts])
+
+    def settings_at(self, spot: Spot) -> Settings:
+        """Return the value of every parameter at one tensor.
+
+        Args:
+            spot: Where the tensor stands; see ``merging.recipe.local.spots_of``.
+        """
+        if not self.local:
+            return self.settings()
+        common = overridden(self.spec.defaults(self.dialect) | dict(self.params), self.local, spot)
+        own = [
+            overridden({"weight": e.weight, **dict(e.params)}, self.local, spot, e.id)
+            for e in self.experts
+        ]
+        return self._filled(common, own)
+
+    def _filled(self, common: dict[str, Value], own: list[dict[str, Value]]) -> Settings:
+        """Settings from common values and each expert's own."""
+        each = {"weight": tuple(float(values["weight"]) for values in own)}
+        for param in self.spec.params:
             if param.per_expert:
-                each[param.name] = tuple(
-                    float(dict(e.params).get(param.name, common[param.name])) for e in self.experts
-                )
+                each[param.name] = tuple(float(v.get(param.name, common[param.name])) for v in own)
         return Settings(common, each, self.dialect)
 
     def canonical(self) -> dict[str, Any]:
@@ -117,10 +146,10 @@ class Recipe:
         """
         recipe = self.ordered()
         settings = recipe.settings()
-        told = [p for p in recipe.spec.active(settings) if not (p.later and _idle(p, settings))]
-        common = sorted(p.name for p in told if not p.per_expert)
-        names = sorted(["weight", *(p.name for p in told if p.per_expert)])
-        return {
+        active = [p for p in recipe.spec.active(settings) if not (p.later and _idle(p, settings))]
+        common = sorted(p.name for p in active if not p.per_expert)
+        names = sorted(["weight", *(p.name for p in active if p.per_expert)])
+        found: dict[str, Any] = {
             "format": FORMAT,
             "set": recipe.set,
             "base": recipe.base,
@@ -135,6 +164,12 @@ class Recipe:
             ],
             **({} if recipe.tokenizer is None else {"tokenizer": recipe.tokenizer}),
         }
+        if recipe.local:
+            found["local"] = list(told(recipe.local))
+        if recipe.base_layers or any(e.layers for e in recipe.experts):
+            parts = (recipe.base_layers, *(e.layers for e in recipe.experts))
+            found["layers"] = [told_layers(runs) for runs in parts]
+        return found
 
     def key(self) -> str:
         """Return the canonical hash, 16 hexadecimal digits: equal results have equal keys."""
@@ -258,4 +293,26 @@ def _checked_expert(spec: MethodSpec, expert: Expert) -> Expert:
         if not param.per_expert:
             raise RecipeError(f"{where}: {name} is one value for all experts; put it in params.")
         values.append((name, param.check(value, where)))
-    return Expert(expert.id, float(weight), tuple(values))
+    return Expert(expert.id, float(weight), tuple(values), expert.layers)
+
+
+def _checked_local(recipe: Recipe) -> tuple[Local, ...]:
+    """Local values in the parameters' types, sorted; each parameter and expert once."""
+    spec, ids = recipe.spec, {e.id for e in recipe.experts}
+    found: dict[tuple[str, str], Local] = {}
+    for local in recipe.local:
+        where = f"expert {local.expert!r:.60}" if local.expert else f"method {spec.id}"
+        param = spec.param(str(local.param))
+        if local.expert and local.expert not in ids:
+            raise unknown("expert", local.expert, ids)
+        if param is WEIGHT and not local.expert:
+            raise RecipeError(f"{where}: weight belongs to each expert; put its values there.")
+        if local.expert and not param.per_expert:
+            raise RecipeError(f"{where}: {local.param} is one value for all; put it in params.")
+        if param is WEIGHT and not spec.weighted:
+            raise ParameterError(f"{where}: {spec.label} has no weights. Leave them at 1.")
+        key = (local.param, local.expert)
+        if key in found:
+            raise RecipeError(f"{where}: {local.param} has local values twice. Keep one.")
+        found[key] = checked(local, param, where)
+    return tuple(found[key] for key in sorted(found))
