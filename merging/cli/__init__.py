@@ -48,6 +48,7 @@ class Command:
         reads: What stands before the options, the recipe or a model's folder; "" for nothing.
         out: What ``--out`` is, or "" where nothing is written.
         refused: Exit code where the work is refused.
+        to_stdout: Without ``--out`` the result is printed.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Command:
     out: str = ""
     reads: str = "YAML, ours (merge-explorer/1) or mergekit's (models:)"
     refused: int = REFUSED
+    to_stdout: bool = False
 
 
 COMMANDS = (
@@ -76,6 +78,13 @@ COMMANDS = (
         "diagnose",
         "tell what a recipe does to the weights, without merging",
         ("quick", "against", *SHARED),
+    ),
+    Command(
+        "convert",
+        "write a recipe in our format or mergekit's",
+        ("to", "json", "quiet"),
+        out="file to write; replaced if there; else it is printed",
+        to_stdout=True,
     ),
     Command("dialects", "tell where implementations of a method part", ("device", *SHARED)),
     Command("gguf", "write a model folder as GGUF", ("type", *SHARED), "file; must be new", FOLDER),
@@ -142,7 +151,8 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("recipe", type=Path, help=command.reads)
         add_common(one, command.options)
         if command.out:
-            one.add_argument("--out", type=Path, required=True, help=command.out)
+            needed = not command.to_stdout
+            one.add_argument("--out", type=Path, default=Path(), required=needed, help=command.out)
     return parser
 
 

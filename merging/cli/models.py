@@ -6,9 +6,11 @@ from pathlib import Path
 
 from merging.checkpoints import Checkpoint, open_folder
 from merging.checkpoints.opening import open_model
+from merging.checkpoints.sliced import sliced
 from merging.engine import Plan, make_plan
 from merging.errors import SourceError
 from merging.recipe import Recipe, read_recipe
+from merging.recipe.mergekit import models_of
 from merging.sets import ModelSet, open_set
 
 
@@ -34,8 +36,17 @@ def read_file(path: Path) -> Recipe:
         SourceError: It cannot be read.
         RecipeError: As ``read_recipe``.
     """
+    return read_recipe(read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a recipe's file as text.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
     try:
-        return read_recipe(path.read_text("utf-8"))
+        return path.read_text("utf-8")
     except OSError as error:
         raise SourceError(f"Cannot read the recipe {str(path)!r}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -58,8 +69,18 @@ def open_models(recipe: Recipe, beside: Path) -> Models:
         opened = open_set(recipe.set)
         opened.check(recipe)
         return Models(opened.base, opened.experts, opened)
-    base = open_folder(beside / recipe.base, recipe.base) if recipe.base else None
-    return Models(base, {e.id: open_model(e.id, beside, base) for e in recipe.experts})
+    base = open_model(recipe.base, beside, None) if _whole_base(recipe) else None
+    found = {name: open_model(name, beside, base) for name in sorted(models_of(recipe))}
+    if recipe.base and recipe.base_layers:
+        base = sliced(recipe.base, recipe.base_layers, found)
+    experts = {
+        e.id: sliced(e.id, e.layers, found) if e.layers else found[e.id] for e in recipe.experts
+    }
+    return Models(base, experts)
+
+
+def _whole_base(recipe: Recipe) -> bool:
+    return bool(recipe.base) and not recipe.base_layers
 
 
 def plan_of(path: Path) -> tuple[Plan, Models]:

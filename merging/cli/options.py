@@ -29,6 +29,7 @@ class Options:
             None for a model.
         base, expert: Models to extract a delta from.
         rank, density, bits: How to store it; one of them.
+        to: Format to convert to.
     """
 
     recipe: Path = Path()
@@ -48,6 +49,7 @@ class Options:
     rank: int | None = None
     density: float | None = None
     bits: int | None = None
+    to: str = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ _COMMON: dict[str, dict[str, Any]] = {
         "action": "store_false",
         "help": "do not read back, load and run what was written",
     },
+    "to": {"choices": ("own", "mergekit"), "required": True, "help": "format to write"},
     "against": {
         "type": Path,
         "metavar": "RECIPE",

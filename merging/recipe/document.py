@@ -1,7 +1,7 @@
 """YAML documents of recipes: hostile text to a mapping of words, and a mapping to text."""
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import yaml
@@ -65,15 +65,35 @@ def read_document(text: str, otherwise: str) -> dict[str, Any]:
     Raises:
         RecipeError: It is none, too long, or uses an alias.
     """
-    if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        raise RecipeError("The recipe is longer than 64 KiB. Is it the right file?")
-    try:
-        data = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError, *_MISFITS) as error:
-        raise RecipeError(f"The recipe is not valid YAML: {_first_line(error)}") from error
+    data = _loaded(text, lambda: yaml.load(text, Loader=_Loader))
     if not isinstance(data, dict):
         raise RecipeError(otherwise)
     return data
+
+
+def read_documents(text: str, otherwise: str, most: int) -> list[dict[str, Any]]:
+    """Read several YAML mappings that stand in one text; empty documents are left out.
+
+    Raises:
+        RecipeError: As ``read_document``, or there are more than ``most``.
+    """
+    found = _loaded(text, lambda: list(yaml.load_all(text, Loader=_Loader)))
+    data = [document for document in found if document is not None]
+    if not data or not all(isinstance(document, dict) for document in data):
+        raise RecipeError(otherwise)
+    if len(data) > most:
+        raise RecipeError(f"The file has {len(data)} documents; at most {most} are read.")
+    return data
+
+
+def _loaded(text: str, load: Callable[[], Any]) -> Any:
+    """What YAML makes of a text, its errors in our words."""
+    if len(text.encode("utf-8", "replace")) > MOST_BYTES:
+        raise RecipeError("The recipe is longer than 64 KiB. Is it the right file?")
+    try:
+        return load()
+    except (yaml.YAMLError, ValueError, RecursionError, *_MISFITS) as error:
+        raise RecipeError(f"The recipe is not valid YAML: {_first_line(error)}") from error
 
 
 def write_document(data: Mapping[str, Any]) -> str:

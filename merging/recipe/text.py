@@ -6,10 +6,12 @@ from merging.errors import RecipeError, unknown
 from merging.methods import registry
 from merging.recipe.document import read_document, write_document
 from merging.recipe.ids import with_id
+from merging.recipe.local import Local
+from merging.recipe.local_text import read_layers, read_local, unplain, write_layers, write_local
 from merging.recipe.model import FORMAT, Expert, Recipe
 
 _OPTIONAL = ("set", "base", "dialect", "dtype", "seed", "tokenizer")
-KEYS = ("format", "experts", "method", "params", *_OPTIONAL)
+KEYS = ("format", "base_layers", "experts", "method", "params", *_OPTIONAL)
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -40,9 +42,11 @@ def write_recipe(recipe: Recipe) -> str:
     for name in ("set", "base"):
         if getattr(recipe, name) is not None:
             data[name] = getattr(recipe, name)
-    data["experts"] = [{"id": e.id, "weight": e.weight, **dict(e.params)} for e in recipe.experts]
+    if recipe.base_layers:
+        data["base_layers"] = write_layers(recipe.base_layers)
+    data["experts"] = [_written(recipe, expert) for expert in recipe.experts]
     data["method"] = recipe.method
-    data["params"] = dict(recipe.params)
+    data["params"] = write_local(dict(recipe.params), recipe.local, "")
     data["dialect"] = recipe.dialect
     if recipe.dtype is not None:
         data["dtype"] = recipe.dtype
@@ -82,12 +86,22 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
     for name in ("method", "dialect", "dtype", "tokenizer"):
         if not isinstance(data.get(name, ""), str | None):
             raise RecipeError(f"{name} is {data[name]!r:.60}; it must be a word.")
+    params, local = read_local(params, "", "params")
+    experts, more = _experts(data["experts"], data.get("base"))
     return Recipe(
         method=data["method"],
-        experts=_experts(data["experts"], data.get("base")),
+        experts=experts,
         params=tuple(params.items()),
+        local=(*local, *more),
+        base_layers=read_layers(data.get("base_layers"), "base_layers"),
         **optional,
     )
+
+
+def _written(recipe: Recipe, expert: Expert) -> dict[str, Any]:
+    own = {"weight": expert.weight, **dict(expert.params)}
+    found = {"id": expert.id, **write_local(own, recipe.local, expert.id)}
+    return found | ({"layers": write_layers(expert.layers)} if expert.layers else {})
 
 
 def _params_of(name: object) -> tuple[str, ...]:
@@ -96,10 +110,11 @@ def _params_of(name: object) -> tuple[str, ...]:
     return tuple(p.name for spec in found for p in spec.params)
 
 
-def _experts(entries: object, base: object) -> tuple[Expert, ...]:
+def _experts(entries: object, base: object) -> tuple[tuple[Expert, ...], list[Local]]:
     if not isinstance(entries, list):
         raise RecipeError("experts must be a list of entries such as {id: digits, weight: 1.0}.")
-    experts = []
+    experts: list[Expert] = []
+    local: list[Local] = []
     for entry in entries:
         if isinstance(entry, str):
             entry = {"id": entry}
@@ -107,6 +122,10 @@ def _experts(entries: object, base: object) -> tuple[Expert, ...]:
             entry = with_id(entry, base)
         if not isinstance(entry, dict) or "id" not in entry:
             raise RecipeError(f"The expert {entry!r:.60} has no id. Write {{id: name}}.")
-        own = {k: v for k, v in entry.items() if k not in ("id", "weight")}
-        experts.append(Expert(entry["id"], entry.get("weight", 1.0), tuple(own.items())))
-    return tuple(experts)
+        where = f"expert {entry['id']!r:.60}"
+        own, more = read_local(unplain(entry), str(entry["id"]), where)
+        weight = own.pop("weight", 1.0)
+        layers = read_layers(entry.get("layers"), f"{where}: layers")
+        experts.append(Expert(entry["id"], weight, tuple(own.items()), layers))
+        local += more
+    return tuple(experts), local

@@ -177,7 +177,7 @@ def test_a_weight_may_differ_where_the_whole_model_is_trimmed_as_one() -> None:
     [
         ("ties", Local("density", (Rule(curve(0.1, 0.2)),)), "density cannot differ"),
         ("ties", Local("trim_scope", (Rule("tensor", "mlp"),)), "works as a whole"),
-        ("knots", Local("scale", (Rule(0.5, "mlp"),)), "cannot differ"),
+        ("knots_ties", Local("scale", (Rule(0.5, "mlp"),)), "cannot differ"),
         ("della", Local("density", (Rule(0.95, "mlp"),)), "'layers.0.mlp.weight'"),
     ],
 )

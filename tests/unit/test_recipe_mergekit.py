@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError
 from merging.recipe import Expert, Recipe, parse_mergekit, parse_recipe, read_recipe, write_recipe
-from merging.recipe.mergekit import KEYS, KEYS_NOT_READ, METHODS, METHODS_NOT_READ
+from merging.recipe.mergekit.shape import KEYS
 from tests.cross.cases import MERGEKIT, Case
 
 HEAD = "models: [{model: a, parameters: {weight: 1}}, {model: b, parameters: {weight: 0.5}}]\n"
 TIES = HEAD + "merge_method: ties\nbase_model: base\n"
+FIVE = ("linear", "task_arithmetic", "ties", "dare_linear", "dare_ties")
 FAMILY = ("task_arithmetic", "ties", "dare_linear", "dare_ties")
 
 
@@ -63,7 +64,7 @@ def test_a_recipe_as_people_write_it() -> None:
     )
 
 
-@pytest.mark.parametrize("case", [c for c in MERGEKIT if c.theirs in METHODS], ids=lambda c: c.id)
+@pytest.mark.parametrize("case", [c for c in MERGEKIT if c.theirs in FIVE], ids=lambda c: c.id)
 def test_what_was_compared_with_mergekit_is_read_so(case: Case) -> None:
     """The configurations that mergekit itself ran beside our recipes, in tests/cross."""
     read = parse_mergekit(yaml.safe_dump(case.config("m")))
@@ -93,7 +94,7 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FIVE)
 def test_defaults_are_those_of_mergekit(method: str) -> None:
     text = f"{HEAD}merge_method: {method}\nbase_model: a\n"
     recipe, (common, _) = parse_mergekit(text), settings(text)
@@ -156,7 +157,7 @@ def of_table(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[fl
     return common, each
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FIVE)
 @given(data=st.data())
 def test_what_is_written_is_read_as_the_table_says(method: str, data: st.DataObject) -> None:
     config = data.draw(written(method))
@@ -224,42 +225,13 @@ def test_the_output_type(lines: str, dtype: str | None) -> None:
 # --- Refused --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", KEYS_NOT_READ)
-def test_keys_that_are_not_read_yet(key: str) -> None:
-    message = refusal(TIES + f"{key}: []")
-    assert message.startswith(f"{key} is part of mergekit's format that this version does not read")
-    assert "linear, task_arithmetic, ties, dare_linear, dare_ties" in message
-
-
-def test_slices_alone_are_not_read_yet() -> None:
-    assert "slices is part of mergekit's" in refusal("slices: []\nmerge_method: passthrough")
-
-
-@pytest.mark.parametrize("method", METHODS_NOT_READ)
-def test_methods_that_are_not_read_yet(method: str) -> None:
-    message = refusal(f"{HEAD}merge_method: {method}\nbase_model: base")
-    assert message.startswith(f"merge_method {method} is part of mergekit's format that")
-
-
-@pytest.mark.parametrize(
-    "value", ["[0.1, 0.9]", "[]", "{value: 1, filter: mlp}", "[{value: 1}, {value: 0}]"]
-)
-def test_gradients_and_filters_are_not_read_yet(value: str) -> None:
-    for text in (
-        TIES + f"parameters: {{density: {value}}}",
-        TIES.replace("weight: 1}", f"density: {value}, weight: 1}}"),
-    ):
-        message = refusal(text)
-        assert "density is a value that depends on layer or tensor" in message
-        assert "does not read yet" in message
-
-
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("org/a+org/lora", "'org/a+org/lora' with a lora (+) is part of mergekit's format"),
-        ("org/a@main", "'org/a@main' with a revision (@) is part of mergekit's format"),
-        ("{model: {path: a}, lora: {path: b}}", "model in parts (model, lora) is part of"),
+        ("org/a+x+y", "'org/a+x+y' names two adapters"),
+        ("a@b@c", "'a@b@c' names two revisions"),
+        ("{model: {path: a}, lora: {paht: b}}", "it must be a path, or {path, revision}"),
+        ("{model: a, override_architecture: X}", "override_architecture tells mergekit"),
         ("5", "model is 5; it must be the path"),
         ("null", "model is None; it must be the path"),
         ('"a\\0"', "control character"),
@@ -344,12 +316,12 @@ def test_int8_mask_means_nothing_anywhere() -> None:
         ("merge_method: linear\nmodels: {a: 1}", "models must be a list"),
         ("merge_method: linear\nmodels: [a]", "The entry 'a' of models has no model"),
         ("merge_method: linear\nmodels: [{modl: a}]", "Did you mean 'model' by 'modl'?"),
-        ("merge_method: linear\nmodels: []", "No expert is chosen"),
+        ("merge_method: linear\nmodels: []", "exactly one is needed, and there is none"),
         (HEAD.replace("b,", "a,") + "merge_method: linear", "model 'a' is listed twice"),
         (HEAD + "merge_method: linear\nparameters: [1]", "must be names with values"),
         (HEAD + "merge_method: linear\ndtype: [float32]", "dtype is ['float32']; it must be"),
         (HEAD + "merge_method: linear\ndtype: float64", "output type float64 is not written"),
-        (HEAD + "merge_method: linear\nbase_model: {model: a}", "base_model in parts (model)"),
+        (HEAD + "merge_method: linear\nbase_model: {modle: a}", "'modle' is no part of a model"),
     ],
 )
 def test_text_that_is_refused(text: str, message: str) -> None:
@@ -380,7 +352,21 @@ def test_where_both_keys_stand_ours_goes_first() -> None:
         read_recipe("format: merge-explorer/1\n" + TIES)
 
 
-TOKENS = [*KEYS, *KEYS_NOT_READ[:4], *METHODS, "model", "weight", "density", "a", "1", "base"]
+TOKENS = [
+    *KEYS,
+    *FIVE,
+    "slices",
+    "sources",
+    "layer_range",
+    "passthrough",
+    "slerp",
+    "model",
+    "weight",
+    "density",
+    "a",
+    "1",
+    "base",
+]
 MARKS = [": ", "\n", "  ", "- ", "[", "]", "{", "}", ",", "&x ", "*x", "!!int ", "1e9", "|", "'"]
 MARKS += ['"', "? ", "#", "---\n", "0x", ".inf", "<<", "@", "+", "\t", "\x07"]
 
