@@ -1,4 +1,4 @@
-"""Recipes as people publish them, run by mergekit 0.1.5 and by us on a tiny Llama of four layers."""
+"""Recipes as people publish them, run by mergekit 0.1.5 and by us on a tiny Llama."""
 
 import json
 import os

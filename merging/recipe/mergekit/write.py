@@ -173,18 +173,11 @@ def _common(
             continue
         told = t.required or t.ours in said or settings[t.ours] != usual[t.ours]
         rules = _rules(recipe.local, t.ours, "")
-        here = [r for r in rules if r.layers == run] if run else []
-        value = (
-            _setting(here, None, t.way)
-            if only_here
-            else (
-                _setting(
-                    [r for r in rules if r.layers is None],
-                    settings[t.ours] if told else None,
-                    t.way,
-                )
-            )
-        )
+        if only_here:
+            value = _setting([r for r in rules if r.layers == run], None, t.way)
+        else:
+            plain = settings[t.ours] if told else None
+            value = _setting([r for r in rules if r.layers is None], plain, t.way)
         if value is not None:
             found[name] = value
     if not only_here and recipe.method == "nuslerp" and settings["flatten"] != "tensor":

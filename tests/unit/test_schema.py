@@ -1,0 +1,33 @@
+"""The JSON Schema of recipes is that of the code, takes what is written and refuses what is not."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from merging.recipe import parse_mergekit, write_recipe
+from merging.recipe.schema import recipe_schema
+from tests.published import RECIPES
+
+jsonschema = pytest.importorskip("jsonschema")
+FILE = Path(__file__).parents[2] / "assets" / "recipe.schema.json"
+CHECK = jsonschema.Draft202012Validator(recipe_schema())
+
+
+def test_the_file_is_that_of_the_code() -> None:
+    assert json.loads(FILE.read_text("utf-8")) == recipe_schema()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_fits(name: str) -> None:
+    text = write_recipe(parse_mergekit(RECIPES[name]))
+    assert not list(CHECK.iter_errors(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"method": "tie"}, {"seed": -1}, {"params": {"t": [1]}}, {"paramz": {}}]
+)
+def test_what_is_no_recipe_does_not_fit(change: dict[str, object]) -> None:
+    data = yaml.safe_load(write_recipe(parse_mergekit(RECIPES["slerp by module"])))
+    assert list(CHECK.iter_errors(data | change))
