@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from merging.checkpoints import Checkpoint, open_folder
+from merging.checkpoints import Checkpoint
 from merging.checkpoints.opening import open_model
 from merging.checkpoints.sliced import sliced
 from merging.engine import Plan, make_plan
