@@ -69,7 +69,8 @@ def open_models(recipe: Recipe, beside: Path) -> Models:
         opened = open_set(recipe.set)
         opened.check(recipe)
         return Models(opened.base, opened.experts, opened)
-    base = open_model(recipe.base, beside, None) if _whole_base(recipe) else None
+    whole = recipe.base if recipe.base and not recipe.base_layers else ""
+    base = open_model(whole, beside) if whole else None
     found = {name: open_model(name, beside, base) for name in sorted(models_of(recipe))}
     if recipe.base and recipe.base_layers:
         base = sliced(recipe.base, recipe.base_layers, found)
@@ -77,10 +78,6 @@ def open_models(recipe: Recipe, beside: Path) -> Models:
         e.id: sliced(e.id, e.layers, found) if e.layers else found[e.id] for e in recipe.experts
     }
     return Models(base, experts)
-
-
-def _whole_base(recipe: Recipe) -> bool:
-    return bool(recipe.base) and not recipe.base_layers
 
 
 def plan_of(path: Path) -> tuple[Plan, Models]:

@@ -126,10 +126,11 @@ def test_modules_of_sentence_transformers(tmp_path: Path) -> None:
     ]  # fmt: skip
     folder = model(
         tmp_path / "m",
-        {"modules.json": json.dumps(modules), "1_Pooling/config.json": "{}",
-         "3_Dense/model.safetensors": b"w", "3_Dense/evil.py": "x"},
-    )  # fmt: skip
-    found = gathered(folder)
+        {"1_Pooling/config.json": "{}", "3_Dense/model.safetensors": b"w", "3_Dense/evil.py": "x"},
+    )
+    opened = open_folder(folder)
+    (folder / "modules.json").write_text(json.dumps(modules))
+    found = gather([opened])
     assert sorted(found.files) == [
         "1_Pooling/config.json", "3_Dense/model.safetensors", "modules.json",
     ]  # fmt: skip
@@ -139,8 +140,9 @@ def test_modules_of_sentence_transformers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[[", '{"path": 1}', "null", "[" * 100_000])
 def test_modules_that_cannot_be_read_are_only_a_file(text: str, tmp_path: Path) -> None:
-    found = gathered(model(tmp_path / "m", {"modules.json": text}))
-    assert dict(found.files) == {"modules.json": text.encode()}
+    opened = open_folder(model(tmp_path / "m", {}))
+    (tmp_path / "m" / "modules.json").write_text(text)
+    assert dict(gather([opened]).files) == {"modules.json": text.encode()}
 
 
 def test_code_that_a_file_names_is_told(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_both_ways_of_writing_take_the_files_along(vit_family: Path, tmp_path: P
     """In chunks (linear), and as whole models in memory (emr)."""
     models = Path(shutil.copytree(vit_family, tmp_path / "models"))
     (models / "base" / "preprocessor_config.json").write_bytes(b'{"a":  1}')
-    (models / "one" / "modules.json").write_text('[{"path": "1_Pooling"}]')
+    (models / "one" / "modules.json").write_text('[{"path": ""}, {"path": "1_Pooling"}]')
     (models / "one" / "1_Pooling").mkdir()
     (models / "one" / "1_Pooling" / "config.json").write_text("{}")
     for method in ("linear", "emr"):
