@@ -134,8 +134,13 @@ def from_recipe(recipe: Recipe, values: ControlValues) -> ControlValues:
     """Set the controls to a recipe, leaving the other methods' controls as they are.
 
     Raises:
-        RecipeError: The recipe names a type of its own, for which there is no control.
+        RecipeError: The recipe has something for which there is no control.
     """
+    recipe.plain("The page")
+    if recipe.tokenizer is not None:
+        raise RecipeError(
+            "The recipe asks for a tokenizer; models of a set share one. Remove that line."
+        )
     if recipe.dtype is not None:
         raise RecipeError(
             f"The recipe asks for dtype {recipe.dtype}. The page writes the set's own type: "

@@ -103,6 +103,23 @@ class Recipe:
         """The declaration of the method."""
         return method(self.method)
 
+    def plain(self, what: str) -> "Recipe":
+        """Return the recipe, for what does not follow values by layer or tensor.
+
+        Args:
+            what: Does not, as the beginning of a sentence.
+
+        Raises:
+            RecipeError: The recipe has such values.
+        """
+        if self.local:
+            names = ", ".join(dict.fromkeys(one.param for one in self.local))
+            raise RecipeError(
+                f"{what} does not follow values by layer or tensor, and {names} has such values. "
+                "Only merging does: python -m merging merge."
+            )
+        return self
+
     def ordered(self) -> "Recipe":
         """Return the recipe with experts in order of id where the method does not mind."""
         if not self.spec.symmetric:

@@ -87,8 +87,9 @@ def preview(sketch: Sketch, recipe: Recipe, pinned: Recipe | None = None) -> Pre
 
     Raises:
         UnknownNameError: An expert is not in the sketch.
+        RecipeError: The recipe has values by layer or tensor.
     """
-    recipe = recipe.ordered()
+    recipe = recipe.ordered().plain("The preview")
     signs = _signs(sketch, pinned)
     return previewed(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
 

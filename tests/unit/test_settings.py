@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from merging.errors import ParameterError, RecipeError
 from merging.methods.registry import METHODS, method
 from merging.recipe import make_recipe
+from merging.recipe.local import Curve, Local, Rule
+from merging.sets import sketch
+from merging.sketch import preview
 from ui.settings import (
     ControlValues,
     MethodValues,
@@ -137,3 +140,16 @@ def test_nothing_on_is_refused() -> None:
 def test_dtype_has_no_control() -> None:
     with pytest.raises(RecipeError, match="dtype float32"):
         from_recipe(make_recipe("ties", EXPERTS, set="gentle", dtype="float32"), START)
+
+
+def test_values_that_have_no_control_are_refused_in_words() -> None:
+    local = (Local("weight", (Rule(Curve((0.0, 1.0))),), "digits"),)
+    curved = replace(make_recipe("ties", EXPERTS, set="gentle"), local=local)
+    said = "The page does not follow values by layer or tensor, and weight"
+    with pytest.raises(RecipeError, match=said):
+        from_recipe(curved, START)
+    other = replace(make_recipe("ties", EXPERTS, set="gentle"), tokenizer="union")
+    with pytest.raises(RecipeError, match="asks for a tokenizer"):
+        from_recipe(other, START)
+    with pytest.raises(RecipeError, match="The preview does not follow"):
+        preview(sketch("gentle"), curved)
