@@ -95,7 +95,7 @@ def test_a_click_on_the_map_takes_the_weights_of_that_place(visit, ground: HeldG
     at = page.evaluate(PLACE, [12, 7])
     page.mouse.move(at["left"], at["top"])
     page.mouse.click(at["left"], at["top"])
-    expect(page.locator("#verdict")).to_contain_text("at λ = 1")
+    expect(page.locator("#verdict .me-stale")).to_have_count(1)
     frame = ground_frame(ground)
     wanted = [round(w, 3) for w in frame.shares(at["x"], at["y"])]
     for expert, weight in zip(("digits", "fashion"), wanted, strict=True):
