@@ -174,8 +174,8 @@ class Desk:
             values: What the controls held then.
             at: As for ``AppState.patch``.
         """
-        if self.behind(state, link) or not _told(link).get("moving"):
-            return (state,)  # what Gradio writes comes one control after the other
+        if self.behind(state, link) or not self._sure(state, link):
+            return (state,)
         try:
             after = state.patch(self.read(values), at)
             self.services.check(after.recipe())
@@ -196,6 +196,14 @@ class Desk:
         """Whether the page sent its controls before it heard what was written into them."""
         step = _told(link).get("step")
         return not isinstance(step, int) or step < state.written
+
+    def _sure(self, state: AppState, link: Any) -> bool:
+        """Whether what was written into the page's controls last stands in all of them.
+
+        Gradio writes one control after the other; a tick or a later answer came after that.
+        """
+        told = _told(link)
+        return bool(told.get("moving")) or not state.written or told["step"] > state.written
 
     def read(self, values: Sequence[Any]) -> ControlValues:
         """Return what the controls hold."""

@@ -168,6 +168,22 @@ def test_a_click_while_the_answer_at_rest_is_under_way_takes_what_the_sliders_sa
     assert pinned.step == rested[page.state].step + 1 and pinned.written == state.written
 
 
+def test_a_method_chosen_beside_a_slider_that_no_tick_has_told_yet(
+    desk: Desk, page: Page, state: AppState
+) -> None:
+    """The answer at rest has been heard; only after something was written are controls in doubt."""
+    sent = bar(state)
+    rested = desk.act(REST, state, OWNER, sent, *plain(moved(state.values, scale=0.95), page))
+    still = bar(rested[page.state], moving=False)
+    on = plain(moved(state.values, scale=0.9), page)
+    chosen = desk.choose_method(Sent(method="ties"), rested[page.state], OWNER, still, *on)
+    after = chosen[page.state]
+    assert after.values.method == "ties" and after.undo().recipe().settings().number("scale") == 0.9
+    written = bar(after, moving=False)
+    doubted = desk.act(Sent(action="undo"), after, OWNER, written, *on)
+    assert doubted[page.state].values == after.undo().values
+
+
 def test_merging_what_the_page_had_not_heard_of_merges_what_was_chosen(
     desk: Desk, runs: RunsDesk, page: Page, services: Services, state: AppState
 ) -> None:

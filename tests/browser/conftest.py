@@ -148,7 +148,6 @@ def press(page: Page, selector: str, key: str, times: int = 1) -> None:
         slider.focus()
         slider.press(key)
         expect(page.locator("#heatmap canvas")).not_to_have_attribute("data-stamp", before)
-    rest(page)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from merging.evaluation import normalised
 from merging.recipe import parse_recipe, write_recipe
 from merging.sets import references
-from tests.browser.conftest import Site, press
+from tests.browser.conftest import Site, press, rest
 
 LAMBDA = "#task_arithmetic-scale input[type=range]"
 
@@ -41,6 +41,7 @@ def test_lambda_moves_sentence_heatmap_and_measured_scores(visit, site: Site) ->
     page = visit().page
     before = page.locator("#effect").inner_text()
     press(page, LAMBDA, "ArrowLeft", 14)
+    rest(page)
     assert "λ = 0.3" in page.locator("#formula").inner_text()
     after = page.locator("#effect").inner_text()
     ratio = float(re.search(r"is ([\d.]+) ×", after)[1]) / float(
