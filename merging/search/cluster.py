@@ -29,6 +29,7 @@ VARIABLE = "MERGE_EXPLORER_RAY"
 ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]{1,253}):(?P<port>\d{1,5})")
 START = 60.0  # s until the process is connected
 KNOCK = 3.0  # s for an answer of the cluster's port
+STARTS = 3  # of the process for one order: it ends with the node of this machine
 NOT_REACHED = (
     f"The Ray cluster that {VARIABLE} names cannot be reached: {{why}}. Start it (a node must run "
     "on this machine too), or start Merge explorer without the variable."
@@ -73,9 +74,10 @@ class Cluster:
         """Return what scores recipes of a set on the tuning half, on the cluster.
 
         Answers come in the order they are done and equal those of the measure. Points of a worker
-        that is lost are run again. A node whose files of the set, or whose version of this library,
-        differ from those here refuses its points in words. When the generator is closed or
-        ``report`` raises, points on the nodes are cancelled.
+        that is lost are run again, also when it is lost with this machine's own node. A node whose
+        files of the set, or whose version of this library, differ from those here refuses its
+        points in words. When the generator is closed or ``report`` raises, points on the nodes are
+        cancelled.
 
         Args:
             measure: Says which set and items; it is not asked to score.
@@ -86,13 +88,7 @@ class Cluster:
 
         def scored(recipes: Sequence[Recipe], report: Report) -> Generator[Scored, None, None]:
             with self._turn:
-                order = self._order(measure, recipes)
-                driver = self._ready(report)
-                driver.say(order)
-                try:
-                    yield from self._answers(driver, len(recipes), report)
-                finally:
-                    driver.settle()
+                yield from self._all(self._order(measure, recipes), report)
 
         return scored
 
@@ -146,19 +142,44 @@ class Cluster:
             log.warning("the Ray cluster at %s: %s", self.address, error)
             raise ResourceError(NOT_REACHED.format(why="nothing answers there")) from error
 
-    def _answers(self, driver: Driver, total: int, report: Report) -> Generator[Scored, None, None]:
+    def _all(self, order: dict[str, Any], report: Report) -> Generator[Scored, None, None]:
+        """Yield all answers; what a process leaves undone, the next one does."""
+        recipes, left = order["recipes"], list(range(len(order["recipes"])))
         self.ran = []
-        seen: set[int] = set()
-        while len(seen) < total:
-            done = len(seen)
-            told = driver.hear(inf, partial(report, done / total, "score elsewhere"))
+        for start in range(STARTS):
+            try:
+                driver = self._ready(report)
+            except ResourceError:
+                if start == 0:
+                    raise
+                break
+            driver.say(order | {"recipes": [recipes[index] for index in left]})
+            try:
+                for place, told in self._told(driver, left, len(recipes), report):
+                    yield place, _found(told)
+            finally:
+                driver.settle()
+            if not left:
+                return
+        done = len(recipes) - len(left)
+        raise ResourceError(LOST.format(done=done, total=len(recipes)))
+
+    def _told(
+        self, driver: Driver, left: list[int], total: int, report: Report
+    ) -> Generator[tuple[int, dict[str, Any]], None, None]:
+        """Take what a process answers off what is left, until it ends or says nonsense."""
+        asked = list(left)
+        while left:
+            told = driver.hear(inf, partial(report, 1 - len(left) / total, "score elsewhere"))
             index = told.get("index")
-            if not isinstance(index, int) or not 0 <= index < total or index in seen:
-                driver.close()
-                raise ResourceError(LOST.format(done=done, total=total))
-            seen.add(index)
+            known = isinstance(index, int) and 0 <= index < len(asked)
+            place = asked[index] if known else None
+            if place is None or place not in left:
+                log.warning("the process that speaks with Ray said %.200r", told)
+                return driver.close()
+            left.remove(place)
             self.ran.append((str(told.get("worker", "")), float(told.get("seconds", 0.0))))
-            yield index, _found(told)
+            yield place, told
 
 
 def named_cluster() -> Cluster | None:

@@ -24,6 +24,7 @@ RETRIES = 6  # of a point whose worker or node is lost
 PATIENCE = 1.0  # s before the first of them, each time twice as long: a dead node is noticed late
 AHEAD = 2  # points in flight for each core, so that no core waits for the next
 LOOK = 0.05  # s between two looks at what was asked
+PULSE = 2.0  # s between two looks at whether the node this process hangs on still lives
 
 Tell = Callable[[dict[str, Any]], None]
 Asked = SimpleQueue[dict[str, Any] | None]
@@ -40,8 +41,8 @@ def main(arguments: list[str]) -> int:
     tell({"ready": True})
     try:
         while (order := asked.get()) is not None:
-            if "recipes" in order:
-                _Points(ray, order, asked, tell).run()
+            if "recipes" in order and not _Points(ray, order, asked, tell).run():
+                os._exit(2)  # without its node, Ray neither answers nor shuts down
     finally:
         ray.shutdown()
     return 0
@@ -58,10 +59,13 @@ class _Points:
         self._todo = [(0.0, index) for index in range(len(recipes))]  # not before, which
         self._lost: Counter[int] = Counter()
         self._flying: dict[Any, int] = {}
+        self._home, self._pulse = ray.get_runtime_context().get_node_id(), time.monotonic()
 
-    def run(self) -> None:
-        """Do all points, or stop when something else is asked."""
+    def run(self) -> bool:
+        """Do all points, or stop when something else is asked; False when our node is dead."""
         while self._todo or self._flying:
+            if not self._alive():
+                return False
             self._fill()
             if not self._flying:
                 time.sleep(LOOK)
@@ -72,6 +76,14 @@ class _Points:
                 self._cancel()
                 break
         self._tell({"ended": True})
+        return True
+
+    def _alive(self) -> bool:
+        now = time.monotonic()
+        if now < self._pulse + PULSE:
+            return True
+        self._pulse = now
+        return any(n["NodeID"] == self._home and n["Alive"] for n in self._ray.nodes())
 
     def _fill(self) -> None:
         cores = int(self._ray.cluster_resources().get("CPU", 0))

@@ -103,20 +103,41 @@ def test_words_of_a_node_become_the_points_error(made: Made, measure: SetMeasure
     "then", ["", "print('babble', flush=True)", "say(index=0)", "say(index=7)", "say(index='1')",
              "print('[1]', flush=True)", "os._exit(9)", "say(ended=True)"]
 )  # fmt: skip
-def test_a_process_that_ends_or_babbles_is_told_and_started_anew(
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_process_that_ends_or_babbles_is_started_anew_for_what_it_left(
+    made: Made, measure: SetMeasure, then: str, times: int, tmp_path: Path
+) -> None:
+    """What came is handed on once; a new process is asked for the rest only."""
+    orders = tmp_path / "orders"
+    orders.touch()
+    bad = (
+        f"say(ready=True); o = hear(); note(o); say(index=0, {RIGHT.replace('% i', '% 1')}); {then}"
+    )
+    code = (
+        f"f = {str(orders)!r}\nlost = len(open(f).readlines())\n"
+        "def note(o): print(*[r.split('seed: ')[1][0] for r in o['recipes']], file=open(f, 'a'))\n"
+    )
+    cluster = made(f"{code}if lost >= {times}:\n  exec({SERVE!r})\nelse:\n  {bad}")
+    assert [i for i, _ in taken(cluster, measure)] == [0, 1, 2]
+    assert orders.read_text().split("\n")[:-1] == ["0 1 2", "1 2", "2"][:times]
+    assert [i for i, _ in taken(cluster, measure)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("then", ["say(ready=True); hear()", 'say(failed="no head")'])
+def test_what_came_before_the_cluster_was_lost_is_handed_on(
     made: Made, measure: SetMeasure, then: str, tmp_path: Path
 ) -> None:
-    """What came before is handed on; the next order finds a new process."""
-    flag = tmp_path / "second"
-    bad = f"say(ready=True); hear(); say(index=0, {RIGHT.replace('% i', '% 1')}); {then}"
-    code = f"import pathlib\nf = pathlib.Path({str(flag)!r})\n"
-    cluster = made(f"{code}if f.exists():\n  exec({SERVE!r})\nelse:\n  f.touch(); {bad}")
+    """Later processes answer nothing, or do not reach it: three are started, or two."""
+    starts = tmp_path / "starts"
+    first = f"say(ready=True); hear(); say(index=2, {RIGHT.replace('% i', '% 1')})"
+    code = f"f = open({str(starts)!r}, 'a+')\nprint(1, file=f, flush=True)\nf.seek(0)\n"
+    cluster = made(f"{code}if len(f.readlines()) == 1:\n  {first}\nelse:\n  {then}")
     found, source = [], cluster.source(measure)(RECIPES, quiet)
-    with pytest.raises(ResourceError, match="lost after 1 of 3 points"):
+    with pytest.raises(ResourceError, match=r"lost after 1 of 3 points\. What is done is kept"):
         for point in source:
             found.append(point)
-    assert [i for i, _ in found] == [0]
-    assert len(taken(cluster, measure)) == 3
+    assert [i for i, _ in found] == [2]
+    assert len(starts.read_text().split()) == (3 if "ready" in then else 2)
 
 
 def test_a_cluster_that_refuses_is_told_in_words(

@@ -42,6 +42,7 @@ class Patient:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[TwoNodes]:
     found = TwoNodes()
+    found.hang_on_head()
     yield found
     found.close()
 
@@ -127,10 +128,10 @@ def test_a_node_with_other_files_refuses_its_points_in_words(
     assert all("The set narrow on the node" in p.error for p in found.points)
 
 
-def test_a_node_killed_in_the_middle_changes_nothing(
-    nodes: TwoNodes, cluster: Cluster, plan: SweepPlan, measure: SetMeasure, here: SweepResult
-) -> None:
-    """The node dies with the points that it holds: nothing of them comes after a SIGKILL."""
+def killed_in_the_middle(
+    nodes: TwoNodes, cluster: Cluster, plan: SweepPlan, measure: SetMeasure
+) -> SweepResult:
+    """Sweep, and kill the other node with the points that it holds."""
 
     def on_point(state: SweepResult) -> None:
         if len(state.points) >= 3 and nodes.other.poll() is None:
@@ -138,6 +139,28 @@ def test_a_node_killed_in_the_middle_changes_nothing(
 
     found = run(plan, measure, source=cluster.source(measure), on_point=on_point)
     assert nodes.other.wait(10) == -signal.SIGKILL
-    assert same(found, here)
+    return found
+
+
+def test_a_node_killed_in_the_middle_changes_nothing(
+    nodes: TwoNodes, cluster: Cluster, plan: SweepPlan, measure: SetMeasure, here: SweepResult
+) -> None:
+    """The node dies with the points that it holds: nothing of them comes after a SIGKILL."""
+    assert same(killed_in_the_middle(nodes, cluster, plan, measure), here)
     again = run(plan, measure, source=cluster.source(measure))
     assert same(again, here) and len({worker for worker, _ in cluster.ran}) == 1
+
+
+def test_this_machines_own_node_killed_in_the_middle_changes_nothing(
+    nodes: TwoNodes, plan: SweepPlan, measure: SetMeasure, here: SweepResult
+) -> None:
+    """With it dies what the process that speaks with Ray hangs on; the next one finds the head."""
+    nodes.add()
+    cluster = Cluster(nodes.address)
+    try:
+        both_at_work(cluster, plan, measure)
+        first = cluster._driver
+        assert same(killed_in_the_middle(nodes, cluster, plan, measure), here)
+        assert cluster._driver is not first
+    finally:
+        cluster.close()

@@ -24,14 +24,24 @@ class TwoNodes:
         port = _free_port()
         self.address = f"127.0.0.1:{port}"
         head = ["--head", f"--port={port}", f"--temp-dir={self.folder}"]
-        self.head = self._node(*head, "--include-dashboard=false")
-        self.other = self._node(f"--address={self.address}")
+        self.head = self._node("127.0.0.1", *head, "--include-dashboard=false")
+        self._ours = next(self.folder.glob("session_2*")) / "node_ip_address.json"
+        self._first = self._ours.read_text()
+        self.add()
 
-    def _node(self, *arguments: str) -> subprocess.Popen[str]:
+    def add(self) -> None:
+        """Start the other node; Ray then takes it for this machine's own."""
+        self.other = self._node("127.0.0.2", f"--address={self.address}")
+
+    def hang_on_head(self) -> None:
+        """Let who connects to the cluster from now on hang on the head's node."""
+        self._ours.write_text(self._first)
+
+    def _node(self, address: str, *arguments: str) -> subprocess.Popen[str]:
         command = [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
-            "--node-ip-address=127.0.0.1", "--object-store-memory=80000000",
-            "--disable-usage-stats", *arguments,
+            "--object-store-memory=80000000",
+            f"--node-ip-address={address}", "--disable-usage-stats", *arguments,
         ]  # fmt: skip
         node = subprocess.Popen(
             command,
