@@ -1,5 +1,6 @@
 """Our components on a page of their own: marks that follow a slider, tables, saved numbers."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,3 +229,30 @@ def test_winners_move_where_plotly_will_draw_them(visit) -> None:
     for moved, laid_out in zip(dragged["marks"], settled, strict=True):
         assert moved == pytest.approx(laid_out, abs=0.02)
     assert dragged["marks"] != still["marks"]
+
+
+def test_charts_in_view_are_drawn_first_and_the_others_without_being_looked_at(visit) -> None:
+    noted = """window.drawn = [];
+    new MutationObserver((changes) => changes.forEach(({ target }) => {
+      if (target.dataset.drawn) window.drawn.push(target.closest('[id]:not([id^=html-])').id);
+    })).observe(document, { subtree: true, attributeFilter: ['data-drawn'] });"""
+    visitor = visit(viewport={"width": 1440, "height": 900})
+    visitor.context.add_init_script(noted)
+    page, held = visitor.context.new_page(), []
+    page.route(re.compile("plotly"), lambda route: held.append(route))
+    page.goto(visitor.url)
+    expect(page.locator("#magnitudes .me-caption")).not_to_be_empty()
+    page.locator("#magnitudes .me-plot").scroll_into_view_if_needed()
+    page.evaluate("new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+    shown = "[...document.querySelectorAll('.me-plot')].filter((node) => node.offsetWidth)"
+    seen = page.evaluate(
+        f"{shown}.filter((node) => {{ const {{ top, bottom }} = node.getBoundingClientRect();"
+        " return top < innerHeight && bottom > 0; })"
+        ".map((node) => node.closest('[id]:not([id^=html-])').id)"
+    )
+    page.wait_for_function("document.querySelector('script[src*=plotly]')")
+    held[0].continue_()
+    page.wait_for_function(f"{shown}.every((node) => node.dataset.drawn)")
+    order = page.evaluate("window.drawn")
+    assert "magnitudes" in seen and "scores" not in seen and len(set(order)) > len(seen) + 3
+    assert set(order[: len(seen)]) == set(seen)

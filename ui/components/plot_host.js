@@ -8,6 +8,7 @@ const MOVE_AT_LATEST = 300;
 const DRAW_AT_LATEST = 1500;
 const QUIET = 200;
 const SETTLE = 500;
+const whenIdle = window.requestIdleCallback ?? ((then) => setTimeout(then, QUIET));
 let drawn = null;
 let waiting = false;
 let timer = 0;
@@ -17,6 +18,7 @@ let full = null;
 let inView = false;
 let moveAfter = 0;
 let settling = 0;
+let postponed = false;
 
 const tableOf = (value) => value.table;
 
@@ -61,7 +63,7 @@ function awaitPlotly() {
   if (waiting) return;
   waiting = true;
   window.mePlotly ??= fetchPlotly();
-  window.mePlotly.then(draw, () => {
+  window.mePlotly.then(() => draw(), () => {
     part('.me-plot').textContent = 'The chart could not be loaded.';
   });
 }
@@ -107,7 +109,20 @@ function moveMarks(value, host) {
   window.meMoved = performance.now();
 }
 
-function draw() {
+// A whole figure that nobody sees yet waits until the page has nothing else to do.
+function postpone() {
+  if (postponed) return;
+  postponed = true;
+  whenIdle(drawPostponed);
+}
+
+function drawPostponed() {
+  if (!postponed) return;
+  postponed = false;
+  draw(true);
+}
+
+function draw(whole = inView) {
   const value = current();
   const host = part('.me-plot');
   if (!host) return;
@@ -125,6 +140,8 @@ function draw() {
   if (same) moveMarks(value, host);
   else {
     host.style.minHeight = `${layout.height}px`;
+    if (!whole) return postpone();
+    postponed = false;
     drawAll(value, layout, host);
   }
   host.dataset.drawn = 'yes';
@@ -159,8 +176,8 @@ function drawSoon() {
   clearTimeout(timer);
   if (opened || (moves && inView && now >= moveAfter)) drawNow();
   else {
-    const draw = moves ? drawNow : () => drawWhenQuiet(waitingSince + latest);
-    timer = setTimeout(draw, Math.max(0, until - now));
+    const then = moves ? drawNow : () => drawWhenQuiet(waitingSince + latest);
+    timer = setTimeout(then, Math.max(0, until - now));
   }
 }
 
@@ -181,7 +198,10 @@ function saveImage() {
 element.addEventListener('click', (event) => {
   if (event.target.closest('.me-save')) saveImage();
 });
-new IntersectionObserver((entries) => { inView = entries.at(-1).isIntersecting; }).observe(element);
+new IntersectionObserver((entries) => {
+  inView = entries.at(-1).isIntersecting;
+  if (inView) drawPostponed();
+}).observe(element);
 onWidth('.me-plot', redraw);
 onTheme(redraw);
 onValue(drawSoon);
