@@ -37,7 +37,7 @@ class SweepsDesk(StudyDesk):
         """
         action = sent(event, "action")
         if action in ("report", "csv"):
-            return self._told(token_of(owner), str(action))
+            return self._told(token_of(owner), str(action), state.view.bound)
         return {self._page.file: None, **self._act(None, event, state, owner, link, values)}
 
     def act_parts(
@@ -81,19 +81,19 @@ class SweepsDesk(StudyDesk):
         way = asked or chosen_way(scene)
         return self._begun(shown, token, way.start(scene, token), way.kind)
 
-    def _told(self, token: str, action: str) -> Updates:
+    def _told(self, token: str, action: str, bound: str) -> Updates:
         """Hand out a report of the visitor's last sweep, or its points as CSV."""
         swept = self._services.sweeps.of(token)
         if swept is None:
             raise MergeError(FORGOTTEN)
         reports, result = Reports(self._services), swept.result
         if action == "csv":
-            path = self._services.report_file(reports.sweep_csv(result), "csv")
+            path = self._services.report_file(reports.sweep_csv(result, bound), "csv")
         else:
             job = self._services.jobs.latest(token)
             live = job is not None and study_kind(job) == SWEEP and not job.final
             path = self._services.report_file(
-                reports.sweep(result, live and not result.ended), "html"
+                reports.sweep(result, live and not result.ended, bound), "html"
             )
         return {self._page.file: gr.DownloadButton(value=str(path))}
 

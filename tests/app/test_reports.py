@@ -165,6 +165,27 @@ def test_a_sweep_tells_tuned_and_reported_apart(reports: Reports, swept: SweepRe
     assert "Not scored: λ = 2: &lt;b&gt;not a number&lt;/b&gt;" in page
 
 
+def test_all_tables_list_tasks_as_the_set_does(
+    reports: Reports, swept: SweepResult, records: list[RunRecord], services: Services
+) -> None:
+    words = [t["label"] for t in services.sets["gentle"].card["tasks"]]
+    assert sorted(words) != words  # figures come by name: the order says something
+
+    def listed_in(cells: list[str]) -> list[str]:
+        found = [word for cell in cells for word in words if word in cell]
+        return [word for i, word in enumerate(found) if i == 0 or found[i - 1] != word]
+
+    told = listed_in(Outline(reports.sweep(swept)).cells)
+    assert told == words + words  # columns of what was tried, rows of the best
+    beside = listed_in(Outline(reports.beside(listed(records, "One", "Two"))).cells)
+    assert beside == words * 3
+    for rows in (
+        rows_of(reports.sweep_csv(swept))[:6],
+        rows_of(reports.runs_csv(listed(records, "One")))[:6],
+    ):
+        assert listed_in([row["task"] for row in rows]) == words
+
+
 def test_a_sweep_in_part_has_no_reported_half(reports: Reports, swept: SweepResult) -> None:
     part = replace(swept, points=swept.points[:4], chosen=None, simplest=None, ended="cancelled")
     seen = Outline(reports.sweep(part))
