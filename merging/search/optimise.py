@@ -18,6 +18,7 @@ from merging.search.proposals import Study
 from merging.search.source import Source, in_turn, taken
 from merging.search.sweep import CHOOSING, reported
 
+START = "the settings it began with"
 MOST_TRIALS = 500
 ROUND = 4  # proposals between two looks at what became of them
 MOST_REPEATS = 30  # known proposals in a row: the ranges are exhausted
@@ -153,7 +154,7 @@ class _Search:
     def propose(self, seed: int, trials: int, report: Report) -> None:
         """Take one round after another; raises as ``report`` and when the budget is spent."""
         recipe, axes, pace = self.state.recipe, self.state.axes, self.bench.pace
-        first = self._take([Point("the recipe as it is", recipe)], report)
+        first = self._take([Point(START, recipe)], report)
         study = Study(seed, recipe, axes, sorted(self.state.own))
         study.know(first[0])
         seen = {recipe.key(): first[0]}

@@ -116,6 +116,7 @@ def test_what_is_exported_can_be_imported_by_another(
     assert sorted(row["key"] for row in rows) == sorted(keys(services, owner))
     again = runs.touch(Sent(action="import", text=text.read_text("utf-8")), state, other, "")
     assert again[page.runs]["rows"] == rows
+    assert again[page.notice] == "Already listed: Run 1, Run 2. Nothing was added."
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", "null", "x" * 2_000_001, "[" * 100_000])

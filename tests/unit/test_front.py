@@ -6,11 +6,12 @@ from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 from merging.errors import EvaluationError
 from merging.jobs import Snapshot
 from merging.recipe import Recipe, make_recipe
-from merging.search.optimise import SearchResult, optimise, search_space
+from merging.search.optimise import START, SearchResult, optimise, search_space
 from ui.charts.front import front_figure
 from ui.presenter import job_view
 from ui.views.front import FrontView, front_view
 from ui.views.front_words import search_ended_words, search_words, space_words
+from ui.views.sweep_words import UNREPORTED
 
 TASKS = {"first": ("A", "First"), "second": ("B", "Second")}
 
@@ -42,7 +43,7 @@ def test_dots_stand_at_their_scores_and_send_their_recipes() -> None:
     assert shown[some.recipe.key()] == pytest.approx(100 * some.shares["first"].value, abs=0.01)
     assert len(traces["beaten"]["x"]) == len(result.points) - len(result.front)
     assert traces["best"]["customdata"] == [result.points[result.best].recipe.key()]
-    assert traces["where it began"]["text"] == ["the recipe as it is"]
+    assert traces["where it began"]["text"] == [f"{START} (λ = 0.3)"]
     assert traces["best, on images not looked at"]["x"] == pytest.approx(
         [100 * result.chosen.shares["first"].value], abs=0.01
     )
@@ -90,6 +91,7 @@ def test_while_it_runs_and_when_it_is_stopped() -> None:
     count = len(stopped.points)
     assert 0 < count < 12 and stopped.chosen is None
     assert search_ended_words(stopped) == f"Stopped: {count} settings tried and kept."
+    assert search_words(stopped, live=False).endswith(UNREPORTED)
     shot = Snapshot("x", "study find", status="done", result=stopped)
     assert job_view(shot).state == "cancelled"
     assert job_view(shot).text == search_ended_words(stopped)
@@ -134,7 +136,7 @@ def test_weights_are_told_as_one_list() -> None:
     space = search_space(sum_of(), weights=True)
     result = searched(axes=space)
     view = view_of(result)
-    assert view.dots[0].words == "the recipe as it is"
+    assert view.dots[0].words == f"{START} (λ = 0.3, weights 1, 1, 1)"
     for dot, point in zip(view.dots[1:], result.points[1:], strict=True):
         scale = point.recipe.settings().common["scale"]
         weights = ", ".join(f"{e.weight:g}" for e in point.recipe.experts)

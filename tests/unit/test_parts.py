@@ -80,7 +80,7 @@ def test_noise_stands_in_brackets() -> None:
 
 def test_the_verdict() -> None:
     said = parts_words(found(), view_of("first"), live=False)
-    assert said.startswith("1 of 3 parts change the score beyond noise (A First). L0 up carries ")
+    assert said.startswith("1 of 3 parts changes the score beyond noise (A First). L0 up carries ")
     assert "without its change 15.0 points (95 % interval " in said
     assert said.endswith("None clearly costs anything.")
     said = parts_words(found(), view_of("second"), live=False)
@@ -89,7 +89,7 @@ def test_the_verdict() -> None:
     assert "2 of 3 parts" in both and "L0 up carries most" in both and "L1 q costs most" in both
     nothing = parts_view(found(), sum_of(), TASKS, "first")
     quiet = parts_words(found(), PartsView((), (), nothing.parts[:1], frozenset(), "x", {}), False)
-    assert quiet == "No part changes the score beyond noise (x, 1 parts put back)."
+    assert quiet == "No part changes the score beyond noise (x, 1 part put back)."
 
 
 def test_while_it_runs_and_when_it_stops() -> None:

@@ -24,6 +24,7 @@ from ui.charts.sweep_frame import spread
 from ui.presenter import job_view
 from ui.views.sweep import SweepView, belongs, present_value, sweep_view
 from ui.views.sweep_words import (
+    UNREPORTED,
     ended_words,
     estimate_words,
     how_many,
@@ -85,6 +86,8 @@ def test_what_was_stopped_keeps_its_points() -> None:
     assert verdict_words(result, live=False).startswith(
         f"Stopped: {of} were tried and are kept. Best so far: λ = "
     )
+    assert verdict_words(result, live=False).endswith(f" {UNREPORTED}")
+    assert UNREPORTED not in verdict_words(swept(), live=False)
     assert result.chosen is None and len(view_of(result).tried) == len(result.points)
     nothing = swept(report=CancelAfter(0))
     assert ended_words(nothing) == "Stopped: nothing was tried yet."
