@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from torch import Tensor
 
@@ -12,6 +12,7 @@ from merging.errors import Cancelled
 from merging.evaluation import Comparison, compare
 from merging.jobs import Report, ResultCache
 from merging.recipe import Recipe
+from merging.search.asked import known_name
 from merging.search.blocks import Block, By, blocks_of, reverted, size_of_change
 from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.points import Answers, Bench, Measure, told
@@ -106,8 +107,10 @@ def attribute(
         clock: Seconds; a test may bring its own.
 
     Raises:
+        UnknownNameError: ``by`` is no size of blocks.
         MergeError: The recipe cannot be merged or scored.
     """
+    known_name("size of blocks", by, get_args(By))
     pace = Pace(budget_seconds, clock)
     kept = results if results is not None else ResultCache(512)
     run = _Attribution(recipe, measure, Bench(measure, kept, pace), on_block)

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from merging.errors import ParameterError, unknown
+from merging.errors import ParameterError
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
+from merging.search.asked import known_name, threads_of, whole_number
 from merging.search.crew import in_any_order
 from merging.search.grid import coarse_to_fine
 from merging.search.ground import BASE, Ground
@@ -23,6 +24,7 @@ from merging.search.points import Answers
 AVERAGE = "average"
 SUM = "sum"
 BUDGET = 120.0
+MOST_SIDE = 201
 Place = tuple[int, int]
 Key = str | Place
 
@@ -113,7 +115,7 @@ def landscape(
         others: Experts to be placed beside the plane.
         tasks: To judge them on; None for all that the ground has.
         known: An earlier map of the same plane, whose places are not judged again.
-        count: Places a side, at least 2.
+        count: Places a side, from 2 to 201.
         on_point: Called with the map before the first place, and after each.
         budget_seconds: After so many seconds no place is judged any more.
         clock: Seconds; a test may bring its own.
@@ -121,26 +123,28 @@ def landscape(
 
     Raises:
         CompatibilityError: The models do not fit together, or span no plane.
-        ParameterError: ``count`` is too small.
+        ParameterError: A number is not whole or out of range, or there is no task.
         UnknownNameError: A model or a task is not there.
         MergeError: A place cannot be judged.
     """
     pace = Pace(budget_seconds, clock)
+    count, hands = whole_number("count", count, 2, MOST_SIDE), threads_of(threads)
+    asked = ground.tasks() if tasks is None else tuple(tasks)
+    for task in asked:
+        known_name("task", task, ground.tasks())
+    for name in (*experts, *others):
+        known_name("model", name, ground.models())
+    if not asked:
+        raise ParameterError("tasks is empty; name at least one to judge models on.")
     plane = Plane.through(
         ground.weights(BASE), ground.weights(experts[0]), ground.weights(experts[1]), experts
     )
     spots = {name: plane.spot(ground.weights(name)) for name in others}
-    asked = ground.tasks() if tasks is None else tuple(tasks)
-    for task in asked:
-        if task not in ground.tasks():
-            raise unknown("task", task, ground.tasks())
-    if count < 2:
-        raise ParameterError(f"count is {count}; a map has at least 2 places a side.")
     start = Landscape(experts, plane.frame, plane.frame.grid(count), asked, others=spots)
     if known is not None:
         start = replace(start, places=known.places, named=known.named)
     run = _Run(ground, plane, start, on_point, pace)
-    ended = ended_by(lambda: run.judge(pace.within(report), threads))
+    ended = ended_by(lambda: run.judge(pace.within(report), hands))
     run.tell(ended=ended)
     return run.state
 

@@ -14,6 +14,7 @@ from merging.evaluation.tasks import spread
 from merging.experiment import CHOOSING_SHARE, MERGE_SHARE, score_outcome, tuning_scorer
 from merging.jobs import Report
 from merging.recipe import Recipe
+from merging.search.asked import known_name, whole_number
 from merging.search.pace import part
 from merging.search.points import Answers
 from merging.sets import ModelSet, open_set, references, tasks
@@ -48,10 +49,15 @@ class SetMeasure:
             only: Ids of the tasks that are scored; None for all of them.
 
         Raises:
-            UnknownNameError: There is no such set.
+            ParameterError: ``items`` is no whole number of at least 1.
+            UnknownNameError: There is no such set, or no such task in it.
             SourceError: Its files cannot be read.
         """
+        if items is not None:
+            items = whole_number("items", items, 1)
         self.opened: ModelSet = open_set(name, root)
+        for task in only or ():
+            known_name("task", task, [one["id"] for one in self.opened.card["tasks"]])
         self.items, self.only = items, only
         self._root, self._cache, self._device = root, cache, device
         self._model = KeptModel()

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
-from merging.errors import EvaluationError, RecipeError
+from merging.errors import EvaluationError, ParameterError
 from merging.jobs import ResultCache
 from merging.recipe import Recipe, make_recipe
 from merging.search.axis import count_axis, method_axis, parameter_axis
@@ -150,5 +150,5 @@ def test_what_may_be_searched() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(RecipeError, match="501 trials; choose from 1 to 500"):
+    with pytest.raises(ParameterError, match=r"trials is 501; .* from 1 to 500"):
         run(sum_of(), TinyMeasure(), trials=501)
