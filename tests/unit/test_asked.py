@@ -110,7 +110,7 @@ WRONG: list[tuple[Callable[[], object], type[MergeError], str]] = [
     (lambda: stepped(step="x"), ParameterError, "step is 'x'; choose a finite number"),
     (lambda: line_search(lambda at: 0, NAN), ParameterError, "start is nan"),
     (lambda: curved("zzz"), UnknownNameError, "Unknown parameter of the points 'zzz'"),
-    (lambda: curved("rescale", DARE), ParameterError, "rescale is .inverse. .* a guard needs a number"),
+    (lambda: curved("rescale", DARE), ParameterError, "rescale is .inverse. at a point"),
     (
         lambda: SweepPlan(sum_of(), (LAMBDAS,), "worst"),
         UnknownNameError, "Unknown choice 'worst'. Known: best, simplest",
