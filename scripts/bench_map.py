@@ -23,6 +23,7 @@ from merging.recipe import make_recipe
 from merging.search.crew import hands
 from merging.search.ground import SetGround
 from merging.search.landscape import Landscape, landscape
+from merging.search.measure import SetMeasure
 from merging.search.plane import SIDE
 from merging.sets import open_set, sketch
 from merging.sketch import preview
@@ -87,6 +88,7 @@ def figures(report: Report, side: int) -> None:
     one_thread()
     opened = open_set(SET)
     preview(sketch(SET), make_recipe("ties", tuple(opened.experts), set=SET))  # warm
+    SetMeasure(SET, items=1).base("tuning", lambda share, word: None)  # as the server's rehearsal
     every = [task["id"] for task in opened.card["tasks"]]
     theirs = [opened.task_of(e) for e in tuple(opened.experts)[:2]]
     done, held = threading.Event(), dict[str, Any]()

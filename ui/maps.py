@@ -115,8 +115,15 @@ class Maps:
 
         def work(measure: Measure, report: Report, keep: Keep) -> Any:
             ground = self.ground(name)
-            self._try_to_place(recipe, experts)
-            rest = tuple(e for e in ground.experts if e not in experts)
+            rest, placed = tuple(e for e in ground.experts if e not in experts), False
+
+            def kept(part: Landscape) -> None:
+                nonlocal placed
+                keep(Charted(name, recipe, part))
+                if part.named and not placed:  # merging must not keep the first place waiting
+                    placed = True
+                    self._try_to_place(recipe, experts)
+
             found = landscape(
                 ground,
                 experts,
@@ -124,7 +131,7 @@ class Maps:
                 others=rest,
                 tasks=tasks,
                 known=self._drawn.get((name, experts)),
-                on_point=lambda part: keep(Charted(name, recipe, part)),
+                on_point=kept,
             )
             self._drawn.put((name, experts), found)
             if found.seconds:

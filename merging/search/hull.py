@@ -13,8 +13,8 @@ from torch import Tensor
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
 from merging.search.asked import corners_of, seed_of, threads_of, whole_number
-from merging.search.crew import in_any_order
 from merging.search.ground import BASE, Ground
+from merging.search.judging import judged
 from merging.search.pace import Ended, ended_by
 from merging.search.points import Answers
 
@@ -120,15 +120,16 @@ def hull(
     def at(shares: tuple[float, ...], told: Report) -> Judged:
         return ground.judge(_mixed(base, vectors, shares), told)
 
+    def measured(own: Answers) -> None:
+        nonlocal state
+        state = replace(state, own=own)
+
     def work() -> None:
         nonlocal state
-        state = replace(state, own=ground.own(lambda share, word: report(0.0, word)))
         pieces = [partial(at, shares) for _, shares in todo]
-        with closing(in_any_order(pieces, report, hands)) as found:
-            for place, judged in found:
-                if isinstance(judged, Exception):
-                    raise judged
-                member = Member(*todo[place], judged.moved())
+        with closing(judged(ground, ground.tasks(), pieces, report, hands, measured)) as found:
+            for place, model in found:
+                member = Member(*todo[place], model)
                 state = replace(state, members=(*state.members, member), spent=clock() - begin)
                 on_point(state)
 

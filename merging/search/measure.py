@@ -117,15 +117,18 @@ class SetMeasure:
         if half == REPORTING:
             stored = references(self.opened.id, self._root).own
             return {task: bits for task, bits in stored.items() if self._asked(task)}
-        experts = open_set(self.opened.card.get("own") or self.opened.id, self._root)
-        every = {t.id: t for t in self.tasks(half)}
-        found: dict[str, Bits] = {}
-        tasks_of = ((model, experts.task_of(e)) for e, model in experts.experts.items())
-        todo = [(model, every[task]) for model, task in tasks_of if task in every]
+        todo, found = self.own_experts(half), dict[str, Bits]()
         for index, (expert, one) in enumerate(todo):
             told = part(report, index / len(todo), (index + 1) / len(todo))
             found.update(self._whole(expert, [one], told))
         return found
+
+    def own_experts(self, half: str) -> list[tuple[Checkpoint, Task]]:
+        """Return the own experts of the tasks of a half, each with its task; see ``own``."""
+        experts = open_set(self.opened.card.get("own") or self.opened.id, self._root)
+        every = {t.id: t for t in self.tasks(half)}
+        tasks_of = ((model, experts.task_of(e)) for e, model in experts.experts.items())
+        return [(model, every[task]) for model, task in tasks_of if task in every]
 
     def base(self, half: str, report: Report) -> Answers:
         """Return what the base answers.

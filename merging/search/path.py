@@ -15,11 +15,11 @@ from merging.evaluation.intervals import DRAWS
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
 from merging.search.asked import fitting, seed_of, threads_of, whole_number
-from merging.search.crew import in_any_order
 from merging.search.flat import length
 from merging.search.grid import coarse_to_fine
 from merging.search.ground import Ground
 from merging.search.heights import Height, Values, stacked
+from merging.search.judging import judged
 from merging.search.pace import Ended, ended_by
 from merging.search.points import Answers
 
@@ -115,15 +115,16 @@ def straight_path(
     def at(way: float, told: Report) -> Judged:
         return ground.judge(torch.lerp(models[0], models[1], way), told)
 
+    def measured(own: Answers) -> None:
+        nonlocal state
+        state = replace(state, own=own)
+
     def work() -> None:
         nonlocal state
-        state = replace(state, own=ground.own(lambda share, word: report(0.0, word)))
         pieces = [partial(at, state.way(step)) for step in order]
-        with closing(in_any_order(pieces, report, hands)) as found:
-            for place, judged in found:
-                if isinstance(judged, Exception):
-                    raise judged
-                steps = {**state.steps, order[place]: judged.moved()}
+        with closing(judged(ground, ground.tasks(), pieces, report, hands, measured)) as found:
+            for place, model in found:
+                steps = {**state.steps, order[place]: model}
                 state = replace(state, steps=steps, spent=clock() - begin)
                 on_point(state)
 
