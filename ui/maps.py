@@ -13,6 +13,7 @@ from merging.recipe import Recipe
 from merging.search.crew import hands
 from merging.search.ground import BASE, ITEMS, SetGround
 from merging.search.hull import Hull, hull
+from merging.search.judging import rehearse
 from merging.search.landscape import AVERAGE, Landscape, landscape
 from merging.search.path import Path, straight_path
 from merging.search.plane import SIDE, Plane, Spot
@@ -71,6 +72,10 @@ class Maps:
             if name not in self._grounds:
                 self._grounds[name] = self._ground_of(name)
             return self._grounds[name]
+
+    def rehearse(self, name: str) -> None:
+        """Measure a set's own experts and build what judges, so that a first place comes soon."""
+        rehearse(self.ground(name))
 
     def of(self, owner: str, kind: str) -> Found | None:
         """Return the visitor's last study of a kind; its value is ``Charted``."""

@@ -62,3 +62,13 @@ def judged(
 
 def _own(ground: Ground, task: str, report: Report) -> Answers:
     return ground.own(report, (task,))
+
+
+def rehearse(ground: Ground) -> None:
+    """Measure all own experts in as many threads as will judge, so that their models are built."""
+    for _ in judged(ground, ground.tasks(), (), _unheard, None, lambda own: None):
+        pass
+
+
+def _unheard(fraction: float, message: str) -> None:
+    """A report that nobody reads."""

@@ -10,7 +10,7 @@ from tiny_measure import CancelAfter, quiet
 
 from merging.errors import Cancelled, EvaluationError
 from merging.search.ground import BASE, SetGround
-from merging.search.judging import judged
+from merging.search.judging import judged, rehearse
 from merging.search.landscape import landscape
 
 
@@ -79,3 +79,12 @@ def test_models_are_built_once_and_used_again() -> None:
     again = ground.judge(base, quiet, task)
     assert (want.loss[task[0]] == again.loss[task[0]]).all()
     assert [len(idle) for idle in ground._idle.values()] == [1]
+
+
+def test_a_rehearsal_leaves_nothing_to_measure_or_build(monkeypatch) -> None:
+    ground = SetGround("gentle", items=2)
+    rehearse(ground)
+    assert sorted(ground._own) == sorted(ground.tasks())
+    monkeypatch.setattr("merging.evaluation.kept.vision_model", None)
+    found = landscape(ground, ground.experts[:2], quiet, count=2, threads=1)
+    assert len(found.places) == 4 and sorted(found.own) == sorted(ground.tasks())
