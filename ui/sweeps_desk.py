@@ -55,19 +55,16 @@ class SweepsDesk(StudyDesk):
         link: Any,
         values: tuple[Any, ...],
     ) -> Updates:
-        action = sent(event, "action")
-        if action == "stop":
-            return self._runs.cancel(owner)
-        shown = self._desk.caught_up(state, link, values)
-        if action == "choose":
+        def choose(shown: Shown) -> Updates:
             after = _chosen(shown[-1], sent(event, "field"), sent(event, "value"))
             return self._desk.change(shown, owner, after) | self._desk.studied(after, owner)
-        if action == "go":
-            self._desk.merges(state, link, values)
-            return self._start(shown, token_of(owner), way)
-        if action == "take":
-            return self._taken(shown, owner, sent(event, "key"))
-        raise MergeError(UNKNOWN)
+
+        return self._acted(
+            (event, state, owner, link, values),
+            choose,
+            lambda shown: self._start(shown, token_of(owner), way),
+            lambda shown: self._taken(shown, owner, sent(event, "key")),
+        )
 
     def take(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
