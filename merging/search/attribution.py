@@ -122,6 +122,25 @@ def attribute(
     return run.tell(ended=ended_by(blocks))
 
 
+def blocks_left(recipe: Recipe, by: By, measure: Measure, results: ResultCache) -> int | None:
+    """Return how many blocks of a recipe have no answer yet; None where it was never begun.
+
+    Args:
+        recipe: What would be merged.
+        by: Size of the blocks.
+        measure: Says which items.
+        results: Of earlier attributions.
+    """
+    begun: tuple[Block, ...] | None = results.get(_key(measure, recipe, by))
+    if begun is None:
+        return None
+    return sum(results.get(_key(measure, recipe, one.tensors)) is None for one in begun)
+
+
+def _key(measure: Measure, recipe: Recipe, what: object) -> Any:
+    return measure.mark("tuning"), recipe.key(), "reverted", what
+
+
 class _Attribution:
     """An attribution at work."""
 
@@ -150,7 +169,9 @@ class _Attribution:
             merged = self.measure.answers(outcome, "tuning", part(report, 0.5, 0.8))
             self.bench.keep(self.recipe, merged)
         own = self.bench.own("tuning", part(report, 0.8, 1))
-        self.tell(blocks=blocks_of(outcome, by), merged=merged, own=own)
+        blocks = blocks_of(outcome, by)
+        self.bench.results.put(_key(self.measure, self.recipe, by), blocks)
+        self.tell(blocks=blocks, merged=merged, own=own)
         return outcome
 
     def revert(self, outcome: Outcome, report: Report) -> None:
@@ -174,17 +195,17 @@ class _Attribution:
         same: bool,
         report: Report,
     ) -> Effect:
-        key = (self.measure.mark("tuning"), self.recipe.key(), "reverted", block.tensors)
+        key = _key(self.measure, self.recipe, block.tensors)
         found: Answers | None = self.state.merged if same else self.bench.results.get(key)
         begin = self.bench.pace.spent
         try:
             if found is None:
                 changed = reverted(outcome, base, block.tensors)
                 found = self.measure.answers(changed, "tuning", report)
-                self.bench.results.put(key, found)
                 self.bench.pace.note(self.bench.pace.spent - begin)
         except Cancelled:
             raise
         except Exception as error:
             return Effect(block, error=f"{block.label}: {told(error)}")
+        self.bench.results.put(key, found)
         return Effect(block, found, compare(found, self.state.merged, self.state.own))

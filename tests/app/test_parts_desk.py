@@ -48,6 +48,7 @@ def test_parts_are_put_back_one_by_one(
     assert rows["L1 up"][1] == "−41.7" and rows["L0 up"][1] == "0.0"
     assert rows["L0 q"][1] == "+8.3"
     assert done[page.parts]["takes"] == []
+    assert done[page.parts]["note"] == "all of them measured before"
 
 
 def test_stop_keeps_the_largest_changes(parts: Parts, page: Page, services, measure) -> None:
