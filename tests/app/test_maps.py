@@ -8,7 +8,7 @@ import pytest
 
 from merging.errors import MergeError
 from tests.app.conftest import opening
-from tests.app.test_handlers import Request, Sent
+from tests.app.sent import Request, Sent
 from tests.app.visit import SECONDS, Visit
 from tests.held_ground import HeldGround
 from ui.maps import Maps

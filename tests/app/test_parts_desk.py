@@ -4,7 +4,7 @@ import pytest
 
 from merging.errors import MergeError, ResourceError
 from tests.app.conftest import opening
-from tests.app.test_handlers import Request, Sent
+from tests.app.sent import Request, Sent
 from tests.app.visit import SECONDS, Visit, chosen, options
 from ui.page import Page
 from ui.services import Services

@@ -20,7 +20,7 @@ from merging.search.plan import SweepPlan
 from merging.search.sweep import SweepResult, sweep
 from merging.sets import shipped_runs
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import Sent, plain
+from tests.app.sent import Sent, plain
 from tests.held_measure import HeldMeasure
 from ui.page import Page
 from ui.report import Part, report_page

@@ -10,27 +10,13 @@ import pytest
 
 from merging.errors import MergeError, RecipeError
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import plain
+from tests.app.sent import Request, Sent, plain
 from ui.desk import told
 from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.saved import write_runs
 from ui.services import Services
 from ui.state import AppState
-
-
-class Sent:
-    """An event of one of our components, with what it carries."""
-
-    def __init__(self, **data: object) -> None:
-        self._data = data
-
-
-class Request:
-    """What Gradio tells of the page's address."""
-
-    def __init__(self, query: str = "") -> None:
-        self.query_params = query
 
 
 @pytest.fixture

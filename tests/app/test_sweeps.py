@@ -11,7 +11,7 @@ from merging.errors import EvaluationError, MergeError, RecipeError, ResourceErr
 from merging.evaluation import Bits
 from merging.jobs import Report
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import Request, Sent, plain
+from tests.app.sent import Request, Sent, plain
 from tests.app.visit import SECONDS, Visit, chosen, options
 from ui.desk import Desk, told
 from ui.maps_desk import MapsDesk

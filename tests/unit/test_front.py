@@ -1,6 +1,7 @@
 """A search on the page: its dots, its front, its marks, its words."""
 
 import pytest
+from drawing import by_name
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
 from merging.errors import EvaluationError
@@ -24,10 +25,6 @@ def searched(report=quiet, trials: int = 12, answer=hill, **how) -> SearchResult
 
 def view_of(result: SearchResult, recipe: Recipe | None = None, **axes: str) -> FrontView:
     return front_view(result, recipe or result.recipe, TASKS, **axes)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_dots_stand_at_their_scores_and_send_their_recipes() -> None:

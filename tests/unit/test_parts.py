@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import by_name
 from tiny_measure import sum_of
 
 from merging.evaluation import compare
@@ -50,10 +51,6 @@ def found(ended: str = "complete", done: int = 3) -> AttributionResult:
 
 def view_of(task: str = "mean", **how) -> PartsView:
     return parts_view(found(**how), sum_of(), TASKS, task)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_cells_by_hand() -> None:

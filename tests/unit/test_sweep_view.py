@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from drawing import by_name
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
 from merging.errors import EvaluationError
@@ -46,10 +47,6 @@ def swept(
 
 def view_of(result: SweepResult, recipe: Recipe | None = None) -> SweepView:
     return sweep_view(result, recipe or result.plan.recipe, TASKS)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_the_verdict_names_best_simplest_and_other_images() -> None:

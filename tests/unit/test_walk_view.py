@@ -1,6 +1,7 @@
 """A line search on the page: its curve, what it rolled back, its words."""
 
 import pytest
+from drawing import by_name
 from tiny_measure import CancelAfter, TinyMeasure, quiet, share, sum_of
 
 from merging.errors import RecipeError
@@ -25,10 +26,6 @@ def walked(report=quiet, answer=peak, **how) -> Walked:
     recipe, measure = sum_of(), TinyMeasure(answer)
     found = walk(recipe, report, measure=measure, step=STEP, clock=measure.clock, **how)
     return Walked(recipe, walk_axis(recipe), found)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_the_curve_and_what_was_rolled_back() -> None:
