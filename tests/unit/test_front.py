@@ -1,7 +1,7 @@
 """A search on the page: its dots, its front, its marks, its words."""
 
 import pytest
-from drawing import by_name
+from drawing import CLEAR, by_name
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
 from merging.errors import EvaluationError
@@ -159,3 +159,16 @@ def test_what_a_search_changes_in_words() -> None:
     ties = make_recipe("ties", "abc", set="tiny")
     assert space_words(search_space(ties)) == "Density and Strength λ"
     assert space_words(search_space(ties, weights=True)) == "Density, Strength λ and 3 weights"
+
+
+def test_labels_at_the_corner_stand_apart_and_long_titles_fit_a_phone() -> None:
+    tasks = {"first": ("Q", "A task with a name of many letters"), "second": ("B", "Second")}
+    figure = front_figure(front_view(searched(), sum_of(), tasks, "first", "second"))
+    for layout in (figure["layout"], figure["narrow"]):
+        across = layout["xaxis"]
+        # A label of the upright axis reaches 8 pixels below the corner, where that one begins.
+        assert across["ticks"] == "outside" and across["ticklen"] >= 8
+        assert across["tickcolor"] == CLEAR
+    lines = figure["narrow"]["xaxis"]["title"]["text"].split("\n")
+    assert len(lines) == 2 and max(map(len, lines)) <= 42
+    assert figure["narrow"]["height"] == figure["layout"]["height"] + 16
