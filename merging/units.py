@@ -32,3 +32,13 @@ def time_text(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number of things in words; ``many`` is the plural where that is not ``one`` + "s".
+
+    Example:
+        >>> counted(1, "part"), counted(2, "part")
+        ('1 part', '2 parts')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"

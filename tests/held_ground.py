@@ -25,6 +25,7 @@ class HeldGround(SetGround):
         super().__init__(name, items=2)
         self.free, self.judged, self.failing = free, 0, False
         self.gate, self.waits = threading.Event(), threading.Event()
+        self._lanes = threading.local()
         self.middle = self.average(self.experts[:2])
         self.size = float((self.middle - self.weights(BASE)).norm())
 
@@ -45,5 +46,5 @@ class HeldGround(SetGround):
             {task: np.full(ITEMS, away) for task in asked},
         )
 
-    def own(self, report: Report) -> dict[str, np.ndarray]:
-        return {task: np.ones(ITEMS, bool) for task in self.tasks()}
+    def own(self, report: Report, only: Collection[str] | None = None) -> dict[str, np.ndarray]:
+        return {t: np.ones(ITEMS, bool) for t in self.tasks() if only is None or t in only}

@@ -13,6 +13,7 @@ from merging.recipe import Recipe
 from merging.search.crew import hands
 from merging.search.ground import BASE, ITEMS, SetGround
 from merging.search.hull import Hull, hull
+from merging.search.judging import rehearse
 from merging.search.landscape import AVERAGE, Landscape, landscape
 from merging.search.path import Path, straight_path
 from merging.search.plane import SIDE, Plane, Spot
@@ -72,6 +73,10 @@ class Maps:
                 self._grounds[name] = self._ground_of(name)
             return self._grounds[name]
 
+    def rehearse(self, name: str) -> None:
+        """Measure a set's own experts and build what judges, so that a first place comes soon."""
+        rehearse(self.ground(name))
+
     def of(self, owner: str, kind: str) -> Found | None:
         """Return the visitor's last study of a kind; its value is ``Charted``."""
         return self._studies.of(owner, kind)
@@ -115,8 +120,15 @@ class Maps:
 
         def work(measure: Measure, report: Report, keep: Keep) -> Any:
             ground = self.ground(name)
-            self._try_to_place(recipe, experts)
-            rest = tuple(e for e in ground.experts if e not in experts)
+            rest, placed = tuple(e for e in ground.experts if e not in experts), False
+
+            def kept(part: Landscape) -> None:
+                nonlocal placed
+                keep(Charted(name, recipe, part))
+                if part.named and not placed:  # merging must not keep the first place waiting
+                    placed = True
+                    self._try_to_place(recipe, experts)
+
             found = landscape(
                 ground,
                 experts,
@@ -124,7 +136,7 @@ class Maps:
                 others=rest,
                 tasks=tasks,
                 known=self._drawn.get((name, experts)),
-                on_point=lambda part: keep(Charted(name, recipe, part)),
+                on_point=kept,
             )
             self._drawn.put((name, experts), found)
             if found.seconds:

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from merging.errors import MergeError
+from merging.jobs import Snapshot
 from merging.recipe import make_recipe
-from ui.desk import Updates, sent
+from ui.desk import Shown, Updates, sent
 from ui.link import LONGEST_WORD
 from ui.map_scene import asked_tasks, charted, chosen_plane
 from ui.maps import HULL, MAP, PATH
@@ -27,19 +28,19 @@ class MapsDesk(StudyDesk):
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Something about the map was chosen, or it is to be drawn or stopped."""
-        return self._acted(MAP, event, state, owner, link, values)
+        return self._answered(MAP, event, state, owner, link, values)
 
     def walk(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """An end of the straight path was chosen, or it is to be walked or stopped."""
-        return self._acted(PATH, event, state, owner, link, values)
+        return self._answered(PATH, event, state, owner, link, values)
 
     def region(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
     ) -> Updates:
         """Models inside the hull are to be judged, or that is to stop."""
-        return self._acted(HULL, event, state, owner, link, values)
+        return self._answered(HULL, event, state, owner, link, values)
 
     def take(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -56,7 +57,7 @@ class MapsDesk(StudyDesk):
         self._services.check(recipe)
         return self._runs.restored(shown, owner, recipe)
 
-    def _acted(
+    def _answered(
         self,
         kind: str,
         event: gr.EventData,
@@ -65,28 +66,25 @@ class MapsDesk(StudyDesk):
         link: Any,
         values: tuple[Any, ...],
     ) -> Updates:
-        shown = self._desk.caught_up(state, link, values)
-        action = sent(event, "action")
-        if action == "stop":
-            return self._runs.cancel(owner)
-        if action == "choose":
+        def choose(shown: Shown) -> Updates:
             after = self._looking(shown[-1], owner, sent(event, "field"), sent(event, "value"))
             return self._desk.change(shown, owner, after, settled=True)
-        if action != "go":
-            raise MergeError(UNKNOWN)
-        self._desk.merges(state, link, values)
-        token = token_of(owner)
-        scene, maps = self._desk.scene(shown[-1], token), self._services.maps
-        if kind == MAP:
-            plane = chosen_plane(scene)
-            job = maps.start_map(
-                token, scene.recipe, plane, asked_tasks(scene, scene.opened, plane)
-            )
-        elif kind == PATH:
-            job = maps.start_path(token, scene.recipe, chosen_way(scene))
-        else:
-            job = maps.start_hull(token, scene.recipe)
-        return self._begun(shown, token, job, kind)
+
+        def go(shown: Shown) -> Updates:
+            token = token_of(owner)
+            return self._begun(shown, token, self._job(kind, shown[-1], token), kind)
+
+        return self._acted((event, state, owner, link, values), choose, go)
+
+    def _job(self, kind: str, state: AppState, token: str) -> Snapshot:
+        """Queue a study of a kind."""
+        scene, maps = self._desk.scene(state, token), self._services.maps
+        if kind == PATH:
+            return maps.start_path(token, scene.recipe, chosen_way(scene))
+        if kind == HULL:
+            return maps.start_hull(token, scene.recipe)
+        plane = chosen_plane(scene)
+        return maps.start_map(token, scene.recipe, plane, asked_tasks(scene, scene.opened, plane))
 
     def _looking(self, state: AppState, owner: Any, name: object, value: object) -> AppState:
         word = str(value)[:LONGEST_WORD]

@@ -89,9 +89,10 @@ def hull_bar(scene: Scene) -> dict[str, Any]:
         found: Hull = held.result
         live = now.live and not found.ended
         said = hull_views.hull_words(found, _hull_height(scene, held), live)
+    why = "" if len(scene.recipe.experts) > 1 or now.live else hull_views.ALONE
     return study_value(
         [], "Draw models inside", now.note, unbroken(said), now.state, now.fraction,
-        "Judging models",
+        "Judging models", why,
     )  # fmt: skip
 
 

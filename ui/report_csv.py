@@ -8,7 +8,9 @@ from merging.evaluation import Estimate, compare, normalised, wilson
 from merging.search.points import Answers, Point
 from merging.search.sweep import SweepResult
 from ui.runbook import ListedRun
+from ui.views.guard import LAMBDA, Guarded
 from ui.views.sentences import settings_line
+from ui.views.tasks import in_order
 
 MEAN = "mean of all tasks"
 FIGURES = (
@@ -16,7 +18,10 @@ FIGURES = (
 )  # fmt: skip
 GAP = ("minus first run", "gap low", "gap high")
 RUNS = ("run", "set", "settings", "recipe", "half", "task", *FIGURES, *GAP)
-SWEEP = ("set", "settings", "half", "point", "recipe", "task", *FIGURES, "mark", "error")
+GUARD = ("points that held-out tasks may lose", "largest λ allowed", "guard")
+SWEEP = (
+    "set", "settings", "half", "point", "recipe", "task", *FIGURES, "mark", "error", *GUARD,
+)  # fmt: skip
 Row = Sequence[object]
 
 
@@ -34,7 +39,8 @@ def runs_csv(runs: Sequence[ListedRun], owns: Sequence[Answers], names: Mapping[
         shares, mean = normalised(correct, own)
         head = (run.name, recipe.set or "", settings_line(recipe), run.key, "reporting")
         gaps = _gaps(run, runs[0], own)
-        for task, bits in correct.items():
+        for task in in_order(names, correct):
+            bits = correct[task]
             figures = (
                 len(bits),
                 *_three(wilson(int(bits.sum()), len(bits))),
@@ -45,18 +51,26 @@ def runs_csv(runs: Sequence[ListedRun], owns: Sequence[Answers], names: Mapping[
     return _text(RUNS, rows)
 
 
-def sweep_csv(result: SweepResult, names: Mapping[str, str]) -> str:
-    """Return all points of a sweep on the half for choosing, and the best one on the other."""
+def sweep_csv(result: SweepResult, names: Mapping[str, str], guarded: Guarded | None = None) -> str:
+    """Return all points of a sweep on the half for choosing, and the best one on the other.
+
+    Args:
+        result: Whole or in part.
+        names: Words for task ids, in the order of the lines.
+        guarded: What a guard on held-out tasks allows of it, or None.
+    """
     drawn = any(axis.kind == "seed" for axis in result.plan.axes)
     simplest = None if drawn else result.simplest  # a draw is no setting
     marks = {simplest: "simplest within noise", result.best: "best"}
     if result.best is not None and result.best == simplest:
         marks[result.best] = "best, simplest within noise"
     rows: list[Row] = []
-    for place, point in enumerate(result.points):
-        rows += _point(point, names, marks.get(place, ""))
+    scored = [(point, marks.get(place, "")) for place, point in enumerate(result.points)]
     if result.chosen is not None:
-        rows += _point(result.chosen, names, "best")
+        scored.append((result.chosen, "best"))
+    for point, mark in scored:
+        told = _guard(point, guarded)
+        rows += [(*row, *told) for row in _point(point, names, mark)]
     swept = (result.plan.recipe.set or "", settings_line(result.plan.recipe))
     return _text(SWEEP, [(*swept, *row) for row in rows])
 
@@ -67,12 +81,22 @@ def _point(point: Point, names: Mapping[str, str], mark: str) -> list[Row]:
     if point.error:
         return [(*head, "", *("",) * len(FIGURES), "", point.error)]
     rows: list[Row] = []
-    for task, bits in point.correct.items():
-        share = _three(point.shares.get(task))
+    for task in in_order(names, point.correct):
+        bits, share = point.correct[task], _three(point.shares.get(task))
         figures = (len(bits), *_three(point.accuracy[task]), *share)
         rows.append((*head, names.get(task, task), *figures, mark, ""))
     rows.append((*head, MEAN, *("",) * 4, *_three(point.mean), mark, ""))
     return rows
+
+
+def _guard(point: Point, guarded: Guarded | None) -> Row:
+    if guarded is None:
+        return ("",) * len(GUARD)
+    limit = "none" if guarded.guard.limit is None else guarded.guard.limit
+    if point.recipe is None or point.error:
+        return (guarded.bound, limit, "")
+    scale = float(point.recipe.settings().common[LAMBDA])
+    return (guarded.bound, limit, "allowed" if guarded.allows(scale) else "beyond")
 
 
 def _gaps(run: ListedRun, first: ListedRun, own: Answers) -> dict[str, Row]:

@@ -20,11 +20,12 @@ from ui.scene import Scene, starts
 from ui.services import Services
 from ui.views import headings
 from ui.views.compare import CompareView, compare_view, within_noise
+from ui.views.guard import Guarded, guard_of
 from ui.views.sentences import percent, settings_line, signed
 from ui.views.sweep import sweep_view
 from ui.views.sweep_grid import grid_view
 from ui.views.sweep_words import verdict_words
-from ui.views.tasks import Names, task_names
+from ui.views.tasks import Names, in_order, task_names
 
 PICTURES = {
     "heatmap": headings.CONFLICT,
@@ -86,18 +87,21 @@ class Reports:
             parts.append(replace(scored, words=said, text=write_recipe(run.record.recipe)))
         return report_page(f"{len(runs)} runs side by side", ABOUT, parts)
 
-    def sweep(self, result: SweepResult, live: bool = False) -> str:
+    def sweep(self, result: SweepResult, live: bool = False, bound: str = "") -> str:
         """Return the report of a sweep of one axis or two, as HTML; tuned and reported apart.
 
         Args:
             result: Whole or in part.
             live: Whether it is still at work.
+            bound: Points that a held-out task may lose; "" for no guard on them.
         """
         recipe = result.plan.recipe
         opened = self._services.sets[recipe.set or ""]
         failed = [f"Not scored: {p.error}" for p in result.points if p.error]
-        parts = [Part(headings.WHAT_IF, words=[verdict_words(result, live), *failed])]
-        chart = _tried(result, task_names(opened))
+        guarded = self._guarded(result, bound)
+        guards = [guarded.words] if guarded is not None else []
+        parts = [Part(headings.WHAT_IF, words=[verdict_words(result, live), *guards, *failed])]
+        chart = _tried(result, task_names(opened), guarded)
         if chart is not None:
             numbers = chart.pop("table")
             parts = [replace(parts[0], chart=chart), Part(TUNED, table=numbers)]
@@ -119,9 +123,14 @@ class Reports:
         owns = [self._services.references(name).own for name in sets]
         return runs_csv(runs, owns, self._labels(sets))
 
-    def sweep_csv(self, result: SweepResult) -> str:
-        """Return a sweep as CSV."""
-        return sweep_csv(result, self._labels([result.plan.recipe.set or ""]))
+    def sweep_csv(self, result: SweepResult, bound: str = "") -> str:
+        """Return a sweep as CSV; ``bound`` as of ``sweep``."""
+        labels = self._labels([result.plan.recipe.set or ""])
+        return sweep_csv(result, labels, self._guarded(result, bound))
+
+    def _guarded(self, result: SweepResult, bound: str) -> Guarded | None:
+        opened = self._services.sets[result.plan.recipe.set or ""]
+        return guard_of(result, opened, bound) if bound else None
 
     def _labels(self, sets: Sequence[str] | set[str]) -> dict[str, str]:
         return {t["id"]: t["label"] for s in sets for t in self._services.sets[s].card["tasks"]}
@@ -157,7 +166,7 @@ def _picture(heading: str, prose: str, value: Value) -> Part:
     return Part(heading, prose, [" ".join(part["current"] for part in parts)], value)
 
 
-def _tried(result: SweepResult, tasks: Names) -> Value | None:
+def _tried(result: SweepResult, tasks: Names, guarded: Guarded | None) -> Value | None:
     """The chart of a sweep beside the recipe that was varied; None without a scored point."""
     if all(point.mean is None for point in result.points):
         return None
@@ -166,7 +175,8 @@ def _tried(result: SweepResult, tasks: Names) -> Value | None:
         chart = sweep_grid.grid_figure(grid_view(result, recipe, tasks))
         said = chart["sentence"].removesuffix(sweep_grid.CLICK).replace(sweep_grid.YOURS, VARIED)
         return {**chart, "sentence": said}
-    chart = sweep_figure(sweep_view(result, recipe, tasks))
+    allowed = guarded.guard.limit if guarded is not None else None
+    chart = sweep_figure(replace(sweep_view(result, recipe, tasks), allowed=allowed))
     shapes = [_impersonal(shape) for shape in chart["patch"]["shapes"]]
     return {**chart, "sentence": chart["sentence"].removesuffix(CLICK), "patch": {"shapes": shapes}}
 
@@ -185,6 +195,7 @@ def _recipe(recipe: Recipe, heading: str = RECIPE) -> Part:
 def _shares_table(
     labels: Mapping[str, str], shares: Mapping[str, Estimate], mean: Estimate
 ) -> Value:
-    named = [*((labels.get(t, t), share) for t, share in shares.items()), ("Mean", mean)]
+    order = in_order(labels, shares)
+    named = [*((labels.get(t, t), shares[t]) for t in order), ("Mean", mean)]
     rows = [[name, f"{100 * found.value:.1f}", _interval(found)] for name, found in named]
     return {"columns": ["Task", "% of own expert", "95 % interval"], "rows": rows}

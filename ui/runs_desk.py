@@ -17,7 +17,7 @@ from ui.map_scene import chosen_plane, counted
 from ui.region_scene import chosen_way
 from ui.reports import Reports
 from ui.runbook import ListedRun, RunList, check_name, now
-from ui.saved import read_runs, write_runs
+from ui.saved import again_words, read_runs, write_runs
 from ui.scene import starts, token_of
 from ui.settings import to_recipe
 from ui.state import AppState
@@ -255,7 +255,8 @@ class RunsDesk:
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:
         found, problems = read_runs(text, self._services.items)
         updates = self._kept(shown, token, listed.joined(found.runs))
-        return updates | ({self._page.notice: " ".join(problems)} if problems else {})
+        notices = [word for word in (again_words(listed, found), *problems) if word]
+        return updates | ({self._page.notice: " ".join(notices)} if notices else {})
 
     def _listed(self, shown: Shown, token: str, record: RunRecord) -> Updates:
         """Put a finished run on the list and show it."""

@@ -12,11 +12,13 @@ from merging.errors import MergeError, RecipeError
 from merging.evaluation import Bits
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe, parse_recipe, write_recipe
-from ui.runbook import MOST_RUNS, ListedRun, RunList, check_name
+from merging.units import counted
+from ui.runbook import MOST_RUNS, SHIPPED, ListedRun, RunList, check_name
 
 FORMAT = "merge-explorer-list/1"
 LONGEST = 2_000_000
 LONGEST_WORD = 40
+MOST_NAMED = 5  # runs in one sentence
 
 # Items of each task that a recipe's set is scored on; raises a MergeError for a recipe that the
 # page cannot merge.
@@ -78,6 +80,23 @@ def read_runs(text: object, items: Items) -> tuple[RunList, tuple[str, ...]]:
     if len(entries) > MOST_RUNS:
         problems.append(f"Only the first {MOST_RUNS} of {len(entries)} runs are taken.")
     return runs, tuple(problems)
+
+
+def again_words(listed: RunList, found: RunList) -> str:
+    """Return which imported runs were on a list already, by the names there; "" for none.
+
+    That every list begins with the shipped run is told only where nothing else was imported.
+    """
+    again = [mine for run in found.runs if (mine := listed.find(run.key)) is not None]
+    added = len(found.runs) - len(again)
+    names = [mine.name for mine in again if not (added and mine.when == SHIPPED)]
+    if not names:
+        return ""
+    more = len(names) - MOST_NAMED
+    told = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"Already listed: {told}. " + (
+        f"{counted(added, 'run')} added." if added else "Nothing was added."
+    )
 
 
 def _read(entry: object, items: Items) -> ListedRun:

@@ -322,6 +322,7 @@ def build_services() -> Services:
     for name in services.at_hand():
         tasks(name, "reporting")
     services.sweeps.rehearse(services.first().recipe)
+    services.maps.rehearse(services.first().recipe.set or "")
     # What start-up made stays for good: without this a full collection holds a slider for 300 ms.
     gc.collect()
     gc.freeze()

@@ -37,7 +37,7 @@ class SweepsDesk(StudyDesk):
         """
         action = sent(event, "action")
         if action in ("report", "csv"):
-            return self._told(token_of(owner), str(action))
+            return self._told(token_of(owner), str(action), state.view.bound)
         return {self._page.file: None, **self._act(None, event, state, owner, link, values)}
 
     def act_parts(
@@ -55,19 +55,16 @@ class SweepsDesk(StudyDesk):
         link: Any,
         values: tuple[Any, ...],
     ) -> Updates:
-        action = sent(event, "action")
-        if action == "stop":
-            return self._runs.cancel(owner)
-        shown = self._desk.caught_up(state, link, values)
-        if action == "choose":
+        def choose(shown: Shown) -> Updates:
             after = _chosen(shown[-1], sent(event, "field"), sent(event, "value"))
             return self._desk.change(shown, owner, after) | self._desk.studied(after, owner)
-        if action == "go":
-            self._desk.merges(state, link, values)
-            return self._start(shown, token_of(owner), way)
-        if action == "take":
-            return self._taken(shown, owner, sent(event, "key"))
-        raise MergeError(UNKNOWN)
+
+        return self._acted(
+            (event, state, owner, link, values),
+            choose,
+            lambda shown: self._start(shown, token_of(owner), way),
+            lambda shown: self._taken(shown, owner, sent(event, "key")),
+        )
 
     def take(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -81,19 +78,19 @@ class SweepsDesk(StudyDesk):
         way = asked or chosen_way(scene)
         return self._begun(shown, token, way.start(scene, token), way.kind)
 
-    def _told(self, token: str, action: str) -> Updates:
+    def _told(self, token: str, action: str, bound: str) -> Updates:
         """Hand out a report of the visitor's last sweep, or its points as CSV."""
         swept = self._services.sweeps.of(token)
         if swept is None:
             raise MergeError(FORGOTTEN)
         reports, result = Reports(self._services), swept.result
         if action == "csv":
-            path = self._services.report_file(reports.sweep_csv(result), "csv")
+            path = self._services.report_file(reports.sweep_csv(result, bound), "csv")
         else:
             job = self._services.jobs.latest(token)
             live = job is not None and study_kind(job) == SWEEP and not job.final
             path = self._services.report_file(
-                reports.sweep(result, live and not result.ended), "html"
+                reports.sweep(result, live and not result.ended, bound), "html"
             )
         return {self._page.file: gr.DownloadButton(value=str(path))}
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from torch import Tensor
 
@@ -12,6 +12,7 @@ from merging.errors import Cancelled
 from merging.evaluation import Comparison, compare
 from merging.jobs import Report, ResultCache
 from merging.recipe import Recipe
+from merging.search.asked import known_name
 from merging.search.blocks import Block, By, blocks_of, reverted, size_of_change
 from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.points import Answers, Bench, Measure, told
@@ -106,8 +107,10 @@ def attribute(
         clock: Seconds; a test may bring its own.
 
     Raises:
+        UnknownNameError: ``by`` is no size of blocks.
         MergeError: The recipe cannot be merged or scored.
     """
+    known_name("size of blocks", by, get_args(By))
     pace = Pace(budget_seconds, clock)
     kept = results if results is not None else ResultCache(512)
     run = _Attribution(recipe, measure, Bench(measure, kept, pace), on_block)
@@ -117,6 +120,25 @@ def attribute(
         run.revert(run.merge(by, part(told, 0, MERGING)), part(told, MERGING, 1))
 
     return run.tell(ended=ended_by(blocks))
+
+
+def blocks_left(recipe: Recipe, by: By, measure: Measure, results: ResultCache) -> int | None:
+    """Return how many blocks of a recipe have no answer yet; None where it was never begun.
+
+    Args:
+        recipe: What would be merged.
+        by: Size of the blocks.
+        measure: Says which items.
+        results: Of earlier attributions.
+    """
+    begun: tuple[Block, ...] | None = results.get(_key(measure, recipe, by))
+    if begun is None:
+        return None
+    return sum(results.get(_key(measure, recipe, one.tensors)) is None for one in begun)
+
+
+def _key(measure: Measure, recipe: Recipe, what: object) -> Any:
+    return measure.mark("tuning"), recipe.key(), "reverted", what
 
 
 class _Attribution:
@@ -147,7 +169,9 @@ class _Attribution:
             merged = self.measure.answers(outcome, "tuning", part(report, 0.5, 0.8))
             self.bench.keep(self.recipe, merged)
         own = self.bench.own("tuning", part(report, 0.8, 1))
-        self.tell(blocks=blocks_of(outcome, by), merged=merged, own=own)
+        blocks = blocks_of(outcome, by)
+        self.bench.results.put(_key(self.measure, self.recipe, by), blocks)
+        self.tell(blocks=blocks, merged=merged, own=own)
         return outcome
 
     def revert(self, outcome: Outcome, report: Report) -> None:
@@ -171,17 +195,17 @@ class _Attribution:
         same: bool,
         report: Report,
     ) -> Effect:
-        key = (self.measure.mark("tuning"), self.recipe.key(), "reverted", block.tensors)
+        key = _key(self.measure, self.recipe, block.tensors)
         found: Answers | None = self.state.merged if same else self.bench.results.get(key)
         begin = self.bench.pace.spent
         try:
             if found is None:
                 changed = reverted(outcome, base, block.tensors)
                 found = self.measure.answers(changed, "tuning", report)
-                self.bench.results.put(key, found)
                 self.bench.pace.note(self.bench.pace.spent - begin)
         except Cancelled:
             raise
         except Exception as error:
             return Effect(block, error=f"{block.label}: {told(error)}")
+        self.bench.results.put(key, found)
         return Effect(block, found, compare(found, self.state.merged, self.state.own))

@@ -10,6 +10,7 @@ from merging.errors import ParameterError, RecipeError, unknown
 from merging.methods.params import WEIGHT, Param, Value
 from merging.methods.registry import method
 from merging.recipe import Expert, Recipe
+from merging.search.asked import whole_number
 
 Kind = Literal["parameter", "count", "method", "seed"]
 MOST_VALUES = 101
@@ -125,6 +126,7 @@ def count_axis(recipe: Recipe, least: int = 2) -> Axis:
     Raises:
         RecipeError: The recipe has no more than ``least`` experts.
     """
+    least = whole_number("least", least, 0)
     first, total = max(least, recipe.spec.needs.experts, 1), len(recipe.experts)
     if total <= first:
         raise RecipeError(
@@ -230,8 +232,7 @@ def _on_step(value: float, param: Param) -> float:
 
 
 def _few(label: str, count: int) -> None:
-    if not 1 <= count <= MOST_VALUES:
-        raise RecipeError(f"{label}: {count} values; choose from 1 to {MOST_VALUES}.")
+    whole_number(f"{label}: number of values", count, 1, MOST_VALUES)
 
 
 def _bounded(values: Iterable[Value], label: str) -> tuple[Value, ...]:

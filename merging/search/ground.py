@@ -1,22 +1,26 @@
 """The ground that maps are made of: a set's models as vectors, and what judges a vector."""
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from merging.checkpoints import Checkpoint
 from merging.engine import Outcome
 from merging.errors import CompatibilityError, unknown
+from merging.evaluation import Bits, Task
 from merging.evaluation.judged import Judged, judge
 from merging.evaluation.kept import KeptModel
 from merging.jobs import Report
 from merging.search.flat import Layout
 from merging.search.measure import TUNING, SetMeasure
+from merging.search.pace import part
 from merging.search.points import Answers
 from merging.sets import ModelSet, open_set, set_names
 
@@ -50,8 +54,13 @@ class Ground(Protocol):
         """
         ...
 
-    def own(self, report: Report) -> Answers:
-        """Return which of these items each task's own expert answers correctly."""
+    def own(self, report: Report, only: Collection[str] | None = None) -> Answers:
+        """Return which of these items each task's own expert answers; any thread may ask.
+
+        Args:
+            report: May raise ``Cancelled``.
+            only: Tasks to tell of; None for all. One that no expert was trained on is left out.
+        """
         ...
 
 
@@ -74,8 +83,8 @@ class SetGround:
         self._root, self._opened = root, self._measure.opened
         self.layout = Layout.of(self._opened.base)
         self._lock = threading.Lock()
-        self._own: Answers = {}
-        self._lanes = threading.local()
+        self._own: dict[str, Bits] = {}
+        self._idle: dict[str, list[KeptModel]] = {}
 
     @property
     def name(self) -> str:
@@ -133,21 +142,42 @@ class SetGround:
             EvaluationError: It cannot be built.
             Cancelled: As raised by ``report``.
         """
-        kept = self._lanes.__dict__.setdefault("kept", KeptModel())
-        with self._lock:  # the library that builds a model changes settings of the process
-            model = kept(self._opened.base.config(), {**self._rest, **self.layout.views(weights)})
-        asked = (t for t in self._measure.tasks(TUNING) if only is None or t.id in only)
-        return judge(model, asked, report)
+        asked = [t for t in self._measure.tasks(TUNING) if only is None or t.id in only]
+        every = {**self._rest, **self.layout.views(weights)}
+        with self._built(self._opened.base.config(), every) as model:
+            return judge(model, asked, report)
 
-    def own(self, report: Report) -> Answers:
-        """Return what each task's own expert answers, measured once.
+    def own(self, report: Report, only: Collection[str] | None = None) -> Answers:
+        """Return what each task's own expert answers, each measured once, in its stored weights.
 
         Raises:
             MergeError: It cannot be measured.
         """
-        if not self._own:
-            self._own = self._measure.own(TUNING, report)
-        return self._own
+        asked = [t for t in self._own_experts if only is None or t in only]
+        lacking = [task for task in asked if task not in self._own]
+        for place, task in enumerate(lacking):
+            expert, items = self._own_experts[task]
+            weights = {name: expert.load(name) for name in expert.tensors()}
+            told = part(report, place / len(lacking), (place + 1) / len(lacking))
+            with self._built(expert.config(), weights) as model:
+                self._own[task] = judge(model, [items], told).correct[task]
+        return {task: self._own[task] for task in asked}
+
+    @contextmanager
+    def _built(self, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[Module]:
+        """A model with weights, one that stands idle where there is one: building takes longer."""
+        with self._lock:  # the library that builds a model changes settings of the process
+            idle = self._idle.setdefault(repr(sorted(config.items())), [])
+            kept = idle.pop() if idle else KeptModel()
+            model = kept(config, weights)
+        try:
+            yield model
+        finally:
+            idle.append(kept)
+
+    @cached_property
+    def _own_experts(self) -> Mapping[str, tuple[Checkpoint, Task]]:
+        return {task.id: (expert, task) for expert, task in self._measure.own_experts(TUNING)}
 
     @cached_property
     def _known(self) -> Mapping[str, Checkpoint]:

@@ -7,6 +7,8 @@ import numpy as np
 
 from merging.errors import EvaluationError, ParameterError
 from merging.evaluation import Estimate, compare
+from merging.recipe import Recipe
+from merging.search.asked import known_name
 from merging.search.points import Answers, Point
 
 Drops = Mapping[str, Estimate]
@@ -99,13 +101,24 @@ def curve_of(
         points: Of a sweep or walk along one parameter, on the tuning half.
         base: What the base answers on the same items.
         tasks: Held-out tasks.
-        name: The parameter.
+        name: The parameter, one that is a number.
 
     Raises:
+        UnknownNameError: A point's method has no such parameter.
+        ParameterError: It is no number.
         EvaluationError: A task was not scored, or none is named.
     """
     done = [(p.recipe, p.correct) for p in points if p.recipe is not None and not p.error]
-    return [(float(r.settings().common[name]), drops(base, bits, tasks)) for r, bits in done]
+    return [(_value(recipe, name), drops(base, bits, tasks)) for recipe, bits in done]
+
+
+def _value(recipe: Recipe, name: str) -> float:
+    common = recipe.settings().common
+    known_name("parameter of the points", name, common)
+    value = common[name]
+    if isinstance(value, bool | str):
+        raise ParameterError(f"{name} is {value!r} at a point; a guard needs a number.")
+    return float(value)
 
 
 def _check(ordered: Sequence[tuple[float, Drops]]) -> None:

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from merging.errors import CompatibilityError
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
-from merging.search.crew import in_any_order
+from merging.search.asked import corners_of, seed_of, threads_of, whole_number
 from merging.search.ground import BASE, Ground
+from merging.search.judging import judged
 from merging.search.pace import Ended, ended_by
 from merging.search.points import Answers
 
 SAMPLES = 24
+MOST_DRAWN = 100_000
 Shares = NDArray[np.float64]
 
 
@@ -66,9 +67,14 @@ def dirichlet(corners: int, count: int, seed: int = 0) -> Shares:
 
     Args:
         corners: At least 1.
-        count: At least 0.
-        seed: Same seed, same places.
+        count: From 0 to 100,000.
+        seed: Same seed, same places; at least 0.
+
+    Raises:
+        ParameterError: A number is not whole, or out of range.
     """
+    corners = whole_number("corners", corners, 1)
+    count, seed = whole_number("count", count, 0, MOST_DRAWN), seed_of(seed)
     return np.random.default_rng(seed).dirichlet(np.ones(corners), size=count)
 
 
@@ -87,42 +93,43 @@ def hull(
 
     Args:
         ground: Gives models and judges them.
-        experts: Its corners, at least two of its models.
+        experts: Its corners, at least two different ones of its models, not the base.
         report: Called with the share done; when it raises ``Cancelled`` what is done is returned.
-        count: Models drawn.
-        seed: For the draws.
+        count: Models drawn, from 0 to 100,000.
+        seed: For the draws, at least 0.
         on_point: Called with the hull after each model.
         clock: Seconds; a test may bring its own.
         threads: That judge at once.
 
     Raises:
-        CompatibilityError: There is one expert only.
+        CompatibilityError: There are fewer than two experts.
+        ParameterError: A number is out of range, or an expert is the base or named twice.
+        UnknownNameError: An expert is not there.
         MergeError: A model does not fit or cannot be judged.
 
     Source:
         Gueta et al. 2023, arXiv:2302.04863: models between fine-tuned ones do as well as they do,
         and the centroid does better than most.
     """
-    begin = clock()
+    begin, corners = clock(), corners_of(experts, ground.models(), BASE)
+    todo, hands = _members(corners, count, seed), threads_of(threads)
     base = ground.weights(BASE)
-    if len(experts) < 2:
-        raise CompatibilityError("One expert spans no region. Switch another one on.")
-    vectors = [ground.weights(name) - base for name in experts]
-    todo = _members(tuple(experts), count, seed)
-    state = Hull(tuple(experts), total=len(todo))
+    vectors = [ground.weights(name) - base for name in corners]
+    state = Hull(corners, total=len(todo))
 
     def at(shares: tuple[float, ...], told: Report) -> Judged:
         return ground.judge(_mixed(base, vectors, shares), told)
 
+    def measured(own: Answers) -> None:
+        nonlocal state
+        state = replace(state, own=own)
+
     def work() -> None:
         nonlocal state
-        state = replace(state, own=ground.own(lambda share, word: report(0.0, word)))
         pieces = [partial(at, shares) for _, shares in todo]
-        with closing(in_any_order(pieces, report, threads)) as found:
-            for place, judged in found:
-                if isinstance(judged, Exception):
-                    raise judged
-                member = Member(*todo[place], judged.moved())
+        with closing(judged(ground, ground.tasks(), pieces, report, hands, measured)) as found:
+            for place, model in found:
+                member = Member(*todo[place], model)
                 state = replace(state, members=(*state.members, member), spent=clock() - begin)
                 on_point(state)
 

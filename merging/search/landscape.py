@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from merging.errors import ParameterError, unknown
+from merging.errors import ParameterError
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
-from merging.search.crew import in_any_order
+from merging.search.asked import known_name, threads_of, whole_number
 from merging.search.grid import coarse_to_fine
 from merging.search.ground import BASE, Ground
+from merging.search.judging import judged
 from merging.search.pace import Clock, Ended, Pace, ended_by
 from merging.search.plane import SIDE, Frame, Grid, Plane, Spot
 from merging.search.points import Answers
@@ -23,6 +24,7 @@ from merging.search.points import Answers
 AVERAGE = "average"
 SUM = "sum"
 BUDGET = 120.0
+MOST_SIDE = 201
 Place = tuple[int, int]
 Key = str | Place
 
@@ -38,7 +40,7 @@ class Landscape:
         places: What was judged, by column and row of the lattice; an earlier map may have judged
             other tasks there.
         named: What was judged of base, both experts, their average and the sum of their changes.
-        others: Where the set's other experts stand beside the plane.
+        others: Where the set's other experts stand beside the plane; empty at first.
         own: What each task's own expert answers; empty until it was measured.
         ended: "" while it runs; ``complete``, or stopped by the ``budget`` or ``cancelled``.
         spent: Seconds it has taken.
@@ -113,7 +115,7 @@ def landscape(
         others: Experts to be placed beside the plane.
         tasks: To judge them on; None for all that the ground has.
         known: An earlier map of the same plane, whose places are not judged again.
-        count: Places a side, at least 2.
+        count: Places a side, from 2 to 201.
         on_point: Called with the map before the first place, and after each.
         budget_seconds: After so many seconds no place is judged any more.
         clock: Seconds; a test may bring its own.
@@ -121,26 +123,27 @@ def landscape(
 
     Raises:
         CompatibilityError: The models do not fit together, or span no plane.
-        ParameterError: ``count`` is too small.
+        ParameterError: A number is not whole or out of range, or there is no task.
         UnknownNameError: A model or a task is not there.
         MergeError: A place cannot be judged.
     """
     pace = Pace(budget_seconds, clock)
+    count, hands = whole_number("count", count, 2, MOST_SIDE), threads_of(threads)
+    asked = ground.tasks() if tasks is None else tuple(tasks)
+    for task in asked:
+        known_name("task", task, ground.tasks())
+    for name in (*experts, *others):
+        known_name("model", name, ground.models())
+    if not asked:
+        raise ParameterError("tasks is empty; name at least one to judge models on.")
     plane = Plane.through(
         ground.weights(BASE), ground.weights(experts[0]), ground.weights(experts[1]), experts
     )
-    spots = {name: plane.spot(ground.weights(name)) for name in others}
-    asked = ground.tasks() if tasks is None else tuple(tasks)
-    for task in asked:
-        if task not in ground.tasks():
-            raise unknown("task", task, ground.tasks())
-    if count < 2:
-        raise ParameterError(f"count is {count}; a map has at least 2 places a side.")
-    start = Landscape(experts, plane.frame, plane.frame.grid(count), asked, others=spots)
+    start = Landscape(experts, plane.frame, plane.frame.grid(count), asked)
     if known is not None:
         start = replace(start, places=known.places, named=known.named)
-    run = _Run(ground, plane, start, on_point, pace)
-    ended = ended_by(lambda: run.judge(pace.within(report), threads))
+    run = _Run(ground, plane, start, others, on_point, pace)
+    ended = ended_by(lambda: run.judge(pace.within(report), hands))
     run.tell(ended=ended)
     return run.state
 
@@ -153,11 +156,12 @@ class _Run:
         ground: Ground,
         plane: Plane,
         start: Landscape,
+        others: Sequence[str],
         on_point: Callable[[Landscape], None],
         pace: Pace,
     ) -> None:
         self.ground, self.plane, self.state = ground, plane, start
-        self._on_point, self._pace = on_point, pace
+        self._others, self._on_point, self._pace = others, on_point, pace
         self._lanes = threading.local()  # one vector each: hundreds would tear the heap to pieces
 
     def tell(self, **changes: Any) -> None:
@@ -168,15 +172,19 @@ class _Run:
     def judge(self, report: Report, threads: int | None) -> None:
         """Judge everything; raises as ``report`` and as judging does."""
         self.tell()
-        self.tell(own=self.ground.own(lambda share, word: report(0.0, word)))
-        todo = [(key, lacking) for key, lacking in self.state.open() if lacking]
+        tasks, todo = self.state.tasks, [one for one in self.state.open() if one[1]]
         pieces = [partial(self._piece, self._shares(key), lacking) for key, lacking in todo]
-        begin, done = self._pace.spent, 0
-        with closing(in_any_order(pieces, report, threads)) as found:
-            for place, judged in found:
+        begin, done = self._pace.spent, len(tasks)  # own experts: one task each
+        with closing(judged(self.ground, tasks, pieces, report, threads, self._know)) as found:
+            for place, model in found:
                 key, lacking = todo[place]
                 done += len(lacking)
-                self._take(key, judged, (self._pace.spent - begin) / done)
+                self._take(key, model, (self._pace.spent - begin) / done)
+
+    def _know(self, own: Answers) -> None:
+        """Show the own experts' answers, and the other experts' places: the crew judges already."""
+        spots = {name: self.plane.spot(self.ground.weights(name)) for name in self._others}
+        self.tell(own=own, others=spots)
 
     def _shares(self, key: Key) -> tuple[float, float]:
         if isinstance(key, str):
@@ -187,11 +195,8 @@ class _Run:
         room = self._lanes.__dict__.setdefault("room", torch.empty_like(self.plane.base))
         return self.ground.judge(self.plane.weights(*shares, room), report, tasks)
 
-    def _take(self, key: Key, judged: Judged | Exception, seconds: float) -> None:
-        if isinstance(judged, Exception):
-            raise judged
-        judged = judged.moved()
+    def _take(self, key: Key, found: Judged, seconds: float) -> None:
         where = "named" if isinstance(key, str) else "places"
         held: Mapping[Key, Judged] = getattr(self.state, where)
-        joined = held[key].joined(judged) if key in held else judged
+        joined = held[key].joined(found) if key in held else found
         self.tell(**{where: {**held, key: joined}}, seconds=seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from merging.errors import Cancelled, ParameterError
+from merging.search.asked import finite_number, whole_number
 from merging.search.pace import OutOfTime
 
 Stopped = Literal["lost", "end", "failed", "budget", "cancelled"]
@@ -61,10 +62,11 @@ def line_search(
         The whole curve and where it ended; ``Cancelled`` raised by ``score`` ends the walk too.
 
     Raises:
-        ParameterError: The step is not above 0, or there would be more than 200 steps.
+        ParameterError: The step is not above 0 or longer than the range, there would be more than
+            200 steps, or patience is no whole number of at least 0.
     """
     line = Line()
-    places = _places(start, step, end)
+    places, patience = _places(start, step, end), whole_number("patience", patience, 0)
     best, losses = float("-inf"), 0
     for number, place in enumerate(places):
         try:
@@ -86,8 +88,14 @@ def line_search(
 
 
 def _places(start: float, step: float, end: float) -> list[float]:
-    if not step > 0:
+    start, end = finite_number("start", start), finite_number("end", end)
+    if not finite_number("step", step) > 0:
         raise ParameterError(f"step is {step:g}; it must be above 0.")
+    if step > abs(end - start) > 0:
+        raise ParameterError(
+            f"step is {step:g}; it leads beyond the range from {start:g} to {end:g} at once. "
+            f"Choose at most {abs(end - start):g}."
+        )
     count = int(abs(end - start) / step + 1e-9)
     if count > MOST_STEPS:
         raise ParameterError(f"{count} steps are too many; {MOST_STEPS} are the most.")

@@ -14,6 +14,7 @@ from merging.evaluation.tasks import spread
 from merging.experiment import CHOOSING_SHARE, MERGE_SHARE, score_outcome, tuning_scorer
 from merging.jobs import Report
 from merging.recipe import Recipe
+from merging.search.asked import known_name, whole_number
 from merging.search.pace import part
 from merging.search.points import Answers
 from merging.sets import ModelSet, open_set, references, tasks
@@ -48,10 +49,15 @@ class SetMeasure:
             only: Ids of the tasks that are scored; None for all of them.
 
         Raises:
-            UnknownNameError: There is no such set.
+            ParameterError: ``items`` is no whole number of at least 1.
+            UnknownNameError: There is no such set, or no such task in it.
             SourceError: Its files cannot be read.
         """
+        if items is not None:
+            items = whole_number("items", items, 1)
         self.opened: ModelSet = open_set(name, root)
+        for task in only or ():
+            known_name("task", task, [one["id"] for one in self.opened.card["tasks"]])
         self.items, self.only = items, only
         self._root, self._cache, self._device = root, cache, device
         self._model = KeptModel()
@@ -111,15 +117,18 @@ class SetMeasure:
         if half == REPORTING:
             stored = references(self.opened.id, self._root).own
             return {task: bits for task, bits in stored.items() if self._asked(task)}
-        experts = open_set(self.opened.card.get("own") or self.opened.id, self._root)
-        every = {t.id: t for t in self.tasks(half)}
-        found: dict[str, Bits] = {}
-        tasks_of = ((model, experts.task_of(e)) for e, model in experts.experts.items())
-        todo = [(model, every[task]) for model, task in tasks_of if task in every]
+        todo, found = self.own_experts(half), dict[str, Bits]()
         for index, (expert, one) in enumerate(todo):
             told = part(report, index / len(todo), (index + 1) / len(todo))
             found.update(self._whole(expert, [one], told))
         return found
+
+    def own_experts(self, half: str) -> list[tuple[Checkpoint, Task]]:
+        """Return the own experts of the tasks of a half, each with its task; see ``own``."""
+        experts = open_set(self.opened.card.get("own") or self.opened.id, self._root)
+        every = {t.id: t for t in self.tasks(half)}
+        tasks_of = ((model, experts.task_of(e)) for e, model in experts.experts.items())
+        return [(model, every[task]) for model, task in tasks_of if task in every]
 
     def base(self, half: str, report: Report) -> Answers:
         """Return what the base answers.

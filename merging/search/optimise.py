@@ -10,6 +10,7 @@ from merging.errors import RecipeError
 from merging.jobs import Report, ResultCache
 from merging.methods.params import Param
 from merging.recipe import Recipe
+from merging.search.asked import seed_of, whole_number
 from merging.search.axis import Axis, parameter_axis
 from merging.search.pace import Clock, Ended, OutOfTime, Pace, ended_by, part
 from merging.search.pareto import best_mean, pareto, simplest_within_noise
@@ -18,6 +19,7 @@ from merging.search.proposals import Study
 from merging.search.source import Source, in_turn, taken
 from merging.search.sweep import CHOOSING, reported
 
+START = "the settings it began with"
 MOST_TRIALS = 500
 ROUND = 4  # proposals between two looks at what became of them
 MOST_REPEATS = 30  # known proposals in a row: the ranges are exhausted
@@ -106,7 +108,7 @@ def optimise(
         report: Called with the share done and a word; it may raise ``Cancelled``.
         measure: Merges and scores.
         axes: What may change, by default ``search_space``.
-        seed: Of the proposals.
+        seed: Of the proposals, from 0 to 2**32 - 1.
         trials: Most points, all different, from 1 to 500.
         results: Keeps answers.
         on_point: Called with the state after each point.
@@ -114,14 +116,16 @@ def optimise(
         clock: Seconds; a test may bring its own.
 
     Raises:
-        RecipeError: There is nothing to change, or too many trials.
+        RecipeError: There is nothing to change.
+        ParameterError: Seed or trials are out of range.
         MergeError: The own experts cannot be scored.
     """
-    if not 1 <= trials <= MOST_TRIALS:
-        raise RecipeError(f"{trials} trials; choose from 1 to {MOST_TRIALS}.")
+    seed, trials = seed_of(seed), whole_number("trials", trials, 1, MOST_TRIALS)
     pace = Pace(budget_seconds, clock)
     kept = results if results is not None else ResultCache(2 * MOST_TRIALS)
     chosen = tuple(axes) if axes is not None else search_space(recipe)
+    if not chosen:
+        raise RecipeError("axes is empty; name at least one setting that may change.")
     bench = Bench(measure, kept, pace)
     run = _Search(SearchResult(recipe, chosen), bench, on_point, source or in_turn(measure))
     ended = ended_by(
@@ -153,7 +157,7 @@ class _Search:
     def propose(self, seed: int, trials: int, report: Report) -> None:
         """Take one round after another; raises as ``report`` and when the budget is spent."""
         recipe, axes, pace = self.state.recipe, self.state.axes, self.bench.pace
-        first = self._take([Point("the recipe as it is", recipe)], report)
+        first = self._take([Point(START, recipe)], report)
         study = Study(seed, recipe, axes, sorted(self.state.own))
         study.know(first[0])
         seen = {recipe.key(): first[0]}

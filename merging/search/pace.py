@@ -7,6 +7,7 @@ from typing import Literal
 
 from merging.errors import Cancelled
 from merging.jobs import Report
+from merging.search.asked import seconds_of
 
 Clock = Callable[[], float]
 Ended = Literal["", "complete", "budget", "cancelled"]
@@ -25,8 +26,11 @@ class Pace:
         Args:
             budget: Seconds that all points together may take.
             clock: Seconds; a test may bring its own.
+
+        Raises:
+            ParameterError: The budget is no number, or below 0.
         """
-        self.budget, self._clock = budget, clock
+        self.budget, self._clock = seconds_of("budget", budget), clock
         self._begin = clock()
         self._points: list[float] = []
 

@@ -14,15 +14,16 @@ from merging.evaluation import Estimate
 from merging.evaluation.intervals import DRAWS
 from merging.evaluation.judged import Judged
 from merging.jobs import Report
-from merging.search.crew import in_any_order
+from merging.search.asked import fitting, seed_of, threads_of, whole_number
 from merging.search.flat import length
 from merging.search.grid import coarse_to_fine
 from merging.search.ground import Ground
 from merging.search.heights import Height, Values, stacked
+from merging.search.judging import judged
 from merging.search.pace import Ended, ended_by
 from merging.search.points import Answers
 
-STEPS = 21
+STEPS, MOST_STEPS = 21, 1001
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,16 +94,20 @@ def straight_path(
     Args:
         ground: Judges them.
         ends: Their names.
-        models: Their weights, shape (weights,).
+        models: Their weights, shape (weights,), finite.
         report: Called with the share done; when it raises ``Cancelled`` what is done is returned.
-        count: Steps, at least 3.
+        count: Steps, from 3 to 1,001.
         on_point: Called with the path after each step.
         clock: Seconds; a test may bring its own.
         threads: That judge at once.
 
     Raises:
+        ParameterError: A number is not whole, or out of range.
+        CompatibilityError: The models differ in length, or hold what is no finite number.
         MergeError: A step cannot be judged.
     """
+    count, hands = whole_number("count", count, 3, MOST_STEPS), threads_of(threads)
+    fitting(ends, models)
     begin = clock()
     state = Path(ends, length(models[1] - models[0]), count)
     order = [step for (step,) in coarse_to_fine((count,))]
@@ -110,15 +115,16 @@ def straight_path(
     def at(way: float, told: Report) -> Judged:
         return ground.judge(torch.lerp(models[0], models[1], way), told)
 
+    def measured(own: Answers) -> None:
+        nonlocal state
+        state = replace(state, own=own)
+
     def work() -> None:
         nonlocal state
-        state = replace(state, own=ground.own(lambda share, word: report(0.0, word)))
         pieces = [partial(at, state.way(step)) for step in order]
-        with closing(in_any_order(pieces, report, threads)) as found:
-            for place, judged in found:
-                if isinstance(judged, Exception):
-                    raise judged
-                steps = {**state.steps, order[place]: judged.moved()}
+        with closing(judged(ground, ground.tasks(), pieces, report, hands, measured)) as found:
+            for place, model in found:
+                steps = {**state.steps, order[place]: model}
                 state = replace(state, steps=steps, spent=clock() - begin)
                 on_point(state)
 
@@ -139,7 +145,10 @@ def barrier(path: Path, height: Height, seed: int = 0) -> Barrier | None:
     Args:
         path: Whole or in part.
         height: What is compared; infinite losses give an infinite barrier.
-        seed: For the resampling.
+        seed: For the resampling, at least 0.
+
+    Raises:
+        ParameterError: The seed is no whole number of at least 0.
 
     Source:
         Frankle et al. 2020, arXiv:1912.05671 (error barrier), and Ainsworth et al. 2023,
@@ -147,7 +156,7 @@ def barrier(path: Path, height: Height, seed: int = 0) -> Barrier | None:
         the straight line instead, as Entezari et al. 2022, arXiv:2110.06296: ends of different
         height have no barrier by that alone.
     """
-    known = sorted(path.steps)
+    seed, known = seed_of(seed), sorted(path.steps)
     if len(known) < 3 or known[0] != 0 or known[-1] != path.count - 1:
         return None
     ways = np.array([path.way(step) for step in known])

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import Literal, get_args
 
 from merging.errors import RecipeError
 from merging.jobs import Report
 from merging.methods.params import Value
 from merging.recipe import Recipe
+from merging.search.asked import known_name
 from merging.search.axis import Axis
 from merging.search.grid import coarse_to_fine
 from merging.search.points import Bench, Point
 
+Choice = Literal["best", "simplest"]
 MOST_POINTS = 1024
 _FIRST = ("method", "count")  # what else is varied depends on them
 
@@ -31,13 +33,15 @@ class SweepPlan:
 
     Raises:
         RecipeError: No axis, too many, twice the same, or too many points.
+        UnknownNameError: ``choose`` is neither.
     """
 
     recipe: Recipe
     axes: tuple[Axis, ...]
-    choose: Literal["best", "simplest"] = "best"
+    choose: Choice = "best"
 
     def __post_init__(self) -> None:
+        known_name("choice", self.choose, get_args(Choice))
         if not 1 <= len(self.axes) <= 2:
             raise RecipeError(f"A sweep has one axis or two, not {len(self.axes)}.")
         named = sorted((a.kind, a.name, a.expert) for a in self.axes)

@@ -4,7 +4,7 @@ import pytest
 
 from merging.errors import MergeError
 from tests.app.conftest import opening
-from tests.app.test_handlers import Request
+from tests.app.sent import Request
 from tests.app.visit import SECONDS, Visit, chosen
 from ui.page import Page
 from ui.services import Services

@@ -14,6 +14,7 @@ from merging.experiment import merge_and_evaluate
 from merging.jobs import Report
 from merging.recipe import Recipe, make_recipe, write_recipe
 from tests.app.conftest import bar, opening
+from tests.app.sent import Request, Sent, moved, plain
 from ui.desk import APOLOGY, Desk, told
 from ui.page import Page
 from ui.runs_desk import RunsDesk
@@ -24,27 +25,6 @@ from ui.views.panel import panel_value
 
 OWNER = "a" * 24
 OTHER = "b" * 24
-
-
-class Sent:
-    """An event of one of our components, with what it carries."""
-
-    def __init__(self, **data: object) -> None:
-        self._data = data
-
-
-def moved(values: ControlValues, **params: object) -> ControlValues:
-    """Return the controls with some settings of the chosen method dragged."""
-    return values.having(replace(values.chosen, params={**values.chosen.params, **params}))
-
-
-def plain(values: ControlValues, page: Page) -> list[Any]:
-    """Return what the page's controls would send."""
-    count = len(page.controls.rows)
-    ids = [*values.weights, *[None] * count][:count]
-    on = [i in values.on for i in ids]
-    weights = [values.weights.get(i, 1.0) for i in ids]
-    return [values.set, values.seed, *on, *weights, json.dumps(panel_value(values, {}))]
 
 
 def sent_panel(**parts: object) -> str:
@@ -66,13 +46,6 @@ REST = Sent(action="settled")
 def settle(desk: Desk, state: AppState, values: ControlValues, page: Page) -> dict[Any, Any]:
     """Return what is drawn when sliders have come to rest."""
     return desk.act(REST, state, OWNER, bar(state), *plain(values, page))
-
-
-class Request:
-    """What Gradio tells of the page's address."""
-
-    def __init__(self, query: str = "") -> None:
-        self.query_params = query
 
 
 def test_controls_round_trip(values: ControlValues, page: Page, services: Services) -> None:

@@ -13,7 +13,7 @@ from merging.jobs import Report, ResultCache
 from merging.lessons import Tools, lessons
 from merging.recipe import Recipe
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import Request, Sent, plain
+from tests.app.sent import Request, Sent, plain
 from tests.held_measure import HeldMeasure
 from ui.desk import told
 from ui.lessons import LessonRuns

@@ -8,7 +8,7 @@ import pytest
 
 from merging.errors import MergeError
 from tests.app.conftest import opening
-from tests.app.test_handlers import Request, Sent
+from tests.app.sent import Request, Sent
 from tests.app.visit import SECONDS, Visit
 from tests.held_ground import HeldGround
 from ui.maps import Maps
@@ -18,6 +18,7 @@ from ui.runs_desk import RunsDesk
 from ui.services import Services
 from ui.state import AppState
 from ui.studies import Studies
+from ui.views.hull import ALONE
 
 
 @pytest.fixture
@@ -287,10 +288,12 @@ def test_a_hull_is_of_the_experts_that_are_on(visit, page, services, ground) -> 
     visit.state = visit.state.patch(one)
     stale = visit.runs.desk.studied(visit.state, visit.owner)
     assert "Drawn pale" in stale[page.region]["sentence"]
+    assert stale[page.hull]["blocked"] and stale[page.hull]["go"] == "Draw models inside"
+    assert stale[page.hull]["note"] == ALONE and not done[page.hull]["blocked"]
     visit._take(desk.region(Sent(action="go"), *visit._sent()))
-    assert visit.ended(services)[page.hull]["note"] == (
-        "One expert spans no region. Switch another one on."
-    )
+    refused = visit.ended(services)
+    assert refused[page.hull]["note"] == ALONE
+    assert refused[page.job]["text"] == "One expert spans no region. Choose at least two."
 
 
 def test_trees_are_there_without_a_job(visit, page, services) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from merging.errors import MergeError, ResourceError
 from tests.app.conftest import opening
-from tests.app.test_handlers import Request, Sent
+from tests.app.sent import Request, Sent
 from tests.app.visit import SECONDS, Visit, chosen, options
 from ui.page import Page
 from ui.services import Services
@@ -48,6 +48,7 @@ def test_parts_are_put_back_one_by_one(
     assert rows["L1 up"][1] == "−41.7" and rows["L0 up"][1] == "0.0"
     assert rows["L0 q"][1] == "+8.3"
     assert done[page.parts]["takes"] == []
+    assert done[page.parts]["note"] == "all of them measured before"
 
 
 def test_stop_keeps_the_largest_changes(parts: Parts, page: Page, services, measure) -> None:

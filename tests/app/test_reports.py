@@ -20,7 +20,7 @@ from merging.search.plan import SweepPlan
 from merging.search.sweep import SweepResult, sweep
 from merging.sets import shipped_runs
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import Sent, plain
+from tests.app.sent import Sent, plain
 from tests.held_measure import HeldMeasure
 from ui.page import Page
 from ui.report import Part, report_page
@@ -163,6 +163,27 @@ def test_a_sweep_tells_tuned_and_reported_apart(reports: Reports, swept: SweepRe
     assert seen.texts == [write_recipe(swept.chosen.recipe), write_recipe(swept.plan.recipe)]
     assert len(charts(page)) == 1 and "Click a point" not in page[: page.index("<script")]
     assert "Not scored: λ = 2: &lt;b&gt;not a number&lt;/b&gt;" in page
+
+
+def test_all_tables_list_tasks_as_the_set_does(
+    reports: Reports, swept: SweepResult, records: list[RunRecord], services: Services
+) -> None:
+    words = [t["label"] for t in services.sets["gentle"].card["tasks"]]
+    assert sorted(words) != words  # figures come by name: the order says something
+
+    def listed_in(cells: list[str]) -> list[str]:
+        found = [word for cell in cells for word in words if word in cell]
+        return [word for i, word in enumerate(found) if i == 0 or found[i - 1] != word]
+
+    told = listed_in(Outline(reports.sweep(swept)).cells)
+    assert told == words + words  # columns of what was tried, rows of the best
+    beside = listed_in(Outline(reports.beside(listed(records, "One", "Two"))).cells)
+    assert beside == words * 3
+    for rows in (
+        rows_of(reports.sweep_csv(swept))[:6],
+        rows_of(reports.runs_csv(listed(records, "One")))[:6],
+    ):
+        assert listed_in([row["task"] for row in rows]) == words
 
 
 def test_a_sweep_in_part_has_no_reported_half(reports: Reports, swept: SweepResult) -> None:

@@ -10,27 +10,13 @@ import pytest
 
 from merging.errors import MergeError, RecipeError
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import plain
+from tests.app.sent import Request, Sent, plain
 from ui.desk import told
 from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.saved import write_runs
 from ui.services import Services
 from ui.state import AppState
-
-
-class Sent:
-    """An event of one of our components, with what it carries."""
-
-    def __init__(self, **data: object) -> None:
-        self._data = data
-
-
-class Request:
-    """What Gradio tells of the page's address."""
-
-    def __init__(self, query: str = "") -> None:
-        self.query_params = query
 
 
 @pytest.fixture
@@ -116,6 +102,7 @@ def test_what_is_exported_can_be_imported_by_another(
     assert sorted(row["key"] for row in rows) == sorted(keys(services, owner))
     again = runs.touch(Sent(action="import", text=text.read_text("utf-8")), state, other, "")
     assert again[page.runs]["rows"] == rows
+    assert again[page.notice] == "Already listed: Run 1, Run 2. Nothing was added."
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", "null", "x" * 2_000_001, "[" * 100_000])

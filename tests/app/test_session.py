@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.app.conftest import bar
-from tests.app.test_handlers import OWNER, REST, Sent, moved, plain
+from tests.app.sent import Sent, moved, plain
+from tests.app.test_handlers import OWNER, REST
 from ui.desk import Desk
 from ui.page import Page
 from ui.runs_desk import RunsDesk

@@ -1,6 +1,8 @@
 """Sweeps by their handlers: start, partial, stop, take, refusals, and what strangers send."""
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +11,12 @@ from merging.errors import EvaluationError, MergeError, RecipeError, ResourceErr
 from merging.evaluation import Bits
 from merging.jobs import Report
 from tests.app.conftest import bar, opening
-from tests.app.test_handlers import Request, Sent, plain
+from tests.app.sent import Request, Sent, plain
 from tests.app.visit import SECONDS, Visit, chosen, options
 from ui.desk import Desk, told
 from ui.maps_desk import MapsDesk
 from ui.page import Page
+from ui.report_csv import GUARD
 from ui.runs_desk import RunsDesk
 from ui.services import Services
 from ui.state import AppState
@@ -301,6 +304,25 @@ def test_a_guard_on_held_out_tasks(visit: Visit, page: Page, services: Services,
     assert [(s["x0"], s["x1"]) for s in shapes if s["type"] == "rect"] == [(1.0, 2.0)]
     with pytest.raises(MergeError, match="unknown"):
         visit.act(action="choose", field="bound", value="99")
+
+
+def test_files_of_a_sweep_tell_its_guard_as_the_page_does(
+    visit: Visit, page: Page, services: Services, measure
+) -> None:
+    fewer = visit.state.values.on - {"fashion"}
+    visit.state = visit.state.patch(replace(visit.state.values, on=fewer))
+    visit.act(action="go")
+    visit.ended(services)
+    visit.act(action="choose", field="bound", value="10")
+    html = Path(visit.act(action="report")[page.file].value["path"]).read_text("utf-8")
+    words = "allows λ up to 1: at λ = 1.1 B Clothing loses 15.0 points"
+    assert words in html.replace("\xa0", " ") and "more than 10 points." in html
+    assert '"x0":1.0,"x1":2.0' in html and "beyond what the guard" in html
+    path = Path(visit.act(action="csv")[page.file].value["path"])
+    rows = list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+    told = {(r["point"], r["guard"]) for r in rows if r["point"] in ("λ = 1", "λ = 1.1")}
+    assert told == {("λ = 1", "allowed"), ("λ = 1.1", "beyond")}
+    assert {(r[GUARD[0]], r[GUARD[1]]) for r in rows} == {("10", "1.0")}
 
 
 def test_nothing_starts_on_settings_that_the_page_left(

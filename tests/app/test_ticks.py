@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.app.sent import moved
 from ui.link import decode, encode
 from ui.page import Page
 from ui.presenter import Presenter
@@ -42,10 +43,6 @@ def sent(values: ControlValues, services: Services, query: str = "v=1", **other:
         "panel": json.dumps(panel_value(values, {})),
     }
     return whole | other
-
-
-def moved(values: ControlValues, **params: object) -> ControlValues:
-    return values.having(replace(values.chosen, params={**values.chosen.params, **params}))
 
 
 def test_an_answer_is_of_what_was_asked(ask, values, services) -> None:

@@ -47,7 +47,7 @@ def test_stop_keeps_its_steps(walking: Visit, page: Page, services: Services, me
     assert measure.waits.wait(SECONDS)
     walking.act(action="stop")
     stopped = walking.ended(services)
-    assert stopped[page.job]["text"] == "Stopped: 2 steps are kept."
+    assert stopped[page.job]["text"] == "Stopped: 2 steps kept."
     assert stopped[page.job]["state"] == "cancelled" and len(stopped[page.whatif]["takes"]) == 2
 
 

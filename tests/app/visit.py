@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.app.conftest import bar
-from tests.app.test_handlers import Sent, plain
+from tests.app.sent import Sent, plain
 from ui.page import Page
 from ui.runs_desk import RunsDesk
 from ui.services import Services

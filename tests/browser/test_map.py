@@ -123,6 +123,20 @@ def test_a_path_and_a_hull_by_keyboard(visit, ground: HeldGround) -> None:
     expect(page.locator("#clusters .me-caption")).to_contain_text("Most alike: ")
 
 
+def test_one_expert_spans_no_hull_and_the_page_says_so_aloud(visit, ground: HeldGround) -> None:
+    page = visit(query="?v=1&e=digits,fashion").page
+    go = page.get_by_role("button", name="Draw models inside")
+    expect(go).to_be_enabled()
+    page.locator("#on-fashion input").uncheck()
+    expect(go).to_be_disabled()
+    expect(go).to_have_accessible_description("One expert spans no region. Switch another one on.")
+    expect(page.locator("#hull .me-job-said[aria-live]")).to_have_text(
+        "One expert spans no region. Switch another one on."
+    )
+    page.locator("#on-fashion input").check()
+    expect(go).to_be_enabled()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_reload_in_the_middle_finds_it_again(visit, ground: HeldGround, scheme: str) -> None:
     """On a phone, where everything fits, can be touched and is read out."""

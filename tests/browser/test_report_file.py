@@ -9,23 +9,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from merging.jobs import ResultCache
-from tests.browser.conftest import Site
 from tests.held_measure import HeldMeasure
-from ui.studies import Studies
-from ui.sweeps import Sweeps
 
 RUNS, FILES = "#runs .me-tools", "#whatif .me-whatif-files"
-
-
-@pytest.fixture
-def measure(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldMeasure]:
-    held = HeldMeasure([t["id"] for t in site.services.sets["gentle"].card["tasks"]])
-    studies = Studies(site.services.jobs, ResultCache(100), lambda name: held)
-    monkeypatch.setattr(site.services, "studies", studies)
-    monkeypatch.setattr(site.services, "sweeps", Sweeps(studies))
-    yield held
-    held.gate.set()
 
 
 class Reader:

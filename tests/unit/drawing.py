@@ -59,3 +59,8 @@ def check_plain(figure: dict[str, Any]) -> None:
     width = len(figure["table"]["columns"])
     assert all(len(row) == width for row in figure["table"]["rows"])
     assert figure["label"] and figure["sentence"].startswith(figure["label"])
+
+
+def by_name(figure: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the traces of a figure by what they are called."""
+    return {trace["name"]: trace for trace in figure["data"]}

@@ -11,7 +11,7 @@ from merging.errors import CompatibilityError, EvaluationError
 from merging.evaluation import compare, score, vision_model
 from merging.jobs import ResultCache
 from merging.recipe import make_recipe
-from merging.search.attribution import AttributionResult, attribute
+from merging.search.attribution import AttributionResult, attribute, blocks_left
 from merging.search.blocks import blocks_of, reverted
 from merging.search.measure import SetMeasure
 from merging.sets import tasks
@@ -158,3 +158,18 @@ def test_another_width_cannot_be_put_back(zoo: Path) -> None:
     measure = SetMeasure("tiny", zoo)
     with pytest.raises(CompatibilityError, match="'nothing' does not fit"):
         reverted(measure.merge(SUM, quiet), measure.base_weights(), ("nothing",))
+
+
+def test_what_is_left_of_an_attribution_is_counted_by_its_blocks(zoo: Path) -> None:
+    measure, kept = Counting(zoo), ResultCache()
+    assert blocks_left(SUM, "row", measure, kept) is None
+    found = attribute(
+        SUM, quiet, measure=measure, by="row", results=kept, clock=measure.clock,
+        budget_seconds=4.5,
+    )  # fmt: skip
+    assert 0 < len(found.effects) < len(found.blocks) == 4
+    assert blocks_left(SUM, "row", measure, kept) == 4 - len(found.effects)
+    assert blocks_left(SUM, "cell", measure, kept) is None
+    attribute(SUM, quiet, measure=measure, by="row", results=kept, clock=measure.clock)
+    assert blocks_left(SUM, "row", measure, kept) == 0
+    assert blocks_left(SUM, "row", SetMeasure("tiny", zoo, items=3), kept) is None

@@ -1,16 +1,18 @@
 """A search on the page: its dots, its front, its marks, its words."""
 
 import pytest
+from drawing import CLEAR, by_name
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
 from merging.errors import EvaluationError
 from merging.jobs import Snapshot
 from merging.recipe import Recipe, make_recipe
-from merging.search.optimise import SearchResult, optimise, search_space
+from merging.search.optimise import START, SearchResult, optimise, search_space
 from ui.charts.front import front_figure
 from ui.presenter import job_view
 from ui.views.front import FrontView, front_view
 from ui.views.front_words import search_ended_words, search_words, space_words
+from ui.views.sweep_words import UNREPORTED
 
 TASKS = {"first": ("A", "First"), "second": ("B", "Second")}
 
@@ -23,10 +25,6 @@ def searched(report=quiet, trials: int = 12, answer=hill, **how) -> SearchResult
 
 def view_of(result: SearchResult, recipe: Recipe | None = None, **axes: str) -> FrontView:
     return front_view(result, recipe or result.recipe, TASKS, **axes)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_dots_stand_at_their_scores_and_send_their_recipes() -> None:
@@ -42,7 +40,7 @@ def test_dots_stand_at_their_scores_and_send_their_recipes() -> None:
     assert shown[some.recipe.key()] == pytest.approx(100 * some.shares["first"].value, abs=0.01)
     assert len(traces["beaten"]["x"]) == len(result.points) - len(result.front)
     assert traces["best"]["customdata"] == [result.points[result.best].recipe.key()]
-    assert traces["where it began"]["text"] == ["the recipe as it is"]
+    assert traces["where it began"]["text"] == [f"{START} (λ = 0.3)"]
     assert traces["best, on images not looked at"]["x"] == pytest.approx(
         [100 * result.chosen.shares["first"].value], abs=0.01
     )
@@ -90,6 +88,7 @@ def test_while_it_runs_and_when_it_is_stopped() -> None:
     count = len(stopped.points)
     assert 0 < count < 12 and stopped.chosen is None
     assert search_ended_words(stopped) == f"Stopped: {count} settings tried and kept."
+    assert search_words(stopped, live=False).endswith(UNREPORTED)
     shot = Snapshot("x", "study find", status="done", result=stopped)
     assert job_view(shot).state == "cancelled"
     assert job_view(shot).text == search_ended_words(stopped)
@@ -134,7 +133,7 @@ def test_weights_are_told_as_one_list() -> None:
     space = search_space(sum_of(), weights=True)
     result = searched(axes=space)
     view = view_of(result)
-    assert view.dots[0].words == "the recipe as it is"
+    assert view.dots[0].words == f"{START} (λ = 0.3, weights 1, 1, 1)"
     for dot, point in zip(view.dots[1:], result.points[1:], strict=True):
         scale = point.recipe.settings().common["scale"]
         weights = ", ".join(f"{e.weight:g}" for e in point.recipe.experts)
@@ -160,3 +159,16 @@ def test_what_a_search_changes_in_words() -> None:
     ties = make_recipe("ties", "abc", set="tiny")
     assert space_words(search_space(ties)) == "Density and Strength λ"
     assert space_words(search_space(ties, weights=True)) == "Density, Strength λ and 3 weights"
+
+
+def test_labels_at_the_corner_stand_apart_and_long_titles_fit_a_phone() -> None:
+    tasks = {"first": ("Q", "A task with a name of many letters"), "second": ("B", "Second")}
+    figure = front_figure(front_view(searched(), sum_of(), tasks, "first", "second"))
+    for layout in (figure["layout"], figure["narrow"]):
+        across = layout["xaxis"]
+        # A label of the upright axis reaches 8 pixels below the corner, where that one begins.
+        assert across["ticks"] == "outside" and across["ticklen"] >= 8
+        assert across["tickcolor"] == CLEAR
+    lines = figure["narrow"]["xaxis"]["title"]["text"].split("\n")
+    assert len(lines) == 2 and max(map(len, lines)) <= 42
+    assert figure["narrow"]["height"] == figure["layout"]["height"] + 16

@@ -119,7 +119,7 @@ def test_experts_that_span_no_plane_or_are_unknown() -> None:
         landscape(TinyGround(), ("a", "zork"), quiet)
     with pytest.raises(UnknownNameError, match="Unknown task 'zzz'"):
         landscape(TinyGround(), ("a", "b"), quiet, tasks=["zzz"])
-    with pytest.raises(ParameterError, match="count is 1; a map has at least 2"):
+    with pytest.raises(ParameterError, match="count is 1; choose a whole number from 2"):
         landscape(TinyGround(), ("a", "b"), quiet, count=1)
     assert MODELS["a"] == (4.0, 1.0, 1.0)
 

@@ -160,3 +160,20 @@ def test_the_table_lists_every_lesson_with_its_link(lesson: Lesson) -> None:
     risky = replace(lesson, title="<b>x</b>", page='a="&b=<i>')
     row = table((risky,), {"gentle": "<u>"})
     assert "<b>" not in row and "<i>" not in row and "<u>" not in row
+
+
+@pytest.mark.parametrize("one", lessons(), ids=lambda one: one.id)
+def test_axis_titles_fit_a_phone(one: Lesson) -> None:
+    """Whole in words, no line of more than 42 letters, and the lines have room below the chart."""
+    result = replace(DONE, lines={one.chart.lines[0].key: next(iter(DONE.lines.values()))})
+    figure = lesson_figure(one, result)
+    assert figure is not None
+    wide, narrow = figure["layout"], figure["narrow"]
+    for axis, title in (("xaxis", one.chart.x), ("yaxis", one.chart.y)):
+        assert wide[axis]["title"]["text"] == title
+        lines = narrow[axis]["title"]["text"].split("\n")
+        assert " ".join(lines) == title and max(map(len, lines)) <= 42
+    more = 16 * narrow["xaxis"]["title"]["text"].count("\n")
+    assert (narrow["height"], narrow["margin"]["b"]) == (
+        wide["height"] + more, wide["margin"]["b"] + more,
+    )  # fmt: skip

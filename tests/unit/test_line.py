@@ -72,7 +72,11 @@ def test_a_walk_may_go_down() -> None:
 
 @pytest.mark.parametrize(
     ("step", "end", "message"),
-    [(0.0, 1.0, "above 0"), (float("nan"), 1.0, "above 0"), (0.001, 1.0, "1000 steps are too")],
+    [
+        (0.0, 1.0, "above 0"),
+        (float("nan"), 1.0, "step is nan"),
+        (0.001, 1.0, "1000 steps are too"),
+    ],
 )
 def test_steps_that_lead_nowhere(step: float, end: float, message: str) -> None:
     with pytest.raises(ParameterError, match=message):

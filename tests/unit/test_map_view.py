@@ -11,6 +11,7 @@ from merging.search.heights import Height
 from merging.search.landscape import Landscape, landscape
 from merging.search.plane import Spot
 from ui.charts.map import map_figure
+from ui.charts.parts import PANEL
 from ui.views.experts import expert_marks
 from ui.views.map import height_of, map_view, nearest, tasks_counted
 from ui.views.map_words import cost_words, map_cost_words, map_words, value_words, yours_words
@@ -74,7 +75,7 @@ def test_what_is_not_measured_shows_its_nearest_neighbour_pale() -> None:
 def test_before_the_first_place_the_models_stand_already() -> None:
     seen: list[Landscape] = []
     made(on_point=seen.append)
-    figure = figure_of(seen[0])
+    figure = figure_of([found for found in seen if not found.named][-1])
     assert [t["type"] for t in figure["data"]] == ["scatter"] * 7
     assert map_words(seen[0], ACCURACY, MARKS, None, live=True) == "0 of 25 places so far."
 
@@ -171,3 +172,16 @@ def test_what_it_will_take() -> None:
     assert map_cost_words(441, 441, 1.0) == (
         "441 places, about 7 min 21 s; it stops at 2 min and goes on when drawn again"
     )
+
+
+def test_names_of_marks_stand_on_ground_of_their_own() -> None:
+    """A contour's label may lie where a name is: the name covers it."""
+    figure = figure_of(made())
+    marks = [t for t in figure["data"] if t["type"] == "scatter" and t.get("mode") == "markers"]
+    names = figure["layout"]["annotations"]
+    assert {n["text"] for n in names} >= {"base"} and all("text" not in mark for mark in marks)
+    assert {n["bgcolor"] for n in names} == {PANEL}
+    places = {(mark["x"][0], mark["y"][0]) for mark in marks}
+    assert all((name["x"], name["y"]) in places for name in names)
+    (base,) = (name for name in names if name["text"] == "base")
+    assert base["yshift"] < 0 and figure["narrow"]["annotations"] == names

@@ -5,11 +5,11 @@ from importlib.util import find_spec
 import pytest
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
-from merging.errors import EvaluationError, RecipeError
+from merging.errors import EvaluationError, ParameterError
 from merging.jobs import ResultCache
 from merging.recipe import Recipe, make_recipe
 from merging.search.axis import count_axis, method_axis, parameter_axis
-from merging.search.optimise import SearchResult, optimise, search_space
+from merging.search.optimise import START, SearchResult, optimise, search_space
 from merging.search.pareto import front
 
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs Optuna")
@@ -64,7 +64,7 @@ def test_the_front_grows_and_its_best_is_scored_on_the_other_half() -> None:
     space = search_space(sum_of(), weights=True)
     found = run(sum_of(), measure, trials=40, axes=space, on_point=seen.append, seed=3)
     assert found.ended == "complete" and found.best in found.front
-    assert found.points[0].recipe == sum_of() and found.points[0].settings == "the recipe as it is"
+    assert found.points[0].recipe == sum_of() and found.points[0].settings == START
     rows = [[p.accuracy[t].value for t in ("first", "second")] for p in found.points]
     assert found.front == front(rows)
     means = [p.mean.value for p in found.points]
@@ -115,7 +115,7 @@ def test_a_recipe_that_fails_as_it_is_does_not_end_the_search() -> None:
         return hill(recipe)
 
     found = run(sum_of(), TinyMeasure(answer), trials=5)
-    assert found.points[0].error == "the recipe as it is: no head"
+    assert found.points[0].error == f"{START}: no head"
     assert found.best is not None and len(found.points) == 5
 
 
@@ -150,5 +150,5 @@ def test_what_may_be_searched() -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(RecipeError, match="501 trials; choose from 1 to 500"):
+    with pytest.raises(ParameterError, match=r"trials is 501; .* from 1 to 500"):
         run(sum_of(), TinyMeasure(), trials=501)

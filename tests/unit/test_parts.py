@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import by_name
 from tiny_measure import sum_of
 
 from merging.evaluation import compare
@@ -52,10 +53,6 @@ def view_of(task: str = "mean", **how) -> PartsView:
     return parts_view(found(**how), sum_of(), TASKS, task)
 
 
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
-
-
 def test_cells_by_hand() -> None:
     """60 of 400 fewer are right without L0 up: 15 points of the first task, 7.5 of the mean."""
     view = view_of("first")
@@ -80,7 +77,7 @@ def test_noise_stands_in_brackets() -> None:
 
 def test_the_verdict() -> None:
     said = parts_words(found(), view_of("first"), live=False)
-    assert said.startswith("1 of 3 parts change the score beyond noise (A First). L0 up carries ")
+    assert said.startswith("1 of 3 parts changes the score beyond noise (A First). L0 up carries ")
     assert "without its change 15.0 points (95 % interval " in said
     assert said.endswith("None clearly costs anything.")
     said = parts_words(found(), view_of("second"), live=False)
@@ -89,7 +86,7 @@ def test_the_verdict() -> None:
     assert "2 of 3 parts" in both and "L0 up carries most" in both and "L1 q costs most" in both
     nothing = parts_view(found(), sum_of(), TASKS, "first")
     quiet = parts_words(found(), PartsView((), (), nothing.parts[:1], frozenset(), "x", {}), False)
-    assert quiet == "No part changes the score beyond noise (x, 1 parts put back)."
+    assert quiet == "No part changes the score beyond noise (x, 1 part put back)."
 
 
 def test_while_it_runs_and_when_it_stops() -> None:

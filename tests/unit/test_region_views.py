@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import by_name
 from tiny_ground import TinyGround, judged
 from tiny_measure import CancelAfter, quiet
 
@@ -26,10 +27,6 @@ def path_of(*heights: float, items: int = 1000) -> Path:
     return Path(("a", "b"), 1.0, len(heights), steps, ended="complete")
 
 
-def named(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
-
-
 def made(report=quiet) -> Hull:
     return hull(TinyGround(), ("a", "b", "c"), report, count=6, seed=3, threads=1)
 
@@ -40,7 +37,7 @@ def test_a_barrier_is_told_and_drawn() -> None:
     assert said.startswith("A barrier between A One and B Two: 50 % of the way the path is 40.0 ")
     assert "points worse than the straight line from end to end (± " in said
     assert said.endswith("Its best step is 0 % of the way, with 80.0 %.")
-    traces = named(path_figure(path_view(found, ACCURACY, NAMES)))
+    traces = by_name(path_figure(path_view(found, ACCURACY, NAMES)))
     assert traces["path"]["x"] == [0, 25, 50, 75, 100]
     assert traces["path"]["y"] == [80, 60, 30, 60, 60]
     assert traces["between the ends"]["y"] == [80, 60]
@@ -55,7 +52,7 @@ def test_what_is_within_noise_is_no_clear_barrier() -> None:
     said = path_words(found, ACCURACY, NAMES, live=False)
     assert said.startswith("No clear barrier between A One and B Two: at worst, 50 % of the way,")
     assert "2.0 points worse" in said and "which is within noise (± " in said
-    line = named(path_figure(path_view(found, ACCURACY, NAMES)))["barrier"]["line"]
+    line = by_name(path_figure(path_view(found, ACCURACY, NAMES)))["barrier"]["line"]
     assert line["dash"] == "dot"
 
 
@@ -64,7 +61,7 @@ def test_a_ridge_has_none() -> None:
     said = path_words(found, ACCURACY, NAMES, live=False)
     assert said.startswith("No barrier between A One and B Two: no step is worse")
     assert said.endswith("Its best step is 50 % of the way, with 80.0 %.")
-    assert "barrier" not in named(path_figure(path_view(found, ACCURACY, NAMES)))
+    assert "barrier" not in by_name(path_figure(path_view(found, ACCURACY, NAMES)))
     lost = path_words(found, LOSS, NAMES, live=False)
     assert lost.endswith("Its best step is 50 % of the way, with 0.200 nats.")
 
@@ -76,7 +73,7 @@ def test_parts_of_a_path_say_how_far_they_are() -> None:
     assert path_words(part, ACCURACY, NAMES, live=False).startswith("It broke off: 1 of 3 steps")
     stale = path_figure(path_view(whole, ACCURACY, NAMES, "this path is old."))
     assert stale["sentence"].endswith("Drawn pale: this path is old.")
-    assert named(stale)["path"]["opacity"] == 0.5
+    assert by_name(stale)["path"]["opacity"] == 0.5
 
 
 def test_a_hull_is_told_by_its_numbers_and_drawn_in_rows() -> None:
@@ -95,7 +92,7 @@ def test_a_hull_is_told_by_its_numbers_and_drawn_in_rows() -> None:
     assert figure["layout"]["yaxis"]["ticktext"] == [
         "centroid", "6 drawn inside", "A AA", "B BB", "C CC", "base",
     ]  # fmt: skip
-    traces = named(figure)
+    traces = by_name(figure)
     assert traces["A AA"]["x"] == [40.0] and traces["base"]["x"] == [10.0]
     assert sorted(traces["6 drawn inside"]["x"]) == pytest.approx([100 * d for d in drawn])
     shares = [m.shares for m in found.members if not m.name]

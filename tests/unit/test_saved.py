@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from merging.errors import RecipeError, unknown
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe, make_recipe
-from ui.runbook import MOST_RUNS, ListedRun, RunList
-from ui.saved import FORMAT, read_runs, write_runs
+from ui.runbook import MOST_RUNS, SHIPPED, ListedRun, RunList
+from ui.saved import FORMAT, again_words, read_runs, write_runs
 
 ITEMS = {"one": 13, "two": 8}
 
@@ -117,3 +117,16 @@ def test_a_run_is_not_its_own_parent() -> None:
 def test_joining_keeps_each_recipe_once() -> None:
     listed = RunList((run(1, "mine"),)).joined((run(1, "theirs"), run(2, "new")))
     assert [r.name for r in listed.runs] == ["mine", "new"]
+
+
+def test_what_an_import_says_of_runs_that_are_listed() -> None:
+    listed = RunList(tuple(run(seed, f"Mine {seed}") for seed in range(7)))
+    assert again_words(listed, RunList((run(8),))) == ""
+    one = RunList((run(3, "Theirs"), run(8), run(9)))
+    assert again_words(listed, one) == "Already listed: Mine 3. 2 runs added."
+    assert again_words(listed, listed) == (
+        "Already listed: Mine 0, Mine 1, Mine 2, Mine 3, Mine 4 and 2 more. Nothing was added."
+    )
+    shipped = RunList((replace(run(1), when=SHIPPED),))
+    assert again_words(shipped, RunList((run(1), run(2)))) == ""
+    assert again_words(shipped, RunList((run(1),))) == "Already listed: Run 1. Nothing was added."

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from drawing import by_name
 from tiny_measure import CancelAfter, TinyMeasure, hill, quiet, share, sum_of
 
 from merging.errors import EvaluationError
@@ -24,6 +25,7 @@ from ui.charts.sweep_frame import spread
 from ui.presenter import job_view
 from ui.views.sweep import SweepView, belongs, present_value, sweep_view
 from ui.views.sweep_words import (
+    UNREPORTED,
     ended_words,
     estimate_words,
     how_many,
@@ -45,10 +47,6 @@ def swept(
 
 def view_of(result: SweepResult, recipe: Recipe | None = None) -> SweepView:
     return sweep_view(result, recipe or result.plan.recipe, TASKS)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_the_verdict_names_best_simplest_and_other_images() -> None:
@@ -85,6 +83,8 @@ def test_what_was_stopped_keeps_its_points() -> None:
     assert verdict_words(result, live=False).startswith(
         f"Stopped: {of} were tried and are kept. Best so far: λ = "
     )
+    assert verdict_words(result, live=False).endswith(f" {UNREPORTED}")
+    assert UNREPORTED not in verdict_words(swept(), live=False)
     assert result.chosen is None and len(view_of(result).tried) == len(result.points)
     nothing = swept(report=CancelAfter(0))
     assert ended_words(nothing) == "Stopped: nothing was tried yet."

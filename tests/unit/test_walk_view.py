@@ -1,6 +1,7 @@
 """A line search on the page: its curve, what it rolled back, its words."""
 
 import pytest
+from drawing import by_name
 from tiny_measure import CancelAfter, TinyMeasure, quiet, share, sum_of
 
 from merging.errors import RecipeError
@@ -9,6 +10,7 @@ from merging.recipe import Recipe, make_recipe
 from merging.search.walk import walk
 from ui.charts.sweep import sweep_figure
 from ui.presenter import job_view
+from ui.views.sweep_words import UNREPORTED
 from ui.views.walk import STEP, Walked, walk_axis, walk_ended_words, walk_view, walk_words
 
 TASKS = {"first": ("A", "First"), "second": ("B", "Second")}
@@ -24,10 +26,6 @@ def walked(report=quiet, answer=peak, **how) -> Walked:
     recipe, measure = sum_of(), TinyMeasure(answer)
     found = walk(recipe, report, measure=measure, step=STEP, clock=measure.clock, **how)
     return Walked(recipe, walk_axis(recipe), found)
-
-
-def by_name(figure: dict) -> dict[str, dict]:
-    return {trace["name"]: trace for trace in figure["data"]}
 
 
 def test_the_curve_and_what_was_rolled_back() -> None:
@@ -73,10 +71,13 @@ def test_while_it_runs_and_when_it_stops() -> None:
     stopped = walked(report=CancelAfter(45))
     count = len(stopped.points)
     assert 0 < count < 7
-    assert walk_ended_words(stopped) == f"Stopped: {count} steps are kept."
+    assert walk_ended_words(stopped) == f"Stopped: {count} steps kept."
+    assert walk_words(stopped, live=False).endswith(UNREPORTED)
+    one = Walked(sum_of(), walk_axis(sum_of()), states[0])
+    assert walk_words(one, live=True).startswith("1 step so far.")
     shot = Snapshot("x", "study walk", status="done", result=stopped)
     assert (job_view(shot).state, job_view(shot).text) == (
-        "cancelled", f"Stopped: {count} steps are kept.",
+        "cancelled", f"Stopped: {count} steps kept.",
     )  # fmt: skip
     assert walk_words(walked(budget_seconds=3.5), live=False).startswith("The time was up after")
 

@@ -55,6 +55,6 @@ class TinyGround:
             self.seen.append(weights.clone())
         return self.answer(weights)
 
-    def own(self, report: Report) -> dict[str, np.ndarray]:
+    def own(self, report: Report, only: object = None) -> dict[str, np.ndarray]:
         report(0.0, "own")
         return {"t": np.arange(ITEMS) < 0.8 * ITEMS}

@@ -6,8 +6,10 @@ from typing import Any
 from ui.charts.parts import (
     ACCENT,
     AXIS,
+    CLEAR,
     INK,
     LINE,
+    LINE_PIXELS,
     PANEL,
     SOFT,
     axis_title,
@@ -18,6 +20,7 @@ from ui.charts.parts import (
 from ui.views.front import Dot, FrontView
 
 HEIGHT = 400
+CORNER = 10  # pixels that keep the first tick labels of both axes apart
 BEATEN, UNBEATEN, FRONT, START = "beaten", "unbeaten", "front", "where it began"
 HALF = "on images not looked at"
 
@@ -110,9 +113,12 @@ def _layout(view: FrontView, narrow: bool) -> dict[str, Any]:
         axes.append({
             **AXIS, "range": _range([place[which] for place in places]), "ticksuffix": " %",
             "gridcolor": LINE, "tickangle": 0, "nticks": 5 if narrow else 8,
-            "title": axis_title(f"{title}, share of the own expert"),
+            "title": axis_title(f"{title}, share of the own expert", narrow),
         })  # fmt: skip
-    return frame(HEIGHT, margin={"l": 8, "r": 12, "t": 12, "b": 48}, xaxis=axes[0], yaxis=axes[1])
+    across = {**axes[0], "ticks": "outside", "ticklen": CORNER, "tickcolor": CLEAR}
+    more = LINE_PIXELS * axes[0]["title"]["text"].count("\n")
+    margin = {"l": 8, "r": 12, "t": 12, "b": 48 + CORNER + more}
+    return frame(HEIGHT + CORNER + more, margin=margin, xaxis=across, yaxis=axes[1])
 
 
 def _in_sight(view: FrontView) -> list[Dot]:

@@ -5,7 +5,20 @@ from typing import Any
 
 from merging.evaluation import Estimate
 from merging.lessons import Lesson, LessonResult, Line
-from ui.charts.parts import ACCENT, AXIS, INK, LINE, MINUS, SOFT, axis_title, frame, scatter, words
+from ui.charts.parts import (
+    ACCENT,
+    AXIS,
+    INK,
+    LINE,
+    LINE_PIXELS,
+    MINUS,
+    SOFT,
+    axis_title,
+    frame,
+    scatter,
+    title_lines,
+    words,
+)
 from ui.charts.sweep_frame import percent, spread
 
 HEIGHT, TOP, BOTTOM, RIGHT = 320, 14, 48, 190
@@ -37,7 +50,7 @@ def lesson_figure(lesson: Lesson, result: LessonResult) -> dict[str, Any] | None
     return {
         "data": traces,
         "layout": _layout(lesson, limits, places, _ends(ends, limits)),
-        "narrow": _layout(lesson, limits, places, []),
+        "narrow": _layout(lesson, limits, places, [], narrow=True),
         "patch": {},
         "label": f"{lesson.title}: {lesson.chart.y} by {lesson.chart.x}",
         "sentence": f"{key}. Bars: 95 % interval.",
@@ -78,21 +91,23 @@ def _layout(
     limits: tuple[float, float],
     places: list[float],
     ends: list[dict[str, Any]],
+    narrow: bool = False,
 ) -> dict[str, Any]:
+    more = LINE_PIXELS * (len(title_lines(lesson.chart.x)) - 1) if narrow else 0
     edge = 0.03 * ((places[-1] - places[0]) or 1.0)
     whole = all(float(x).is_integer() for x in places) and len(places) <= 12
     return frame(
-        HEIGHT,
-        margin={"l": 8, "r": RIGHT if ends else 12, "t": TOP, "b": BOTTOM},
+        HEIGHT + more,
+        margin={"l": 8, "r": RIGHT if ends else 12, "t": TOP, "b": BOTTOM + more},
         annotations=ends,
         xaxis={
             **AXIS, "range": [places[0] - edge, places[-1] + edge], "showgrid": False,
             "ticks": "outside", "tickcolor": LINE, "tickangle": 0,
-            "title": axis_title(lesson.chart.x), **({"tickvals": places} if whole else {}),
+            "title": axis_title(lesson.chart.x, narrow), **({"tickvals": places} if whole else {}),
         },
         yaxis={
             **AXIS, "range": list(limits), "ticksuffix": " %", "gridcolor": LINE, "nticks": 7,
-            "title": axis_title(lesson.chart.y),
+            "title": axis_title(lesson.chart.y, narrow),
         },
     )  # fmt: skip
 

@@ -13,12 +13,14 @@ from ui.charts.parts import (
     frame,
     revision,
     scatter,
+    words,
 )
 from ui.views.map import TITLES, UNITS, MapView, Mark, Rows, nearest
 
 HEIGHT, NARROW_HEIGHT = 560, 430
 HIGH = "var(--me-plus-wash)"
 ROUGH = 0.4
+BESIDE = 8  # pixels from the middle of a mark to its word
 
 
 def map_figure(view: MapView) -> dict[str, Any]:
@@ -96,20 +98,31 @@ def _lines(view: MapView) -> list[dict[str, Any]]:
 
 
 def _mark(mark: Mark, view: MapView) -> dict[str, Any]:
-    color = ACCENT if mark.kind == "yours" else INK
+    color = _colour(mark)
     hollow = mark.kind in ("other", "yours") and mark.off > 0
     told = "" if mark.height is None else f": {_number(view, mark.height)}"
     off = f", {100 * mark.off:.0f} % of its way off this plane" if mark.off else ""
     return scatter(
-        [mark.x], [mark.y], mark.name, mode="markers+text", text=[mark.text],
-        textposition="bottom center" if mark.kind == "base" else "top center",
-        textfont={"color": color, "size": 13 if mark.kind != "other" else 11},
+        [mark.x], [mark.y], mark.name,
         marker={
             "symbol": f"{mark.shape}-open" if hollow else mark.shape,
             "size": {"other": 8, "yours": 15}.get(mark.kind, 11), "color": color,
             "line": {"color": color if hollow or "thin" in mark.shape else PANEL, "width": 2},
         },
         hovertemplate=f"{mark.name}{told}{off}<extra></extra>",
+    )  # fmt: skip
+
+
+def _colour(mark: Mark) -> str:
+    return ACCENT if mark.kind == "yours" else INK
+
+
+def _name(mark: Mark) -> dict[str, Any]:
+    """The word at a mark, on ground of its own: contour lines and their labels run below it."""
+    size, below = 11 if mark.kind == "other" else 13, mark.kind == "base"
+    return words(
+        mark.x, mark.y, mark.text, _colour(mark), font={"size": size}, bgcolor=PANEL, borderpad=1,
+        yanchor="top" if below else "bottom", yshift=-BESIDE if below else BESIDE,
     )  # fmt: skip
 
 
@@ -125,6 +138,7 @@ def _layout(view: MapView, height: int) -> dict[str, Any]:
     return frame(
         height,
         margin={"l": 8, "r": 8, "t": 66, "b": 44},
+        annotations=[_name(mark) for mark in view.marks if mark.text],
         xaxis=axes[0],
         yaxis={**axes[1], "scaleanchor": "x", "scaleratio": 1},
     )

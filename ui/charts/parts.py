@@ -1,6 +1,7 @@
 """What the charts share: colours by name, axes and marks as plain plotly dicts. Pure."""
 
 import json
+import textwrap
 from typing import Any
 from zlib import crc32
 
@@ -11,6 +12,8 @@ PLUS_WASH, MINUS_WASH = "var(--me-plus-wash)", "var(--me-minus-wash)"
 SHADE, EDGE = "var(--me-shade)", "var(--me-edge)"
 FONT = "var(--me-font)"
 CLEAR = "rgba(0,0,0,0)"
+LINE_PIXELS = 16  # of a further line of an axis title
+PHONE_LETTERS = 42  # of an axis title that a screen of 390 pixels shows in one line
 AXIS: dict[str, Any] = {"fixedrange": True, "zeroline": False, "automargin": True}
 
 
@@ -36,9 +39,15 @@ def frame(height: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def axis_title(text: str) -> dict[str, Any]:
-    """Return a quiet axis title."""
-    return {"text": text, "font": {"color": SOFT, "size": 12}}
+def axis_title(text: str, narrow: bool = False) -> dict[str, Any]:
+    """Return a quiet axis title; on a narrow screen in as many lines as it needs."""
+    lines = title_lines(text) if narrow else [text]
+    return {"text": "\n".join(lines), "font": {"color": SOFT, "size": 12}}
+
+
+def title_lines(text: str) -> list[str]:
+    """Return an axis title in lines that a phone shows whole."""
+    return textwrap.wrap(text, PHONE_LETTERS) or [""]
 
 
 def segment(x: tuple[float, float], y: tuple[float, float], color: str, **more: Any) -> dict:

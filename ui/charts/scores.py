@@ -43,7 +43,7 @@ def scores_figure(view: ScoresView) -> dict[str, Any]:
         "sentence": _key(view),
         "table": {
             "columns": RAW_COLUMNS if _raw(view) else COLUMNS,
-            "rows": [_table_row(row, view) for row, _ in placed],
+            "rows": [_table_row(row, view) for row in _listed(placed, view)],
         },
         "name": "scores",
     }
@@ -61,6 +61,12 @@ def _placed(view: ScoresView) -> Placed:
     placed = [(row, len(view.rows) + lift - i) for i, row in enumerate(inside)]
     placed += [(row, float(len(outside) - i)) for i, row in enumerate(outside)]
     return [(_in_units(row, view), place) for row, place in [*placed, (view.mean, MEAN_PLACE)]]
+
+
+def _listed(placed: Placed, view: ScoresView) -> list[ScoreRow]:
+    """Rows as tables have them: in the set's order, the mean last."""
+    places = {task: place for place, task in enumerate(view.order)}
+    return sorted((row for row, _ in placed), key=lambda row: places.get(row.task, len(places)))
 
 
 def _in_units(row: ScoreRow, view: ScoresView) -> ScoreRow:

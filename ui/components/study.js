@@ -43,8 +43,11 @@ function drawBar(value) {
   const button = part('.me-try');
   button.textContent = live(value) ? 'Stop' : value.go || 'Start';
   button.dataset.action = live(value) ? 'stop' : 'go';
-  button.disabled = !live(value) && !value.go;
-  part('.me-whatif-note').textContent = value.note;
+  button.disabled = !live(value) && value.blocked;
+  const note = part('.me-whatif-note');
+  note.textContent = value.note;
+  note.id ||= `note-${Math.random().toString(36).slice(2)}`;
+  button.setAttribute('aria-describedby', note.id);
   part('.me-whatif-said').textContent = value.said;
 }
 
@@ -58,10 +61,12 @@ function drawTrack(value) {
   track.firstElementChild.style.width = `${share}%`;
 }
 
-// A screen reader hears how it ended, not every step.
+// A screen reader hears how it ended, not every step, and why something cannot be done.
 function announce(value) {
-  const now = `${value.state} ${live(value) ? '' : value.said}`;
-  if (told && told !== now) part('.me-job-said').textContent = live(value) ? value.note : value.said;
+  const refused = !live(value) && (value.blocked || value.state === 'failed');
+  const words = live(value) || refused ? value.note : value.said;
+  const now = `${value.state} ${live(value) ? '' : words}`;
+  if (told && told !== now) part('.me-job-said').textContent = words;
   told = now;
 }
 

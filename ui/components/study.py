@@ -41,6 +41,7 @@ def study_value(
     state: str = "idle",
     fraction: float = 0.0,
     label: str = "",
+    why: str = "",
 ) -> dict[str, Any]:
     """Return what the component shows.
 
@@ -53,10 +54,11 @@ def study_value(
             button stops.
         fraction: Share done.
         label: What the bar of progress is called.
+        why: Reason why the button cannot be pressed, told instead of the note; "" where it can.
     """
     return {
-        "fields": [asdict(field) for field in fields],
-        "go": go, "note": note, "said": said, "state": state, "fraction": fraction, "label": label,
+        "fields": [asdict(field) for field in fields], "go": go, "note": why or note, "said": said,
+        "state": state, "fraction": fraction, "label": label, "blocked": bool(why) or not go,
     }  # fmt: skip
 
 

@@ -4,7 +4,8 @@ const TEMPLATES = new Set(['hovertemplate', 'texttemplate']);
 
 function readyText(text, key) {
   const themed = text.replace(/var\((--me-[\w-]+)\)/g, (_, name) => themeValue(name));
-  return TEMPLATES.has(key) ? themed : themed.replaceAll('<', '&lt;');
+  if (TEMPLATES.has(key)) return themed;
+  return themed.replaceAll('<', '&lt;').replaceAll('\n', '<br>'); // the only markup is ours
 }
 
 function ready(node, key = '') {

@@ -8,6 +8,7 @@ from merging.sets import References
 from ui.runbook import ListedRun
 from ui.views.changes import Setting, settings_beside
 from ui.views.sentences import percent, signed
+from ui.views.tasks import in_order
 
 MOST = 4
 MEAN = "Mean of all tasks"
@@ -69,7 +70,7 @@ def compare_view(
     alone = [normalised(run.record.correct, own) for run in runs]  # as told everywhere else
     lines = [
         _line(names[task], [tasks[task] for tasks, _ in alone], [one.tasks[task] for one in found])
-        for task in found[0].tasks
+        for task in in_order(names, found[0].tasks)
     ]
     lines.append(_line(MEAN, [mean for _, mean in alone], [one.mean for one in found]))
     return CompareView(*head, tuple(lines), _sentence(runs, found, settings))

@@ -7,7 +7,7 @@ from merging.evaluation import Estimate
 from merging.methods.params import WEIGHT
 from merging.recipe import Recipe
 from merging.search.axis import Axis
-from merging.search.optimise import SearchResult
+from merging.search.optimise import START, SearchResult
 from merging.search.pareto import front
 from merging.search.points import Point
 from ui.views.sentences import settings_of
@@ -15,7 +15,6 @@ from ui.views.sweep import key_at, present_value, same_but_for
 from ui.views.tasks import Names
 
 MEAN, WORST = "mean", "worst"
-START = "the recipe as it is"
 WORDS = {MEAN: "Mean of all tasks", WORST: "Worst task"}
 
 
@@ -111,15 +110,16 @@ def front_view(
 
 def short_words(point: Point, axes: Sequence[Axis]) -> str:
     """Return a point's settings with all weights as one list, in the order of the experts."""
-    if point.recipe is None or not any(axis.name == WEIGHT.name for axis in axes):
+    loud = any(axis.name == WEIGHT.name for axis in axes)
+    began = point.settings == START
+    if point.recipe is None or not (loud or began):
         return point.settings
-    if point.settings == START:
-        return START
     plain = [axis for axis in axes if axis.name != WEIGHT.name]
     values = [(axis, present_value(axis, point.recipe)) for axis in plain]
     told = [axis.text(value) for axis, value in values if value is not None]
-    weights = ", ".join(f"{expert.weight:g}" for expert in point.recipe.experts)
-    return ", ".join([*told, f"weights {weights}"])
+    if loud:
+        told.append(f"weights {', '.join(f'{expert.weight:g}' for expert in point.recipe.experts)}")
+    return f"{START} ({', '.join(told)})" if began else ", ".join(told)
 
 
 def score_name(name: str, tasks: Names) -> str:

@@ -2,8 +2,9 @@
 
 from merging.search.axis import Axis
 from merging.search.optimise import SearchResult
+from merging.units import counted
 from ui.views.front import short_words
-from ui.views.sweep_words import reported_words, share_words
+from ui.views.sweep_words import reported_words, share_words, simplest_words
 
 INVITE = (
     "Let the page look for good settings: a search proposes them, learns from what each scores on "
@@ -17,7 +18,7 @@ def space_words(axes: tuple[Axis, ...]) -> str:
     weights = [axis for axis in axes if axis.name == "weight"]
     names = [axis.label for axis in axes if axis.name != "weight"]
     if weights:
-        names.append(f"{len(weights)} weights")
+        names.append(counted(len(weights), "weight"))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -47,19 +48,10 @@ def search_words(result: SearchResult, live: bool) -> str:
     text += f"{share_words(best.mean)} of what the experts can do on the images for choosing."
     if len(result.front) > 1:
         text += f" {len(result.front)} of them are beaten by no other on every task."
-    return f"{text} {_simplest(result)}{reported_words(result)}".strip()
-
-
-def _simplest(result: SearchResult) -> str:
-    if result.simplest is None:
-        return ""
-    if result.simplest == result.best:
-        return "Nothing simpler is within noise of it. "
-    simple = result.points[result.simplest]
-    value = f"{100 * simple.mean.value:.1f} %" if simple.mean else ""
-    return f"Simplest within noise of it: {short_words(simple, result.axes)} ({value}). "
+    simplest = simplest_words(result, lambda point: short_words(point, result.axes))
+    return f"{text} {simplest}{reported_words(result)}".strip()
 
 
 def settings_count(count: int) -> str:
     """Return a number of settings in words."""
-    return "1 setting" if count == 1 else f"{count} settings"
+    return counted(count, "setting")

@@ -1,14 +1,30 @@
 """How far λ may go before held-out tasks lose too much: what a sweep of it says. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from merging.errors import EvaluationError
 from merging.recipe import Recipe
 from merging.search.axis import Axis
 from merging.search.guard import Guard, curve_of, guard
 from merging.search.sweep import SweepResult
+from merging.sets import ModelSet
+from ui.views.tasks import task_names
 
 LAMBDA = "scale"
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What a guard allows of a sweep: itself, the points that it lets a task lose, and in words."""
+
+    guard: Guard
+    bound: str
+    words: str
+
+    def allows(self, scale: float) -> bool:
+        """Return whether a λ is one that it allows."""
+        return self.guard.limit is not None and scale <= self.guard.limit
 
 
 def guards(axes: Sequence[Axis]) -> bool:
@@ -42,6 +58,24 @@ def guarded(result: SweepResult, tasks: Sequence[str], bound: str) -> Guard | No
         return guard(curve_of(result.points, result.base, tasks), float(bound) / 100)
     except EvaluationError:
         return None  # no point could be scored
+
+
+def guard_of(result: SweepResult, opened: ModelSet, bound: str) -> Guarded | None:
+    """Return what a guard on its held-out tasks allows of a sweep; None where there is none.
+
+    Args:
+        result: Of any axes.
+        opened: The set that it is of.
+        bound: Points that each task may lose.
+    """
+    task_of = {expert: opened.task_of(expert) for expert in opened.experts}
+    names = task_names(opened)
+    tasks = held_out(result.plan.recipe, task_of, tuple(names))
+    found = guarded(result, tasks, bound)
+    if found is None:
+        return None
+    words = guard_words(found, tasks, bound, lambda task: " ".join(names[task]).strip())
+    return Guarded(found, bound, words)
 
 
 def guard_words(found: Guard, tasks: Sequence[str], bound: str, name: Callable[[str], str]) -> str:

@@ -16,6 +16,8 @@ INVITE = (
     "between them: their convex hull. Draw models from inside it at random, and judge its centroid."
 )
 
+ALONE = "One expert spans no region. Switch another one on."
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -38,7 +38,8 @@ class ScoreRow:
 class ScoresView:
     """The dot plot: rows sorted by loss, then the mean over all tasks.
 
-    ``units`` are "share" (of the own expert) or "accuracy" (as it is).
+    ``units`` are "share" (of the own expert) or "accuracy" (as it is); ``order`` has the tasks as
+    their set lists them, which is how tables do.
     """
 
     rows: tuple[ScoreRow, ...]
@@ -47,6 +48,7 @@ class ScoresView:
     stale: bool = False
     pinned_name: str = ""
     units: str = "share"
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

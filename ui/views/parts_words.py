@@ -1,6 +1,7 @@
 """Which part costs and which carries a task, in sentences. Pure."""
 
 from merging.search.attribution import AttributionResult
+from merging.units import counted
 from ui.views.parts import Part, PartsView
 
 INVITE = (
@@ -31,7 +32,8 @@ def parts_words(result: AttributionResult, view: PartsView, live: bool) -> str:
     """
     begin = f"{len(result.effects)} of {len(result.blocks)} parts so far." if live else ""
     if not live and result.ended != "complete":
-        begin = parts_ended_words(result) or f"It broke off after {len(result.effects)} parts."
+        done = counted(len(result.effects), "part")
+        begin = parts_ended_words(result) or f"It broke off after {done}."
     if not view.parts:
         return begin
     return f"{begin} {_found(view)}".strip()
@@ -40,8 +42,10 @@ def parts_words(result: AttributionResult, view: PartsView, live: bool) -> str:
 def _found(view: PartsView) -> str:
     clear, count = [part for part in view.parts if part.clear], len(view.parts)
     if not clear:
-        return f"No part changes the score beyond noise ({view.score}, {count} parts put back)."
-    first = f"{len(clear)} of {count} parts change the score beyond noise ({view.score})."
+        told = f"{view.score}, {counted(count, 'part')} put back"
+        return f"No part changes the score beyond noise ({told})."
+    verb = "changes" if len(clear) == 1 else "change"
+    first = f"{len(clear)} of {count} parts {verb} the score beyond noise ({view.score})."
     carries = min(clear, key=lambda part: part.gain.value)
     costs = max(clear, key=lambda part: part.gain.value)
     said = [first]

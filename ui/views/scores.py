@@ -7,6 +7,7 @@ from merging.evaluation.record import RunRecord
 from merging.sets import References
 from ui.views.models import ScoreRow, ScoresView
 from ui.views.sentences import verdict
+from ui.views.tasks import in_order
 
 
 def scores_view(
@@ -67,8 +68,9 @@ def scores_view(
         all(r.held_in for r in rows),
     )
     return ScoresView(
-        tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "", units=units
-    )
+        tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "", units=units,
+        order=in_order(names, [row.task for row in rows]),
+    )  # fmt: skip
 
 
 def common_note(record: RunRecord) -> str:

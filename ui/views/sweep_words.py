@@ -1,6 +1,6 @@
 """What a sweep found, and what the next one will take, in sentences. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 from merging.evaluation import Estimate
@@ -9,20 +9,23 @@ from merging.search.axis import Axis
 from merging.search.optimise import SearchResult
 from merging.search.points import Point
 from merging.search.sweep import SweepResult
-from merging.units import time_text
+from merging.units import counted, time_text
 
 INVITE = (
     "Try the values of one setting: each is a real merge, scored on images that are kept for "
     "choosing, and what is chosen is scored once more on other images."
 )
-NOUNS = {"method": "methods", "seed": "draws"}
+UNREPORTED = (
+    "As you stopped, the best was not scored on images that were not looked at while choosing."
+)
+NOUNS = {"method": "method", "seed": "draw"}
 
 
 def how_many(*axes: Axis) -> str:
     """Return how many points one axis or two have, in words: "21 values", "54 pairs"."""
     if len(axes) > 1:
         return f"{prod(len(axis.values) for axis in axes)} pairs"
-    return f"{len(axes[0].values)} {NOUNS.get(axes[0].kind, 'values')}"
+    return counted(len(axes[0].values), NOUNS.get(axes[0].kind, "value"))
 
 
 def estimate_words(axes: Sequence[Axis], seconds: float | None, budget: float) -> str:
@@ -83,7 +86,8 @@ def verdict_words(result: SweepResult, live: bool) -> str:
         f"{begin} {so_far}: {best.settings}, with {share_words(best.mean)} of what the experts can "
     )
     text += "do on the images for choosing."
-    return f"{text} {_simplest(result)}{reported_words(result)}".strip()
+    simplest = simplest_words(result, lambda point: point.settings)
+    return f"{text} {simplest}{reported_words(result)}".strip()
 
 
 def _begin(result: SweepResult, live: bool) -> str:
@@ -95,21 +99,27 @@ def _begin(result: SweepResult, live: bool) -> str:
     return ended_words(result) or f"It broke off after {count} of {of}."
 
 
-def _simplest(result: SweepResult) -> str:
+def simplest_words(result: SweepResult | SearchResult, words: Callable[[Point], str]) -> str:
+    """Return which point is simplest within noise of the best; "" before that was looked for.
+
+    Args:
+        result: A sweep or a search.
+        words: Says what is special about a point.
+    """
     if result.simplest is None:
         return ""
     if result.simplest == result.best:
         return "Nothing simpler is within noise of it. "
     simple = result.points[result.simplest]
     value = f"{100 * simple.mean.value:.1f} %" if simple.mean else ""
-    return f"Simplest within noise of it: {simple.settings} ({value}). "
+    return f"Simplest within noise of it: {words(simple)} ({value}). "
 
 
 def reported_words(result: SweepResult | SearchResult) -> str:
-    """Return how the best does on the reporting half; "" before that."""
+    """Return how the best does on the reporting half, or that it was not asked; "" before that."""
     chosen = result.chosen
     if chosen is None:
-        return ""
+        return UNREPORTED if result.ended == "cancelled" and result.best is not None else ""
     if chosen.mean is None:
         return f"It could not be scored on other images: {chosen.error}"
     found = share_words(chosen.mean)

@@ -7,9 +7,10 @@ from merging.recipe import Recipe
 from merging.search.axis import Axis, parameter_axis
 from merging.search.points import Point
 from merging.search.walk import WalkResult
+from merging.units import counted
 from ui.views.sentences import settings_of
 from ui.views.sweep import SweepView, Tried, present_value, same_but_for
-from ui.views.sweep_words import share_words
+from ui.views.sweep_words import UNREPORTED, share_words
 from ui.views.tasks import Names
 
 NAME, STEP = "scale", 0.1
@@ -91,15 +92,16 @@ def walk_words(walked: Walked, live: bool) -> str:
         walked: One that has points.
         live: Whether it is still at work.
     """
-    result, steps = walked.result, len(walked.points)
+    result, steps = walked.result, counted(len(walked.points), "step")
     if result.best is None:
-        return f"{steps} steps so far." if live else "None of the steps could be scored."
+        return f"{steps} so far." if live else "None of the steps could be scored."
     best = result.points[result.best]
     share = f"{share_words(best.mean)} of what the experts can do on the images for choosing"
     if live:
-        return f"{steps} steps so far. Best so far: {best.settings}, with {share}."
+        return f"{steps} so far. Best so far: {best.settings}, with {share}."
     back = f"It went back to {best.settings}, with {share}."
-    return f"{_stopped(walked)} {back} {_other(result)}".strip()
+    other = _other(result, walked.ended == "cancelled")
+    return f"{_stopped(walked)} {back} {other}".strip()
 
 
 def walk_ended_words(walked: Walked) -> str:
@@ -108,20 +110,20 @@ def walk_ended_words(walked: Walked) -> str:
 
 
 def _stopped(walked: Walked) -> str:
-    last = walked.points[-1]
+    last, steps = walked.points[-1], counted(len(walked.points), "step")
     mean = f"{100 * last.mean.value:.1f} %" if last.mean is not None else "no score"
     return {
         "lost": f"The step to {last.settings} lost ({mean}) and was rolled back.",
         "end": f"It reached the end of the slider, {last.settings} ({mean}).",
         "failed": f"It stopped at a step that could not be scored. {last.error}",
-        "budget": f"The time was up after {len(walked.points)} steps.",
-        "cancelled": f"Stopped: {len(walked.points)} steps are kept.",
-    }.get(walked.ended, f"It broke off after {len(walked.points)} steps.")
+        "budget": f"The time was up after {steps}.",
+        "cancelled": f"Stopped: {steps} kept.",
+    }.get(walked.ended, f"It broke off after {steps}.")
 
 
-def _other(result: WalkResult) -> str:
+def _other(result: WalkResult, stopped: bool) -> str:
     if result.chosen is None:
-        return ""
+        return UNREPORTED if stopped else ""
     if result.chosen.mean is None:
         return f"It could not be scored on other images: {result.chosen.error}"
     found = share_words(result.chosen.mean)

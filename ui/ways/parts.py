@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from merging.jobs import Report, Snapshot
-from merging.search.attribution import AttributionResult, attribute
+from merging.search.attribution import AttributionResult, attribute, blocks_left
 from merging.search.points import Measure
 from merging.units import time_text
 from ui.charts.parts_grid import parts_figure
@@ -40,12 +40,16 @@ def _fields(scene: Scene) -> tuple[Field, ...]:
 def _offer(scene: Scene) -> Offer:
     by, grid = scene.state.view.parts, scene.grid
     counts = {"cell": len(grid.places), "row": len(grid.rows), "module": len(grid.columns)}
-    count = counts[by]
+    count, studies = counts[by], scene.services.studies
+    go = f"Put back {count} {NOUNS[by]}"
     seconds = scene.services.sweeps.seconds(scene.opened.id)
-    takes = f"at most {BUDGET:g} s"
-    if seconds is not None and seconds * count < BUDGET:
-        takes = f"about {time_text(max(1.0, seconds * (count + 2)))}"
-    return Offer(f"Put back {count} {NOUNS[by]}", takes)
+    left = blocks_left(scene.recipe, by, studies.measure(scene.opened.id), studies.answers)
+    if left == 0:
+        return Offer(go, "all of them measured before")
+    todo = count + 2 if left is None else left + 1  # the merge, and once the own experts
+    if seconds is None or seconds * todo >= BUDGET:
+        return Offer(go, f"at most {BUDGET:g} s")
+    return Offer(go, f"about {time_text(max(1.0, seconds * todo))}")
 
 
 def _start(scene: Scene, token: str) -> Snapshot:

@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from merging.jobs import Snapshot
-from merging.recipe import Recipe
-from merging.search.guard import Guard
 from merging.search.plan import SweepPlan
 from ui.charts.sweep import sweep_figure
 from ui.charts.sweep_grid import grid_figure
@@ -14,7 +12,7 @@ from ui.components.study import Field, Options
 from ui.scene import Scene
 from ui.state import BOUNDS
 from ui.sweeps import SWEEP
-from ui.views.guard import guard_words, guarded, guards, held_out
+from ui.views.guard import Guarded, guard_of, guards, held_out
 from ui.views.sweep import sweep_view
 from ui.views.sweep_grid import grid_view
 from ui.views.sweep_words import INVITE, estimate_words, how_many, verdict_words
@@ -41,27 +39,23 @@ def _fields(scene: Scene) -> tuple[Field, ...]:
     fields = [Field("vary", "Vary", axes, scene.vary)]
     if len(beside) > 1:
         fields.append(Field("vary2", "and", beside, scene.vary2))
-    if guards(plan_of(scene).axes) and _held_out(scene, scene.recipe):
+    if guards(plan_of(scene).axes) and _held_out(scene):
         fields.append(Field("bound", "Held-out tasks may lose", LOSSES, scene.state.view.bound))
     return tuple(fields)
 
 
-def _held_out(scene: Scene, recipe: Recipe) -> tuple[str, ...]:
-    opened = scene.services.sets[recipe.set or ""]
+def _held_out(scene: Scene) -> tuple[str, ...]:
+    opened = scene.opened
     task_of = {expert: opened.task_of(expert) for expert in opened.experts}
-    return held_out(recipe, task_of, [task["id"] for task in opened.card["tasks"]])
+    return held_out(scene.recipe, task_of, [task["id"] for task in opened.card["tasks"]])
 
 
-def _guarded(scene: Scene) -> tuple[Guard | None, str]:
-    """What the guard allows of the last sweep, and its words."""
+def _guarded(scene: Scene) -> Guarded | None:
+    """What the guard allows of the last sweep."""
     assert scene.swept is not None
-    result, bound = scene.swept.result, scene.state.view.bound
-    tasks = _held_out(scene, result.plan.recipe)
-    found = guarded(result, tasks, bound)
-    names = scene.tasks_of(result.plan.recipe)
-    return found, "" if found is None else guard_words(
-        found, tasks, bound, lambda task: " ".join(names[task]).strip()
-    )
+    result = scene.swept.result
+    opened = scene.services.sets[result.plan.recipe.set or ""]
+    return guard_of(result, opened, scene.state.view.bound)
 
 
 def _offer(scene: Scene) -> Offer:
@@ -78,9 +72,9 @@ def _finding(scene: Scene, live: bool) -> Finding | None:
     if scene.swept is None:
         return None
     result, view = scene.swept.result, _view(scene)
-    said = verdict_words(result, live and not result.ended)
+    said, guarded = verdict_words(result, live and not result.ended), _guarded(scene)
     return Finding(
-        f"{said} {_guarded(scene)[1]}".strip(),
+        f"{said} {guarded.words if guarded else ''}".strip(),
         tuple((t.key, t.words) for t in view.tried),
         view.best,
         view.simplest,
@@ -107,8 +101,8 @@ def _figure(scene: Scene) -> dict[str, Any] | None:
         return None
     if len(scene.swept.result.plan.axes) > 1:
         return grid_figure(view)
-    found = _guarded(scene)[0]
-    return sweep_figure(replace(view, allowed=found.limit if found is not None else None))
+    found = _guarded(scene)
+    return sweep_figure(replace(view, allowed=found.guard.limit if found is not None else None))
 
 
 def _key(scene: Scene) -> Hashable:

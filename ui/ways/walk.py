@@ -6,6 +6,7 @@ from typing import Any
 from merging.jobs import Report, Snapshot
 from merging.search.points import Measure
 from merging.search.walk import WalkResult, walk
+from merging.units import counted
 from ui.charts.sweep import sweep_figure
 from ui.components.study import Field, Options
 from ui.scene import Scene
@@ -46,7 +47,7 @@ def _start(scene: Scene, token: str) -> Snapshot:
                 keep(Walked(recipe, axis, result))
 
         def told(fraction: float, message: str) -> None:
-            report(fraction, f"{done} steps tried")
+            report(fraction, f"{counted(done, 'step')} tried")
 
         found = walk(
             recipe, told, measure=measure, name=NAME, step=STEP, end=float(axis.values[-1]),
