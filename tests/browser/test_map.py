@@ -124,7 +124,7 @@ def test_a_path_and_a_hull_by_keyboard(visit, ground: HeldGround) -> None:
 
 
 def test_one_expert_spans_no_hull_and_the_page_says_so_aloud(visit, ground: HeldGround) -> None:
-    page = visit(query="?v=1&e=digits,fashion").page
+    page = visit(query="?v=1&experts=digits,fashion").page
     go = page.get_by_role("button", name="Draw models inside")
     expect(go).to_be_enabled()
     page.locator("#on-fashion input").uncheck()
