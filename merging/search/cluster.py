@@ -172,9 +172,10 @@ class Cluster:
         while left:
             told = driver.hear(inf, partial(report, 1 - len(left) / total, "score elsewhere"))
             index = told.get("index")
-            known = isinstance(index, int) and 0 <= index < len(asked)
-            place = asked[index] if known else None
-            if place is None or place not in left:
+            place = -1
+            if isinstance(index, int) and 0 <= index < len(asked):
+                place = asked[index]
+            if place not in left:
                 log.warning("the process that speaks with Ray said %.200r", told)
                 return driver.close()
             left.remove(place)
