@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from merging.checkpoints.base import Checkpoint, Opened, TensorInfo
+from merging.checkpoints.base import Checkpoint, Opened, TensorInfo, place_of
 from merging.checkpoints.tokens import Tokens
 from merging.checkpoints.vocabulary import Target
 from merging.errors import SourceError
@@ -99,8 +99,12 @@ class AlignedCheckpoint:
     @property
     def about(self) -> Path | None:
         """The config's file of the model, or None."""
-        found = getattr(self.inner, "about", None)
-        return found if isinstance(found, Path) else None
+        return place_of(self.inner, "about")
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of the model, or None."""
+        return place_of(self.inner, "path")
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor, with the target's number of rows."""

@@ -21,7 +21,7 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
     """
     found = _read(read_text(options.recipe))
     if options.to == "mergekit":
-        texts = [write_mergekit(one.recipe, one.outside) for one in found]
+        texts = [write_mergekit(one.recipe, one.name) for one in found]
     else:
         texts = [write_recipe(one.recipe) for one in found]
     if len(texts) > 1 and options.to == "own":

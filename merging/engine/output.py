@@ -93,7 +93,7 @@ def files_of(
         relative_to, models, extras: As in ``write_model``.
     """
     known = extras or Extras()
-    along = gather(models) if known.companions is None else known.companions
+    along = known.companions or gather(models, outcome.recipe.chat_template)
     told = _config(outcome, slots, config, models)
     recipe = write_recipe(outcome.recipe)
     if relative_to and outcome.recipe.set is None:
@@ -116,6 +116,7 @@ def _report(outcome: Outcome, along: Companions, config: Config) -> dict[str, An
         "seconds": round(outcome.seconds, 3),
         "device": outcome.device,
         "files": dict(along.sources),
+        "files_made": sorted(along.made),
         "files_not_taken": dict(along.left),
         "notes": [*along.notes, *config.notes],
         "tensors": [asdict(entry) for entry in outcome.report],

@@ -9,16 +9,17 @@ from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
-from merging.checkpoints.vocabulary import UNION
 from merging.engine.estimate import estimate
 from merging.engine.plan import Plan, make_plan
 from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
+from merging.export import gather
 from merging.preflight.findings import Finding, Findings, sorted_findings
 from merging.preflight.licences import licence_of, licences
 from merging.preflight.resources import resources
 from merging.preflight.texts import vocabularies
 from merging.preflight.weights import architectures, tensors
 from merging.recipe import Recipe
+from merging.recipe.tokens import POSITION, UNION
 
 
 def check(
@@ -62,7 +63,8 @@ def check(
         refusal = str(error)
     except SourceError as error:
         found.append(unreadable(error))
-    found += _weights(plan, base, experts, refusal, recipe)
+    blocked = any(f.severity == "blocks" for f in found)
+    found += _weights(plan, base, experts, refusal, recipe, blocked)
     if plan is not None:
         found += _rows(plan)
         found += _costs(plan, folder, device, memory)
@@ -80,15 +82,16 @@ def _weights(
     experts: list[Checkpoint],
     refusal: str,
     recipe: Recipe,
+    blocked: bool,
 ) -> Iterator[Finding]:
+    """Findings on weights; ``blocked`` says that the refusal of a plan is told already."""
     tied = None
     if plan is not None:
         base, experts = plan.base, list(plan.experts)
         tied = {s.tensor: s.source for s in plan.steps if s.action == "tie"}
     reference = base or experts[0]
     yield from architectures(reference, experts)
-    blocked = False
-    if plan is not None or (refusal and recipe.tokenizer is None):
+    if plan is not None or (refusal and recipe.tokenizer in (None, POSITION)):
         try:
             for finding in tensors(reference, experts, tied):
                 blocked = blocked or finding.severity == "blocks"
@@ -116,7 +119,7 @@ def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
         except SourceError as error:
             remedy = "Repair its tokenizer's files."
             yield Finding("warns", "tokenizer_unreadable", str(error), remedy, models=(model.name,))
-    yield from vocabularies(known, unread, recipe.tokenizer is not None)
+    yield from vocabularies(known, unread, recipe.tokenizer)
 
 
 def _card(everyone: list[Checkpoint]) -> Iterator[Finding]:
@@ -132,11 +135,15 @@ def _rows(plan: Plan) -> Iterator[Finding]:
             counts = (str(n) for n in astuple(model.counts()))
             message = f"Rows by token: {model.sentence()}."
             yield Finding("tells", "aligned", message, "", "", (model.name,), tuple(counts))
-    views = [m for m in (plan.base, *plan.experts) if isinstance(m, AlignedCheckpoint)]
+    models = [m for m in (plan.base, *plan.experts) if m is not None]
+    views = [m for m in models if isinstance(m, AlignedCheckpoint)]
     if views and views[0].group.target.source == UNION:
-        message = "No tokenizer's file says the union: the ids of added tokens are in no model's."
-        remedy = "Build one with these ids, or name a model: tokenizer: base."
-        yield Finding("warns", "tokenizer_union", message, remedy)
+        along = gather(models)
+        if why := along.left.get("tokenizer"):
+            remedy = "Save the tokenizers anew with save_pretrained, or take tokenizer: base."
+            yield Finding("warns", "tokenizer_union", f"No tokenizer is written: {why}.", remedy)
+        else:
+            yield Finding("tells", "tokenizer_union", along.notes[0])
 
 
 def _layouts(everyone: list[Checkpoint]) -> Iterator[Finding]:

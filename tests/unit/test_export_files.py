@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from merging.checkpoints import MemoryCheckpoint, open_folder
 from merging.export import Companions, gather
-from merging.export import files as export_files
+from merging.export import basket as export_basket
 
 
 def model(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -113,7 +113,7 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         file.truncate((64 << 20) + 1)
     found = gathered(tmp_path / "m")
     assert dict(found.left) == {"tokenizer.json": "it is larger than 64 MiB (in m)"}
-    monkeypatch.setattr(export_files, "MOST_TOGETHER", 5)
+    monkeypatch.setattr(export_basket, "MOST_TOGETHER", 5)
     found = gathered(model(tmp_path / "n", {"vocab.txt": "four", "merges.txt": "two"}))
     assert sorted(found.files) == ["vocab.txt"]
     assert "all files together" in found.left["merges.txt"]

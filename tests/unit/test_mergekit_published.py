@@ -90,19 +90,18 @@ def test_the_report_names_what_mergekit_drops_or_does_otherwise() -> None:
     assert any("issue 474" in t for t in said["differs"])
     assert any("its weight cancels" in t for t in said["differs"])
     assert any("rounds its inputs" in t for t in said["differs"])
-    assert len(said["carry"]) == 2
-    assert (found.outside.tokenizer, found.outside.chat_template) == ("union", "chatml")
+    assert any("mergekit takes the base's first" in t for t in said["differs"])
+    assert (found.recipe.tokenizer, found.recipe.chat_template) == ("union", "chatml")
     with pytest.raises(UnknownNameError):
         parse_mergekit(text)
-    again = read(write_mergekit(read(RECIPES["ties"]).recipe, found.outside))
-    assert again.outside == found.outside
+    assert read(write_mergekit(found.recipe)).recipe == found.recipe
 
 
 def test_several_documents_use_each_other_in_order() -> None:
     first = "name: one\n" + RECIPES["ties"]
     second = RECIPES["slerp plain"].replace("model: a", "model: one")
     found = import_mergekit(f"{first}\n---\n{second}")
-    assert [f.outside.name for f in found] == ["one", ""]
+    assert [f.name for f in found] == ["one", ""]
     assert found[1].recipe.experts[1].id == "one"
     with pytest.raises(RecipeError, match="used before its document"):
         import_mergekit(f"{first.replace('model: b', 'model: two')}\n---\nname: two\n{second}")

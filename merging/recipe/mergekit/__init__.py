@@ -10,7 +10,6 @@ from typing import Any
 
 from merging.errors import RecipeError
 from merging.recipe.document import read_document, read_documents
-from merging.recipe.mergekit.outside import Outside
 from merging.recipe.mergekit.read import Imported, imported, strict
 from merging.recipe.mergekit.report import Note
 from merging.recipe.mergekit.table import METHODS
@@ -91,7 +90,6 @@ __all__ = [
     "METHODS",
     "Imported",
     "Note",
-    "Outside",
     "import_mergekit",
     "models_of",
     "parse_mergekit",

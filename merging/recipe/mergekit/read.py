@@ -1,7 +1,7 @@
 """Recipes of mergekit 0.1.5 to ours, in dialect mergekit, with a report of what differs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError, unknown
@@ -9,7 +9,7 @@ from merging.methods import registry
 from merging.methods.params import Value
 from merging.recipe.layers import Layers
 from merging.recipe.local import Local
-from merging.recipe.mergekit.outside import Outside, output_type, outside_of
+from merging.recipe.mergekit.outside import output_type, outside_of, with_tokens
 from merging.recipe.mergekit.report import Note, of_method, strangers
 from merging.recipe.mergekit.shape import (
     EVOLVE,
@@ -32,12 +32,12 @@ class Imported:
     Attributes:
         recipe: In dialect mergekit.
         notes: What to know about it.
-        outside: What stands in the file besides the weights: tokenizer, chat template, name.
+        name: Of the document, where a file has several; else "".
     """
 
     recipe: Recipe
     notes: tuple[Note, ...] = ()
-    outside: Outside = field(default_factory=Outside)
+    name: str = ""
 
 
 def imported(data: Mapping[str, Any]) -> Imported:
@@ -60,10 +60,11 @@ def imported(data: Mapping[str, Any]) -> Imported:
             raise UnknownNameError(hint) from error
         raise
     outside, carried = outside_of(data)
+    recipe = with_tokens(recipe, outside, shape.slices[0].base)
     averaged = dict(recipe.params).get("combine", recipe.settings().common.get("combine"))
     notes = [*shape.notes, *reader.notes(), *carried]
     notes += of_method(theirs, averaged == "weighted_mean")
-    return Imported(recipe, tuple(dict.fromkeys(notes)), outside)
+    return Imported(recipe, tuple(dict.fromkeys(notes)), outside.name)
 
 
 def _misspelt(data: Mapping[str, Any]) -> str:
