@@ -86,6 +86,14 @@ def plan_of(path: Path) -> tuple[Plan, Models]:
     Raises:
         MergeError: As ``read_file``, ``open_models`` and ``make_plan``.
     """
-    recipe = read_file(path)
-    models = open_models(recipe, path.parent)
+    return planned(read_file(path), path.parent)
+
+
+def planned(recipe: Recipe, beside: Path) -> tuple[Plan, Models]:
+    """Open the models of a recipe and check them against each other.
+
+    Raises:
+        MergeError: As ``open_models`` and ``make_plan``.
+    """
+    models = open_models(recipe, beside)
     return make_plan(recipe, models.base, models.experts), models
