@@ -35,6 +35,7 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
             folder=options.recipe.resolve().parent,
             device=options.device,
             memory=options.memory,
+            known_licences=models.licences(),
         )
     data = {"recipe": recipe.key(), "blocks": found.blocks, "findings": found.entries}
     return Answer(findings_text(found), data, code=int(found.blocks))

@@ -146,12 +146,5 @@ def carry_out(plan: Plan, models: Models, options: Options, progress: ProgressPr
         memory=options.memory,
         threads=options.threads,
         relative_to=str(options.recipe.resolve().parent),
-        extras=_extras(plan, models),
+        extras=Extras(licences=models.licences()),
     )
-
-
-def _extras(plan: Plan, models: Models) -> Extras:
-    """A bundled set's licence holds for all its models."""
-    licence = "" if models.opened is None else str(models.opened.card.get("licence", ""))
-    known = (plan.base, *plan.experts)
-    return Extras(licences={m.name: licence for m in known if m is not None})

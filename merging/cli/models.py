@@ -28,6 +28,13 @@ class Models:
     experts: Mapping[str, Checkpoint]
     opened: ModelSet | None = None
 
+    def licences(self) -> dict[str, str]:
+        """Return what a bundled set says of its models' licence, by name; of folders nothing."""
+        if self.opened is None:
+            return {}
+        said = str(self.opened.card.get("licence", ""))
+        return {m.name: said for m in (self.base, *self.experts.values()) if m is not None}
+
 
 def read_file(path: Path) -> Recipe:
     """Read a recipe's file, ours or mergekit's.

@@ -9,13 +9,13 @@ from typing import Any
 import safetensors.torch
 
 from merging.checkpoints.base import Checkpoint, TensorInfo
+from merging.checkpoints.licence import licences_of
 from merging.engine.outcome import Outcome
 from merging.engine.shards import Slot
 from merging.engine.writer import FolderWriter
 from merging.export import Companions, Extras, gather
 from merging.export.card import CARD_FILE, CardFacts, card_text
 from merging.export.config import Config, written_config
-from merging.export.licence import licence_of
 from merging.methods.context import PerTask
 from merging.recipe import Recipe, write_recipe
 
@@ -131,7 +131,10 @@ def _card(
     models: Sequence[Checkpoint],
     extras: Extras,
 ) -> CardFacts:
-    said = {m.name: extras.licences.get(m.name, "").lower() or licence_of(m) for m in models}
+    said: dict[str, str] = {}
+    for model in models:
+        known = extras.licences.get(model.name, "").lower()
+        said |= {model.name: known} if known else licences_of(model) or {model.name: ""}
     return CardFacts(
         recipe=outcome.recipe,
         actions=[(entry.tensor, entry.action, entry.reason) for entry in outcome.report],

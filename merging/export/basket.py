@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from merging.export.read import Refused, read_small
+from merging.checkpoints.small_files import Refused, read_small
 
 MOST_TOGETHER = 256 << 20  # bytes of all files
 

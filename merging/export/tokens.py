@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from merging.checkpoints.small_files import Refused, read_small
 from merging.checkpoints.vocabulary import Target
 from merging.export.basket import Basket, bytes_of, json_object
-from merging.export.read import Refused, read_small
 from merging.export.templates import NAMED, template_text
 from merging.export.tokenizer import CONFIG, SPECIAL, WHOLE, joined
 

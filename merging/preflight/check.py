@@ -8,13 +8,14 @@ from merging.checkpoints.align import folder_of
 from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
+from merging.checkpoints.licence import licences_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
 from merging.engine.estimate import estimate
 from merging.engine.plan import Plan, make_plan
 from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
 from merging.export import gather
 from merging.preflight.findings import Finding, Findings, sorted_findings
-from merging.preflight.licences import licence_of, licences
+from merging.preflight.licences import licences
 from merging.preflight.resources import resources
 from merging.preflight.texts import vocabularies
 from merging.preflight.weights import architectures, tensors
@@ -30,6 +31,7 @@ def check(
     folder: Path = Path(),
     device: str | None = None,
     memory: int | None = None,
+    known_licences: Mapping[str, str] = {},
 ) -> Findings:
     """Return all that speaks against a merge, or is worth knowing before it.
 
@@ -42,6 +44,7 @@ def check(
         folder: Where the result would be written.
         device: Where it would be computed.
         memory: Budget in bytes, or None.
+        known_licences: Of models by name, where they are known from elsewhere.
 
     Returns:
         Findings, the worst first.
@@ -53,7 +56,7 @@ def check(
     experts = [models[e.id] for e in recipe.ordered().experts]
     everyone = [m for m in (base, *experts) if m is not None]
     found += _texts(recipe, everyone)
-    found += _card(everyone)
+    found += _card(everyone, known_licences)
     found += _layouts(everyone)
     plan: Plan | None = None
     refusal = ""
@@ -122,10 +125,12 @@ def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
     yield from vocabularies(known, unread, recipe.tokenizer)
 
 
-def _card(everyone: list[Checkpoint]) -> Iterator[Finding]:
-    folders = {m.name: (folder_of(m), m) for m in everyone}
-    known = {n: licence_of(f, _config(m)) for n, (f, m) in folders.items() if f is not None}
-    yield from licences(known)
+def _card(everyone: list[Checkpoint], known: Mapping[str, str]) -> Iterator[Finding]:
+    told: dict[str, str] = {}
+    for model in everyone:
+        said = known.get(model.name, "").lower()
+        told |= {model.name: said} if said else licences_of(model)
+    yield from licences(told)
 
 
 def _rows(plan: Plan) -> Iterator[Finding]:
