@@ -6,6 +6,7 @@ from pathlib import Path
 from merging.checkpoints.aligned import AlignedCheckpoint, Fill, Group
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.tokens import Tokens, read_tokens, same_files
+from merging.checkpoints.under import folder_under
 from merging.checkpoints.vocabulary import (
     Difference,
     Target,
@@ -123,8 +124,8 @@ def tokens_of(model: Checkpoint) -> Tokens:
 
 def folder_of(model: Checkpoint) -> Path | None:
     """Return the folder in which a model's config and tokenizer lie, or None."""
-    about = getattr(model, "about", None)
-    return about.parent if isinstance(about, Path) else None
+    found = folder_under(model)
+    return None if found is None else found.about.parent
 
 
 def _group(

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from merging.checkpoints.base import Checkpoint, Opened, TensorInfo, place_of
+from merging.checkpoints.base import Checkpoint, Opened, TensorInfo
 from merging.checkpoints.tokens import Tokens
 from merging.checkpoints.vocabulary import Target
 from merging.errors import SourceError
@@ -95,16 +94,6 @@ class AlignedCheckpoint:
     def name(self) -> str:
         """Name for messages."""
         return self.inner.name
-
-    @property
-    def about(self) -> Path | None:
-        """The config's file of the model, or None."""
-        return place_of(self.inner, "about")
-
-    @property
-    def path(self) -> Path | None:
-        """The folder of the model, or None."""
-        return place_of(self.inner, "path")
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor, with the target's number of rows."""

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -88,12 +87,6 @@ class Checkpoint(Protocol):
     def config(self) -> Mapping[str, Any]:
         """Return what ``config.json`` says; empty where there is none."""
         ...
-
-
-def place_of(model: Checkpoint, name: Literal["path", "about"]) -> Path | None:
-    """Return the folder of a model, or the file of its config; None where it lies in memory."""
-    found = getattr(model, name, None)
-    return found if isinstance(found, Path) else None
 
 
 @dataclass(frozen=True, slots=True)

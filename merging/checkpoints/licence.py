@@ -5,14 +5,13 @@ config, the title of a LICENSE file.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from merging.checkpoints.aligned import AlignedCheckpoint
-from merging.checkpoints.base import Checkpoint, place_of
-from merging.checkpoints.patched import PatchedCheckpoint
-from merging.checkpoints.sliced import SlicedCheckpoint
+from merging.checkpoints.base import Checkpoint
+from merging.checkpoints.folder import FolderCheckpoint
 from merging.checkpoints.small_files import Refused, read_small
+from merging.checkpoints.under import folders_under
 from merging.errors import MergeError, RecipeError
 from merging.recipe.document import read_document
 
@@ -43,45 +42,27 @@ def licences_of(model: Checkpoint) -> dict[str, str]:
 
     A model with an adapter or a delta has two licences, one put together from layers one of each.
     """
-    return {part.name: licence_of(part) for part in _parts(model) if place_of(part, "path")}
+    return {folder.name: licence_of(folder) for folder in folders_under(model)}
 
 
-def licence_of(model: Checkpoint) -> str:
+def licence_of(model: FolderCheckpoint) -> str:
     """Return the licence of one model in lower case, or "".
 
     Only a plain identifier counts ("apache-2.0"); several of them, or a sentence, are not known.
     """
-    folder = place_of(model, "path")
-    if folder is None:
-        return ""
     try:
         config: Mapping[str, object] = model.config()
     except MergeError:
         config = {}
-    for said in (_front_matter(_text(folder, CARD)), config.get("license")):
+    for said in (_front_matter(_text(model.path, CARD)), config.get("license")):
         if name := _name(said):
             return name
     for file in _FILES:
-        text = _text(folder, file)[:2000]
+        text = _text(model.path, file)[:2000]
         for title, licence in _TITLES:
             if title.search(text):
                 return licence
     return ""
-
-
-def _parts(model: Checkpoint) -> Iterator[Checkpoint]:
-    """The folders behind a view."""
-    match model:
-        case AlignedCheckpoint():
-            yield from _parts(model.inner)
-        case PatchedCheckpoint():
-            yield from _parts(model.base)
-            yield model.weights
-        case SlicedCheckpoint():
-            for one in model.models:
-                yield from _parts(one)
-        case _:
-            yield model
 
 
 def _front_matter(text: str) -> object:

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from merging.checkpoints.base import Checkpoint, Opened, TensorInfo, place_of
+from merging.checkpoints.base import Checkpoint, Opened, TensorInfo
 from merging.checkpoints.changes import Change, Decoded, block_rows, matrix_of
 from merging.checkpoints.folder import FolderCheckpoint
 from merging.errors import SourceError
@@ -39,16 +38,6 @@ class PatchedCheckpoint:
     changes: Mapping[str, Change]
     infos: Mapping[str, TensorInfo]
     salt: str = ""
-
-    @property
-    def about(self) -> Path | None:
-        """The config's file of the base, or None."""
-        return place_of(self.base, "about")
-
-    @property
-    def path(self) -> Path | None:
-        """The folder of the base, or None."""
-        return place_of(self.base, "path")
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor."""

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from merging.checkpoints.base import Checkpoint, Opened, TensorInfo, place_of
+from merging.checkpoints.base import Checkpoint, Opened, TensorInfo
 from merging.errors import CompatibilityError, SourceError
 from merging.recipe.layers import Layers, height
 from merging.recipe.local import spots_of
@@ -61,16 +60,6 @@ class SlicedCheckpoint:
     runs: tuple[Layers, ...]
     models: tuple[Checkpoint, ...]
     origin: Mapping[str, tuple[int, str]]
-
-    @property
-    def about(self) -> Path | None:
-        """The config's file of the model of the first run, or None."""
-        return place_of(self.models[0], "about")
-
-    @property
-    def path(self) -> Path | None:
-        """The folder of the model of the first run, or None."""
-        return place_of(self.models[0], "path")
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor."""

@@ -9,7 +9,9 @@ from typing import Any
 import safetensors.torch
 
 from merging.checkpoints.base import Checkpoint, TensorInfo
+from merging.checkpoints.layouts import CONFIG, ROOT, Home
 from merging.checkpoints.licence import licences_of
+from merging.checkpoints.under import folder_under
 from merging.engine.outcome import Outcome
 from merging.engine.shards import Slot
 from merging.engine.writer import FolderWriter
@@ -58,13 +60,18 @@ def write_model(
     """
     slots = [Slot(n, t.dtype, tuple(t.shape)) for n, t in outcome.tensors.items()]
     key = outcome.recipe.key()
-    with FolderWriter(
-        folder, slots, key, metadata_of(outcome.recipe), shard_bytes=shard_bytes
-    ) as writer:
+    homes, about = homes_of(models), metadata_of(outcome.recipe)
+    with FolderWriter(folder, slots, key, about, shard_bytes=shard_bytes, homes=homes) as writer:
         for name, tensor in outcome.tensors.items():
             writer.write(name, 0, tensor.contiguous().flatten())
         writer.finish(files_of(outcome, slots, config, relative_to, models, extras))
     return replace(outcome, tensors={}, folder=folder)
+
+
+def homes_of(models: Sequence[Checkpoint]) -> tuple[Home, ...]:
+    """Return where the tensors of each module are written: as the reference, the first, has it."""
+    found = folder_under(models[0]) if models else None
+    return (ROOT,) if found is None else found.homes
 
 
 def metadata_of(recipe: Recipe) -> dict[str, str]:
@@ -99,7 +106,7 @@ def files_of(
     if relative_to and outcome.recipe.set is None:
         recipe = f"# Paths count from {relative_to!r}: merge again from there.\n{recipe}"
     files: dict[str, str | bytes] = {
-        "config.json": _json(dict(told.data)),
+        _config_file(models): _json(dict(told.data)),
         RECIPE_FILE: recipe,
         REPORT_FILE: _json(_report(outcome, along, told)),
         CARD_FILE: card_text(_card(outcome, along, told, relative_to, models, known)),
@@ -108,6 +115,12 @@ def files_of(
     if outcome.per_task is not None:
         files[PER_TASK_FILE] = _per_task(outcome.per_task)
     return files
+
+
+def _config_file(models: Sequence[Checkpoint]) -> str:
+    """Where the config is written; of a pipeline its list, which is the reference's as it is."""
+    found = folder_under(models[0]) if models else None
+    return CONFIG if found is None else found.about.relative_to(found.path).as_posix()
 
 
 def _report(outcome: Outcome, along: Companions, config: Config) -> dict[str, Any]:

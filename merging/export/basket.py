@@ -45,6 +45,14 @@ class Basket:
         made = frozenset(self.made)
         return Companions(self.files, self.sources, self.left, tuple(self.notes), made)
 
+    def add(self, other: "Basket", place: str) -> None:
+        """Take over what another one holds, into a folder such as ``0_Transformer/``, or ""."""
+        self.files |= {f"{place}{name}": data for name, data in other.files.items()}
+        self.sources |= {f"{place}{name}": model for name, model in other.sources.items()}
+        self.left |= {f"{place}{name}": why for name, why in other.left.items()}
+        self.made |= {f"{place}{name}" for name in other.made}
+        self.notes += other.notes
+
     def take(self, model: str, folder: Path, name: str) -> bool:
         """Take a file; is there one now, or one that was refused?"""
         try:

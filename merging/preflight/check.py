@@ -8,8 +8,10 @@ from merging.checkpoints.align import folder_of
 from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
+from merging.checkpoints.layouts import ROOT
 from merging.checkpoints.licence import licences_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
+from merging.checkpoints.under import folder_under
 from merging.engine.estimate import estimate
 from merging.engine.plan import Plan, make_plan
 from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
@@ -152,22 +154,13 @@ def _rows(plan: Plan) -> Iterator[Finding]:
 
 
 def _layouts(everyone: list[Checkpoint]) -> Iterator[Finding]:
-    """Say what is lost of folders whose parts lie in folders of their own."""
-    for model in everyone:
-        kind = getattr(model, "layout", "transformers")
-        prefixed = kind != "transformers" and (kind == "diffusers" or _parts(model))
-        if prefixed:
-            message = (
-                f"{model.name} has the layout of {kind}; the merge is written into one folder, "
-                "the part's name before the names of its tensors."
-            )
-            remedy = f"Split it into its parts before {kind} loads it, or merge part by part."
-            yield Finding("warns", "layout", message, remedy, "", (model.name,), (kind,))
-
-
-def _parts(model: Checkpoint) -> bool:
-    """Whether a sentence-transformers model has weights beside its transformer's."""
-    return any(name[:1].isdigit() and "_" in name.split(".")[0] for name in model.tensors())
+    """Say where the parts of a model go that lie in folders of their own."""
+    found = folder_under(everyone[0])
+    if found is not None and found.homes != (ROOT,):
+        places = ", ".join(home.file for home in found.homes[:8])
+        message = f"The merge is written in {found.name}'s layout ({found.layout}): {places}."
+        models, values = (everyone[0].name,), (found.layout,)
+        yield Finding("tells", "layout", message, "", "", models, values)
 
 
 def _costs(plan: Plan, folder: Path, device: str | None, memory: int | None) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ def test_the_card_counts_before_config_and_file(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("---\nlicense: gemma\n---\n")
     assert licence_of(folder(tmp_path, license="MIT")) == "gemma"
     assert licence_of(folder(tmp_path, license=["x", "y"])) == "gemma"
-    assert licence_of(MemoryCheckpoint("m", {})) == ""
+    assert licences_of(MemoryCheckpoint("m", {})) == {}
 
 
 def test_a_link_out_of_the_folder_is_not_read(tmp_path: Path) -> None:
