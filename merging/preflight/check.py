@@ -68,6 +68,10 @@ def check(
         refusal = str(error)
     except SourceError as error:
         found.append(unreadable(error))
+    try:
+        (base or experts[0]).config()
+    except SourceError as error:
+        found.append(unreadable(error))
     blocked = any(f.severity == "blocks" for f in found)
     found += _weights(plan, base, experts, refusal, recipe, blocked)
     if plan is not None:

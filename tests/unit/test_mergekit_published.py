@@ -168,3 +168,43 @@ def test_convert_both_ways(tmp_path: Path, capsys: Any) -> None:
     gone = tmp_path / "gone.yml"
     code, _ = told(capsys, "convert", str(ours), "--to", "mergekit", "--out", str(gone))
     assert (code, gone.exists()) == (1, False)
+
+
+TWO = "models: [{model: a, parameters: {weight: 1}}, {model: b, parameters: {weight: 1}}]\n"
+MULTI = f"{TWO}merge_method: multislerp\nparameters:\n  "
+CUT = (
+    "merge_method: nuslerp\nslices:\n"
+    "- {sources: [{model: a, layer_range: [0, 1]}, {model: b, layer_range: [0, 1]}],\n"
+    "   parameters: {nuslerp_flatten: false}}\n"
+    "- {sources: [{model: a, layer_range: [1, 2]}, {model: b, layer_range: [1, 2]}]}\n"
+    "parameters: {weight: 1}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            f"{TWO}merge_method: multislerp\nparameters: {{eps: 1e-6}}",
+            "always mergekit's own 1e-08",
+        ),
+        (f"{TWO}merge_method: multislerp\nparameters: {{eps: x}}", "eps is 'x'"),
+        (f"{TWO}merge_method: multislerp\nparameters: {{normalize_weights: false}}", "is not read"),
+        (CUT, "differ between slices"),
+    ],
+)
+def test_switches_that_cannot_be_followed_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason):
+        import_mergekit(text)
+
+
+def test_switches_are_read_where_mergekit_reads_them() -> None:
+    text = f"{TWO}merge_method: nuslerp\nparameters: {{nuslerp_flatten: false}}"
+    assert dict(read(text).recipe.params)["flatten"] == "row"
+    moved = f"{TWO}merge_method: nuslerp".replace("weight: 1", "weight: 1, nuslerp_flatten: false")
+    found = read(moved)
+    assert "flatten" not in dict(found.recipe.params)
+    assert [n.text for n in found.notes if n.kind == "ignored"] == [
+        "mergekit ignores nuslerp_flatten at a model; it is for the whole merge."
+    ] * 2
+    assert not read(f"{TWO}merge_method: multislerp\nparameters: {{eps: 1e-8}}").notes

@@ -132,18 +132,20 @@ class _Reader:
 
     def notes(self) -> Iterator[Note]:
         """Unknown and idle parameters."""
-        known, special = self.method.params, ("normalize_weights", "eps")
+        known = self.method.params
         for piece in self.shape.slices:
             levels = [(f"model {s.model!r:.60}", s.params) for s in piece.sources]
             for where, params in [*levels, *(("parameters", p) for p in piece.levels)]:
                 what = f"parameter of {self.theirs}"
                 yield from strangers(params, known, where, what)
                 for name in params.keys() & known.keys():
-                    if known[name].scope == "nothing" and name not in special:
+                    if known[name].scope == "nothing" and name not in SWITCHES:
                         text = f"{name} changes no result of {self.theirs} here."
-                        if not name.startswith("nuslerp"):
-                            yield Note("ignored", where, text)
+                        yield Note("ignored", where, text)
             for source in piece.sources:
+                for name in sorted(source.params.keys() & SWITCHES & known.keys()):
+                    text = f"mergekit ignores {name} at a model; it is for the whole merge."
+                    yield Note("ignored", f"model {source.model!r:.60}", text)
                 if source.model == piece.base and source.params and self.method.base != "input":
                     text = "mergekit ignores parameters of the base."
                     yield Note("ignored", f"model {source.model!r:.60}", text)
@@ -274,11 +276,20 @@ class _Reader:
                     value is not None
                 ):
                     ours_of("flag", value, f"parameters: {name}")
+                if name == "eps" and value is not None:
+                    self._check_small(value)
                 if name == "normalize_weights" and value not in (None, True):
                     raise RecipeError(
                         "normalize_weights: false is not read: here weights are divided by their "
                         "sum. Divide them yourself and leave it out."
                     )
+
+    @staticmethod
+    def _check_small(value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != EPS:
+            raise RecipeError(
+                f"eps is {value!r:.40}; here it is always mergekit's own {EPS:g}. Leave it out."
+            )
 
     def _special(self) -> dict[str, Value]:
         """Settings of ours that follow from more than one word."""
@@ -286,14 +297,23 @@ class _Reader:
         if self.method.base == "optional":
             found["around"] = "origin" if self.shape.slices[0].base is None else "base"
         if self.theirs == "nuslerp":
-            said = {
-                k: v for level in reversed(self.shape.slices[0].levels) for k, v in level.items()
-            }
+            each = [
+                {k: v for level in reversed(p.levels) for k, v in level.items() if k in SWITCHES}
+                for p in self.shape.slices
+            ]
+            said = each[0]
+            if any(one != said for one in each):
+                raise RecipeError(
+                    "nuslerp_flatten and nuslerp_row_wise differ between slices; here they are one "
+                    "choice for the whole merge. Put them into the parameters of the recipe."
+                )
             if not said.get("nuslerp_flatten", True):
                 found["flatten"] = "column" if said.get("nuslerp_row_wise") else "row"
         return found
 
 
+SWITCHES = frozenset(("normalize_weights", "eps", "nuslerp_flatten", "nuslerp_row_wise"))
+EPS = 1e-8
 _LAST = " Add a last entry {value: ...} without a filter."
 
 
