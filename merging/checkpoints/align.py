@@ -84,7 +84,7 @@ def check_positions(models: Sequence[Checkpoint]) -> None:
     folder = folder_of(first)
     for other in others:
         place = folder_of(other)
-        if folder is None or place is None or same_files(folder, place):
+        if folder is None or place in (None, folder) or same_files(folder, place):
             continue
         try:
             ours = ours or read_tokens(folder, first.name)

@@ -16,7 +16,7 @@ from merging.errors import CompatibilityError, ParameterError
 from merging.recipe.tokens import UNION
 
 EMBEDDING = re.compile(r"(^|[._])(embed\w*|tok\w*|word\w*|wte|shared)(\.weight)?$")
-_POSITIONS = re.compile(r"pos|type")
+POSITIONS = re.compile(r"pos|type")
 _OUTPUT = re.compile(
     r"^(?:\w+\.)*(?:lm_head\.(?:weight|bias)|embed_out\.weight|final_logits_bias"
     r"|cls\.predictions\.(?:bias|decoder\.(?:weight|bias)))$"
@@ -142,7 +142,7 @@ def vocabulary_tensors(infos: Mapping[str, TensorInfo], label: str) -> tuple[tup
     inputs = [
         name
         for name, info in sorted(infos.items())
-        if len(info.shape) == 2 and EMBEDDING.search(name) and not _POSITIONS.search(name)
+        if len(info.shape) == 2 and EMBEDDING.search(name) and not POSITIONS.search(name)
     ]
     if not inputs:
         raise CompatibilityError(

@@ -9,7 +9,7 @@ from merging.cli.progress import ProgressPrinter
 from merging.errors import RecipeError, SourceError
 from merging.recipe import Recipe, parse_recipe, write_recipe
 from merging.recipe.document import read_documents
-from merging.recipe.mergekit import Imported, import_mergekit, write_mergekit
+from merging.recipe.mergekit import Imported, import_mergekit, of_tokens, write_mergekit
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:
@@ -31,6 +31,9 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
         )
     text = "---\n".join(texts)
     notes = [note for one in found for note in one.notes]
+    if options.to == "mergekit":
+        notes += [note for one in found for note in of_tokens(one.recipe)]
+    notes = list(dict.fromkeys(notes))
     if not options.json and not options.quiet:
         for note in notes:
             print(f"{note.kind}: {note.where}: {note.text}", file=sys.stderr)

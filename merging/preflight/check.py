@@ -117,6 +117,7 @@ def _weights(
 def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
     known: dict[str, Tokens | None] = {}
     unread = {}
+    read: dict[Path, Tokens | None] = {}  # adapters share the folder of their base
     for model in everyone:
         known[model.name] = None
         folder = folder_of(model)
@@ -124,7 +125,9 @@ def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
             continue
         unread[model.name] = unread_tokenizer(folder)
         try:
-            known[model.name] = read_tokens(folder, model.name)
+            if folder not in read:
+                read[folder] = read_tokens(folder, model.name)
+            known[model.name] = read[folder]
         except SourceError as error:
             remedy = "Repair its tokenizer's files."
             yield Finding("warns", "tokenizer_unreadable", str(error), remedy, models=(model.name,))

@@ -10,6 +10,7 @@ from typing import Any
 
 from merging.errors import RecipeError
 from merging.recipe.document import read_document, read_documents
+from merging.recipe.mergekit.outside import of_tokens
 from merging.recipe.mergekit.read import Imported, imported, strict
 from merging.recipe.mergekit.report import Note
 from merging.recipe.mergekit.table import METHODS
@@ -92,6 +93,7 @@ __all__ = [
     "Note",
     "import_mergekit",
     "models_of",
+    "of_tokens",
     "parse_mergekit",
     "recipe_of_mergekit",
     "why_not",

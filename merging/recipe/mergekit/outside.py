@@ -1,6 +1,6 @@
 """What a file of mergekit says besides weights: types, tokenizer, chat template, name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from merging.errors import RecipeError, unknown
 from merging.recipe.mergekit.references import reference
 from merging.recipe.mergekit.report import ROUNDED, Note, strangers
 from merging.recipe.model import DTYPES, Recipe
-from merging.recipe.tokens import BASE, TEMPLATES, UNION, check_template, check_tokenizer
+from merging.recipe.tokens import BASE, POSITION, TEMPLATES, UNION, check_template, check_tokenizer
 
 TYPES = (*DTYPES, "float64", "int64")
 TOKENIZER_KEYS = ("source", "tokens", "pad_to_multiple_of")
@@ -56,14 +56,23 @@ def outside_of(data: Mapping[str, Any]) -> tuple[Outside, tuple[Note, ...]]:
     check_template(template)
     if not isinstance(name, str):
         raise RecipeError(f"name is {name!r:.60}; it must be a text.")
-    if source:
-        notes.append(Note("differs", "tokenizer", FILLED))
-    if template in TEMPLATES:
-        text = f"The template {template} is our own wording of the format, not mergekit's file."
-        notes.append(Note("differs", "chat_template", text if template != "auto" else AUTO))
+    notes += _of_words(bool(source), template)
     if str(data.get("dtype", "float32")).removeprefix("torch.") != "float32":
         notes.append(Note("differs", f"dtype {data['dtype']}", ROUNDED))
     return Outside(name, source, pad, template), tuple(notes)
+
+
+def of_tokens(recipe: Recipe) -> Iterator[Note]:
+    """Yield where mergekit does other than we do with what a recipe says of tokens."""
+    yield from _of_words(recipe.tokenizer not in (None, POSITION), recipe.chat_template)
+
+
+def _of_words(aligned: bool, template: object) -> Iterator[Note]:
+    if aligned:
+        yield Note("differs", "tokenizer", FILLED)
+    if template in TEMPLATES:
+        text = f"The template {template} is our own wording of the format, not mergekit's file."
+        yield Note("differs", "chat_template", text if template != "auto" else AUTO)
 
 
 def with_tokens(recipe: Recipe, said: Outside, base: str | None) -> Recipe:
