@@ -19,7 +19,10 @@ from merging.checkpoints.vocabulary import (
 from merging.errors import CompatibilityError, RecipeError, SourceError
 from merging.recipe.tokens import BASE, UNION
 
-BY_TOKEN = "Write tokenizer: union (or base) into the recipe; rows then go by token."
+BY_TOKEN = (
+    "Write tokenizer: union (or base) into the recipe; rows then go by token. Where a token was "
+    "only renamed, tokenizer: position takes rows as they stand."
+)
 
 
 def align(
