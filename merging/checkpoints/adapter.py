@@ -1,6 +1,6 @@
 """A LoRA adapter over its base as a checkpoint: W + B·A·scale, worked out when it is read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from merging.checkpoints.changes import (
     widened,
     with_magnitude,
 )
+from merging.checkpoints.module_names import Names
 from merging.checkpoints.patched import PatchedCheckpoint, patched
 from merging.errors import SourceError
 
@@ -40,7 +41,7 @@ def over(adapter: AdapterFile, base: Checkpoint, name: str) -> PatchedCheckpoint
         SourceError: A module is not in the base, or factors do not fit its shape.
     """
     infos = base.tensors()
-    names = _Names(infos)
+    names = Names(infos)
     found: dict[str, Change] = {}
     for tensor, key in adapter.whole.items():
         target = names.find(tensor)
@@ -60,25 +61,6 @@ def over(adapter: AdapterFile, base: Checkpoint, name: str) -> PatchedCheckpoint
         change = _whole(adapter, key, target, infos[target], base, adapter.config.scale_of(module))
         found[target] = _upon(found[target], change) if target in found else change
     return patched(name, base, adapter.weights, found, repr(_said(adapter)))
-
-
-class _Names:
-    """Finds a module's tensor in a base that was saved with or without its head."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names)
-        self._inner: dict[str, list[str]] = {}
-        for name in self._names:
-            self._inner.setdefault(name.partition(".")[2], []).append(name)
-
-    def find(self, name: str) -> str | None:
-        if name in self._names:
-            return name
-        outer = self._inner.get(name, [])
-        if len(outer) == 1:
-            return outer[0]
-        inner = name.partition(".")[2]
-        return inner if inner in self._names else None
 
 
 def _low_rank(adapter: AdapterFile, pair: Pair, target: str, base: Checkpoint) -> Change:
@@ -166,7 +148,7 @@ def _upon(first: Change, then: Change) -> Change:
 def _unknown(adapter: AdapterFile, module: str, base: Checkpoint) -> SourceError:
     hint = (
         "The adapter was made for another base, or for an architecture whose files name tensors "
-        "otherwise than its modules (ViT in transformers 5): merge it with peft first."
+        "otherwise than its modules in a way that is not known here: merge it with peft first."
     )
     if "lm_head" in module or module.rpartition(".")[2] == "head":
         hint = (

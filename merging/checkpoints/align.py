@@ -1,20 +1,28 @@
-"""Bring the models of a recipe to one vocabulary by token."""
+"""Bring the models of a recipe to one vocabulary by token, or refuse to mix rows of others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from merging.checkpoints.aligned import AlignedCheckpoint, Fill, Group
 from merging.checkpoints.base import Checkpoint
-from merging.checkpoints.tokens import Tokens, read_tokens
+from merging.checkpoints.tokens import Tokens, read_tokens, same_files
+from merging.checkpoints.under import folder_under
 from merging.checkpoints.vocabulary import (
-    BASE,
-    UNION,
+    Difference,
+    Target,
+    difference,
     named,
     rows_in,
     union_of,
     vocabulary_tensors,
 )
 from merging.errors import CompatibilityError, RecipeError, SourceError
+from merging.recipe.tokens import BASE, UNION
+
+BY_TOKEN = (
+    "Write tokenizer: union (or base) into the recipe; rows then go by token. Where a token was "
+    "only renamed, tokenizer: position takes rows as they stand."
+)
 
 
 def align(
@@ -54,14 +62,51 @@ def align(
         made = named(tokens[known], tables[known][1], known, pad_to_multiple_of)
     if all(t.ids == made.ids() and tables[n][1] == len(made.tokens) for n, t in tokens.items()):
         return base, dict(experts)
-    places = {n: rows_in(made, n, tokens[n], tables[n][1]) for n in models}
-    group = Group(models, places, base.name if base else "", made, fill)
+    group = _group(models, tokens, {n: t[1] for n, t in tables.items()}, base, made, fill)
     views: dict[str, Checkpoint] = {
         n: AlignedCheckpoint(m, group, frozenset(tables[n][0]), tokens[n])
         for n, m in models.items()
     }
     first = views[base.name] if base else None
     return first, {key: views[model.name] for key, model in experts.items()}
+
+
+def check_positions(models: Sequence[Checkpoint]) -> None:
+    """Refuse models whose rows of one number are of different tokens.
+
+    What has no tokenizer that can be read is passed over: the check before a merge says so.
+
+    Args:
+        models: The base, if there is one, and the experts.
+
+    Raises:
+        CompatibilityError: Two vocabularies differ.
+    """
+    first, *others = models
+    ours: Tokens | None = None
+    folder = folder_of(first)
+    for other in others:
+        place = folder_of(other)
+        if folder is None or place in (None, folder) or same_files(folder, place):
+            continue
+        try:
+            ours = ours or read_tokens(folder, first.name)
+            theirs = read_tokens(place, other.name)
+        except SourceError:
+            continue
+        if ours is not None and theirs is not None:
+            found = difference(ours, theirs)
+            if found.example is not None:
+                raise CompatibilityError(f"{clash_text(first.name, other.name, found)} {BY_TOKEN}")
+
+
+def clash_text(ref: str, name: str, found: Difference) -> str:
+    """Say in words that rows of one number are of different tokens in two models."""
+    return (
+        f"The vocabularies of {ref} and {name} differ: {found.moved} shared token(s) have another "
+        f"id, {found.only[0]} are in {ref} only and {found.only[1]} in {name} only; for example "
+        f"{found.example!r:.60}. Averaged by position, rows of different tokens would be mixed."
+    )
 
 
 def tokens_of(model: Checkpoint) -> Tokens:
@@ -82,8 +127,20 @@ def tokens_of(model: Checkpoint) -> Tokens:
 
 def folder_of(model: Checkpoint) -> Path | None:
     """Return the folder in which a model's config and tokenizer lie, or None."""
-    about = getattr(model, "about", None)
-    return about.parent if isinstance(about, Path) else None
+    found = folder_under(model)
+    return None if found is None else found.about.parent
+
+
+def _group(
+    models: Mapping[str, Checkpoint],
+    tokens: Mapping[str, Tokens],
+    rows: Mapping[str, int],
+    base: Checkpoint | None,
+    made: Target,
+    fill: Fill,
+) -> Group:
+    places = {n: rows_in(made, n, tokens[n], rows[n]) for n in models}
+    return Group(models, places, base.name if base else "", made, fill)
 
 
 def _checked(target: str, base: Checkpoint | None, experts: Mapping[str, Checkpoint]) -> str:

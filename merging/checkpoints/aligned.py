@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -95,12 +94,6 @@ class AlignedCheckpoint:
     def name(self) -> str:
         """Name for messages."""
         return self.inner.name
-
-    @property
-    def about(self) -> Path | None:
-        """The config's file of the model, or None."""
-        found = getattr(self.inner, "about", None)
-        return found if isinstance(found, Path) else None
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor, with the target's number of rows."""

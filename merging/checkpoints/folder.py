@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from merging.checkpoints.base import Opened, TensorInfo
-from merging.checkpoints.layouts import Kind, check_index, layout_of, read_json
+from merging.checkpoints.layouts import ROOT, Home, Kind, check_index, layout_of, read_json
 from merging.checkpoints.open_files import WIDENED, OpenFiles, Place, places_in
 from merging.errors import SourceError
 
@@ -47,6 +47,7 @@ class FolderCheckpoint:
         places: Where every tensor lies.
         about: The file that ``config`` reads.
         layout: Whose layout the folder has.
+        homes: Where the tensors of each of its modules lie.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FolderCheckpoint:
     places: Mapping[str, Place]
     about: Path
     layout: Kind = "transformers"
+    homes: tuple[Home, ...] = (ROOT,)
 
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Return shape and type of every tensor."""
@@ -144,7 +146,8 @@ def open_folder(path: Path | str, name: str | None = None) -> FolderCheckpoint:
             places |= {part.prefix + name: place for name, place in found.items()}
         check_index(part, label, files)
     _check_scales(label, places)
-    return FolderCheckpoint(label, folder, files, infos, places, layout.config, layout.kind)
+    homes = layout.homes(folder)
+    return FolderCheckpoint(label, folder, files, infos, places, layout.config, layout.kind, homes)
 
 
 def open_file(path: Path, name: str) -> FolderCheckpoint:

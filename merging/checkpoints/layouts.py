@@ -42,12 +42,34 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """Where the tensors of a module lie, seen from the model's folder.
+
+    Attributes:
+        prefix: What stands before their names.
+        file: The file that would hold them all; one folder may stand before it.
+    """
+
+    prefix: str = ""
+    file: str = WEIGHTS
+
+
+ROOT = Home()
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How a model lies in its folder: whose layout, its parts, and the file of its config."""
 
     kind: Kind
     parts: tuple[Part, ...]
     config: Path
+
+    def homes(self, folder: Path) -> tuple[Home, ...]:
+        """Return where the tensors of each part lie in a model's folder."""
+        places = ((p.prefix, p.index or p.files[0]) for p in self.parts)
+        found = ((prefix, path.relative_to(folder).as_posix()) for prefix, path in places)
+        return tuple(Home(prefix, name.removesuffix(".index.json")) for prefix, name in found)
 
 
 def layout_of(folder: Path, label: str) -> Layout:

@@ -39,6 +39,11 @@ def open_model(id: str, beside: Path, base: Checkpoint | None = None) -> Checkpo
                 under = base if base is not None and base.name == model else None
                 under = under or open_folder(beside / model, model)
                 return over(read_adapter(beside / adapter, adapter), under, id)
+    if "@" in id and not os.path.isdir(beside / id):
+        raise SourceError(
+            f"{id!r:.80} names a revision (@), and models are folders here, which have none. "
+            "Download that revision into a folder and name the folder."
+        )
     return open_folder(beside / id, id)
 
 

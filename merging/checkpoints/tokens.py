@@ -5,6 +5,7 @@ Read are ``tokenizer.json``, else ``vocab.json`` or ``vocab.txt`` with ``added_t
 hostile until checked; nothing is run.
 """
 
+import filecmp
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +18,7 @@ from merging.errors import SourceError
 MOST_TOKENS = 4_000_000
 LONGEST_TEMPLATE = 1 << 20
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_IDS = ("tokenizer.json", "vocab.json", "vocab.txt", "added_tokens.json")
 _UNREAD = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 
 
@@ -78,9 +80,23 @@ def read_tokens(folder: Path, label: str) -> Tokens | None:
     return Tokens(ids, _special(folder, label), _template(folder, label))
 
 
+def same_files(one: Path, other: Path) -> bool:
+    """Whether two folders say the same of their tokens' ids, byte for byte."""
+    try:
+        return all(_same(one / name, other / name) for name in _IDS)
+    except OSError:
+        return False
+
+
 def unread_tokenizer(folder: Path) -> str:
     """Return the name of a tokenizer's file that is not read, or ""."""
     return next((name for name in _UNREAD if (folder / name).is_file()), "")
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.is_file() and other.is_file():
+        return filecmp.cmp(one, other, shallow=False)
+    return one.is_file() == other.is_file()
 
 
 def _whole(data: Mapping[str, Any], label: str) -> Iterator[tuple[Any, Any]]:

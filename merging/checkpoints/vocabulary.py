@@ -13,10 +13,10 @@ from torch import Tensor
 from merging.checkpoints.base import TensorInfo
 from merging.checkpoints.tokens import Tokens
 from merging.errors import CompatibilityError, ParameterError
+from merging.recipe.tokens import UNION
 
-UNION, BASE = "union", "base"
 EMBEDDING = re.compile(r"(^|[._])(embed\w*|tok\w*|word\w*|wte|shared)(\.weight)?$")
-_POSITIONS = re.compile(r"pos|type")
+POSITIONS = re.compile(r"pos|type")
 _OUTPUT = re.compile(
     r"^(?:\w+\.)*(?:lm_head\.(?:weight|bias)|embed_out\.weight|final_logits_bias"
     r"|cls\.predictions\.(?:bias|decoder\.(?:weight|bias)))$"
@@ -38,6 +38,31 @@ class Target:
     def ids(self) -> dict[str, int]:
         """Return the id of every token."""
         return {token: at for at, token in enumerate(self.tokens) if token is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two vocabularies differ.
+
+    Attributes:
+        moved: Tokens of both that have another id.
+        only: Tokens of the first only, and of the second only.
+        example: A token whose row is another token's in the other model, or None where all rows
+            that both have mean the same.
+    """
+
+    moved: int
+    only: tuple[int, int]
+    example: str | None
+
+
+def difference(ours: Tokens, theirs: Tokens) -> Difference:
+    """Return how two vocabularies differ."""
+    moved = [t for t, at in ours.ids.items() if theirs.ids.get(t, at) != at]
+    only = tuple(sum(t not in b.ids for t in a.ids) for a, b in ((ours, theirs), (theirs, ours)))
+    owners = {at: t for t, at in ours.ids.items()}
+    clash = [t for t, at in theirs.ids.items() if owners.get(at, t) != t]
+    return Difference(len(moved), (only[0], only[1]), next(iter(moved or clash), None))
 
 
 def union_of(vocabularies: Sequence[Tokens], pad_to_multiple_of: int = 1) -> Target:
@@ -117,7 +142,7 @@ def vocabulary_tensors(infos: Mapping[str, TensorInfo], label: str) -> tuple[tup
     inputs = [
         name
         for name, info in sorted(infos.items())
-        if len(info.shape) == 2 and EMBEDDING.search(name) and not _POSITIONS.search(name)
+        if len(info.shape) == 2 and EMBEDDING.search(name) and not POSITIONS.search(name)
     ]
     if not inputs:
         raise CompatibilityError(

@@ -3,7 +3,7 @@
 from merging.cli.models import open_models, read_file
 from merging.cli.options import Answer, Options
 from merging.cli.progress import ProgressPrinter
-from merging.errors import SourceError
+from merging.errors import CompatibilityError, SourceError
 from merging.preflight import Findings, check
 from merging.preflight.check import unreadable
 from merging.preflight.findings import sorted_findings
@@ -25,7 +25,7 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
     recipe = read_file(options.recipe)
     try:
         models = open_models(recipe, options.recipe.parent)
-    except SourceError as error:
+    except (CompatibilityError, SourceError) as error:
         found = sorted_findings([unreadable(error)])
     else:
         found = check(
@@ -35,6 +35,7 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
             folder=options.recipe.resolve().parent,
             device=options.device,
             memory=options.memory,
+            known_licences=models.licences(),
         )
     data = {"recipe": recipe.key(), "blocks": found.blocks, "findings": found.entries}
     return Answer(findings_text(found), data, code=int(found.blocks))

@@ -9,7 +9,7 @@ from merging.cli.progress import ProgressPrinter
 from merging.errors import RecipeError, SourceError
 from merging.recipe import Recipe, parse_recipe, write_recipe
 from merging.recipe.document import read_documents
-from merging.recipe.mergekit import Imported, import_mergekit, write_mergekit
+from merging.recipe.mergekit import Imported, import_mergekit, of_tokens, write_mergekit
 
 
 def answer(options: Options, progress: ProgressPrinter) -> Answer:
@@ -21,7 +21,7 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
     """
     found = _read(read_text(options.recipe))
     if options.to == "mergekit":
-        texts = [write_mergekit(one.recipe, one.outside) for one in found]
+        texts = [write_mergekit(one.recipe, one.name) for one in found]
     else:
         texts = [write_recipe(one.recipe) for one in found]
     if len(texts) > 1 and options.to == "own":
@@ -31,6 +31,9 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
         )
     text = "---\n".join(texts)
     notes = [note for one in found for note in one.notes]
+    if options.to == "mergekit":
+        notes += [note for one in found for note in of_tokens(one.recipe)]
+    notes = list(dict.fromkeys(notes))
     if not options.json and not options.quiet:
         for note in notes:
             print(f"{note.kind}: {note.where}: {note.text}", file=sys.stderr)

@@ -1,13 +1,14 @@
 """``merge RECIPE --out DIR``: merge a recipe into a model folder."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from merging.checkpoints.adapter_file import AdapterFile
 from merging.checkpoints.base import TensorInfo
 from merging.checkpoints.opening import adapter_at
-from merging.cli.models import Models, plan_of, read_file
+from merging.cli.models import Models, planned
 from merging.cli.options import Answer, Options
 from merging.cli.progress import ProgressPrinter
+from merging.cli.series import read_series
 from merging.engine import Outcome, Plan
 from merging.engine.commit import commit
 from merging.engine.estimate import estimate
@@ -22,18 +23,29 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
     """Merge a recipe's file and say what was written.
 
     The recipe names a bundled set, or paths of the base and the experts, relative to the recipe.
-    Adapters alone are merged into an adapter.
+    Adapters alone are merged into an adapter. Of several documents each is merged in turn.
 
     Raises:
-        MergeError: The recipe, the models, the budget or the disk refuse; nothing is written then.
-            Or what was written does not pass its check; it is kept.
+        MergeError: The recipe, the models, the budget or the disk refuse; nothing is written then,
+            but models of documents before stay. Or what was written does not pass its check; it is
+            kept.
     """
-    adapters = adapters_of(options)
+    series = read_series(options.recipe, options.out)
+    told = [answer_one(r, replace(options, out=out), progress) for r, out in series]
+    if len(told) == 1:
+        return told[0]
+    data = {**told[-1].data, "documents": [one.data for one in told]}
+    return Answer("\n".join(one.text for one in told), data)
+
+
+def answer_one(recipe: Recipe, options: Options, progress: ProgressPrinter) -> Answer:
+    """Merge one recipe into ``options.out``; see ``answer``."""
+    adapters = adapters_of(recipe, options)
     if adapters is not None:
         from merging.cli.adapters import answer_adapters
 
-        return answer_adapters(*adapters, options, progress)
-    plan, models = plan_of(options.recipe)
+        return answer_adapters(recipe, adapters, options, progress)
+    plan, models = planned(recipe, options.recipe.parent)
     told = estimate(plan, options.device, options.memory, options.threads)
     progress.total = told.read_bytes + told.written_bytes
     outcome = carry_out(plan, models, options, progress)
@@ -82,8 +94,8 @@ def _checked(plan: Plan, options: Options) -> Verdict:
     )
 
 
-def adapters_of(options: Options) -> tuple[Recipe, dict[str, AdapterFile]] | None:
-    """Return a recipe of adapters alone, or None where a model is to be made.
+def adapters_of(recipe: Recipe, options: Options) -> dict[str, AdapterFile] | None:
+    """Return the experts of a recipe of adapters alone, or None where a model is to be made.
 
     That is so with ``--as-adapter``, and where there is no base and all experts are adapters.
 
@@ -91,7 +103,6 @@ def adapters_of(options: Options) -> tuple[Recipe, dict[str, AdapterFile]] | Non
         RecipeError: ``--as-adapter`` is given and an expert is no adapter.
         MergeError: The recipe or an adapter refuses.
     """
-    recipe = read_file(options.recipe)
     beside, found = options.recipe.parent, {}
     if options.as_adapter is None and (recipe.base is not None or recipe.set is not None):
         return None
@@ -106,7 +117,7 @@ def adapters_of(options: Options) -> tuple[Recipe, dict[str, AdapterFile]] | Non
                 f"--as-adapter merges adapters, and {expert.id!r:.80} is none over the recipe's "
                 "own base. Leave the option out to merge into a model."
             )
-    return recipe, found
+    return found
 
 
 def carry_out(plan: Plan, models: Models, options: Options, progress: ProgressPrinter) -> Outcome:
@@ -135,12 +146,5 @@ def carry_out(plan: Plan, models: Models, options: Options, progress: ProgressPr
         memory=options.memory,
         threads=options.threads,
         relative_to=str(options.recipe.resolve().parent),
-        extras=_extras(plan, models),
+        extras=Extras(licences=models.licences()),
     )
-
-
-def _extras(plan: Plan, models: Models) -> Extras:
-    """A bundled set's licence holds for all its models."""
-    licence = "" if models.opened is None else str(models.opened.card.get("licence", ""))
-    known = (plan.base, *plan.experts)
-    return Extras(licences={m.name: licence for m in known if m is not None})

@@ -28,6 +28,13 @@ class Models:
     experts: Mapping[str, Checkpoint]
     opened: ModelSet | None = None
 
+    def licences(self) -> dict[str, str]:
+        """Return what a bundled set says of its models' licence, by name; of folders nothing."""
+        if self.opened is None:
+            return {}
+        said = str(self.opened.card.get("licence", ""))
+        return {m.name: said for m in (self.base, *self.experts.values()) if m is not None}
+
 
 def read_file(path: Path) -> Recipe:
     """Read a recipe's file, ours or mergekit's.
@@ -86,6 +93,14 @@ def plan_of(path: Path) -> tuple[Plan, Models]:
     Raises:
         MergeError: As ``read_file``, ``open_models`` and ``make_plan``.
     """
-    recipe = read_file(path)
-    models = open_models(recipe, path.parent)
+    return planned(read_file(path), path.parent)
+
+
+def planned(recipe: Recipe, beside: Path) -> tuple[Plan, Models]:
+    """Open the models of a recipe and check them against each other.
+
+    Raises:
+        MergeError: As ``open_models`` and ``make_plan``.
+    """
+    models = open_models(recipe, beside)
     return make_plan(recipe, models.base, models.experts), models

@@ -14,7 +14,7 @@ from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
-from merging.engine.shard_file import FILE_MODE, PARTIAL
+from merging.engine.shard_file import FILE_MODE, FOLDER_MODE, PARTIAL
 from merging.errors import MergeError, ResourceError, SourceError
 
 LOCK = "lock"
@@ -22,7 +22,6 @@ JOURNAL = "journal.json"
 MODEL = "model"
 FULL = (ENOSPC, EDQUOT)
 
-FOLDER_MODE = 0o755
 _RIVALS = 50  # times others may take and leave the folder while we try
 
 
@@ -84,9 +83,9 @@ class Claim:
         Raises:
             OSError: Something cannot be deleted.
         """
-        kept = {self.work / LOCK, self.model, *paths}
-        for path in [*self.work.glob("*"), *self.model.glob("*")]:
-            if path not in kept:
+        kept = {self.work / LOCK, self.model, *paths, *(path.parent for path in paths)}
+        for path in [*self.work.glob("*"), *self.model.glob("*"), *self.model.glob("*/*")]:
+            if path not in kept and path.parent.exists():
                 _delete(path)
 
     def deliver(self) -> None:

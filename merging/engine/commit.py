@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from merging.checkpoints.base import Checkpoint
 from merging.engine.chunks import CHUNK
 from merging.engine.estimate import check_budget, estimate
 from merging.engine.job import Job
 from merging.engine.outcome import Outcome
-from merging.engine.output import SHARD_BYTES, files_of, metadata_of, write_model
+from merging.engine.output import SHARD_BYTES, files_of, homes_of, metadata_of, write_model
 from merging.engine.plan import Plan
 from merging.engine.reading import Progress, Scorer
 from merging.engine.run import computing, fill, report_of, run
@@ -91,20 +92,33 @@ def commit(
     """
     told = estimate(plan, device, memory, threads)
     check_budget(told, memory)
-    config = plan.reference.config()
     models = tuple(m for m in (plan.base, *plan.experts) if m is not None)
     if plan.recipe.spec.whole is not None:
         outcome = run(plan, progress, device, statistics=statistics, scorer=scorer)
+        config = plan.reference.config()
         return write_model(
             outcome, config, folder, relative_to, shard_bytes, models=models, extras=extras
         )
-    begin = time.perf_counter()
     masks = HashMasks(plan.recipe.seed, told.device)
     chunk = told.chunk if told.streams else CHUNK
     job = Job(plan, told.device, masks, statistics, scorer, progress, None, threads, chunk)
-    slots = outputs_of(plan)
+    return _streamed(job, folder, models, relative_to, shard_bytes, extras)
+
+
+def _streamed(
+    job: Job,
+    folder: Path,
+    models: tuple[Checkpoint, ...],
+    relative_to: str,
+    shard_bytes: int,
+    extras: Extras | None,
+) -> Outcome:
+    """Merge tensor by tensor into files."""
+    plan, begin = job.plan, time.perf_counter()
+    config, slots = plan.reference.config(), outputs_of(plan)
     known, about = list(slots.values()), metadata_of(plan.recipe)
-    into = FolderWriter(folder, known, _key(plan), about, shard_bytes=shard_bytes)
+    homes = homes_of(models)
+    into = FolderWriter(folder, known, _key(plan), about, shard_bytes=shard_bytes, homes=homes)
     with into as writer:
         with computing(job):
             notes = fill(job, ToFolder(writer, slots))
@@ -113,10 +127,10 @@ def commit(
             tensors={},
             report=report_of(plan, slots, notes),
             seconds=time.perf_counter() - begin,
-            device=told.device,
+            device=job.device,
             folder=folder,
         )
-        progress(1.0, "merged")
+        job.progress(1.0, "merged")
         writer.finish(files_of(outcome, known, config, relative_to, models, extras))
     return outcome
 

@@ -5,6 +5,7 @@ import re
 import torch
 
 from merging.checkpoints.base import Checkpoint, TensorInfo
+from merging.checkpoints.vocabulary import EMBEDDING, POSITIONS
 from merging.errors import CompatibilityError
 
 # Tensors of task heads: they may differ between experts and are never merged then.
@@ -12,8 +13,6 @@ HEAD = re.compile(r"^(classifier|score|head|fc|lm_head|qa_outputs)\b")
 # What BatchNorm measured while it was trained, and for how many batches.
 STATISTICS = re.compile(r"(^|\.)running_(mean|var)$")
 COUNTER = re.compile(r"(^|\.)num_batches_tracked$")
-_VOCABULARY = re.compile(r"(^|[._])(embed\w*|tok\w*|word\w*|wte|shared)(\.weight)?$")
-_POSITIONS = re.compile(r"pos|type")
 
 
 def mismatch(
@@ -86,7 +85,7 @@ def resized(name: str, info: TensorInfo, other: TensorInfo) -> bool:
     """Return whether a tensor of two shapes is an embedding for more or fewer tokens."""
     if len(info.shape) != 2 or len(other.shape) != 2 or info.shape[1] != other.shape[1]:
         return False
-    return bool(_VOCABULARY.search(name)) and not _POSITIONS.search(name)
+    return bool(EMBEDDING.search(name)) and not POSITIONS.search(name)
 
 
 def _other_vocabulary(
@@ -95,9 +94,9 @@ def _other_vocabulary(
     fewer = min(info.shape[0], other.shape[0])
     return (
         f"{name!r} has {info.shape[0]} rows in {reference} and {other.shape[0]} in {expert}: "
-        "their vocabularies differ, and rows of different tokens cannot be averaged. Bring them "
-        f"to one vocabulary first, for example with resize_token_embeddings({fewer}) where the "
-        f"first {fewer} tokens are the same."
+        "their vocabularies differ, and rows of different tokens cannot be averaged. Write "
+        "tokenizer: union (or base) into the recipe, or resize with "
+        f"resize_token_embeddings({fewer}) where the first {fewer} tokens are the same."
     )
 
 

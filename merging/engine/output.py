@@ -9,13 +9,15 @@ from typing import Any
 import safetensors.torch
 
 from merging.checkpoints.base import Checkpoint, TensorInfo
+from merging.checkpoints.layouts import CONFIG, ROOT, Home
+from merging.checkpoints.licence import licences_of
+from merging.checkpoints.under import folder_under
 from merging.engine.outcome import Outcome
 from merging.engine.shards import Slot
 from merging.engine.writer import FolderWriter
 from merging.export import Companions, Extras, gather
 from merging.export.card import CARD_FILE, CardFacts, card_text
 from merging.export.config import Config, written_config
-from merging.export.licence import licence_of
 from merging.methods.context import PerTask
 from merging.recipe import Recipe, write_recipe
 
@@ -58,13 +60,18 @@ def write_model(
     """
     slots = [Slot(n, t.dtype, tuple(t.shape)) for n, t in outcome.tensors.items()]
     key = outcome.recipe.key()
-    with FolderWriter(
-        folder, slots, key, metadata_of(outcome.recipe), shard_bytes=shard_bytes
-    ) as writer:
+    homes, about = homes_of(models), metadata_of(outcome.recipe)
+    with FolderWriter(folder, slots, key, about, shard_bytes=shard_bytes, homes=homes) as writer:
         for name, tensor in outcome.tensors.items():
             writer.write(name, 0, tensor.contiguous().flatten())
         writer.finish(files_of(outcome, slots, config, relative_to, models, extras))
     return replace(outcome, tensors={}, folder=folder)
+
+
+def homes_of(models: Sequence[Checkpoint]) -> tuple[Home, ...]:
+    """Return where the tensors of each module are written: as the reference, the first, has it."""
+    found = folder_under(models[0]) if models else None
+    return (ROOT,) if found is None else found.homes
 
 
 def metadata_of(recipe: Recipe) -> dict[str, str]:
@@ -93,13 +100,13 @@ def files_of(
         relative_to, models, extras: As in ``write_model``.
     """
     known = extras or Extras()
-    along = gather(models) if known.companions is None else known.companions
+    along = known.companions or gather(models, outcome.recipe.chat_template)
     told = _config(outcome, slots, config, models)
     recipe = write_recipe(outcome.recipe)
     if relative_to and outcome.recipe.set is None:
         recipe = f"# Paths count from {relative_to!r}: merge again from there.\n{recipe}"
     files: dict[str, str | bytes] = {
-        "config.json": _json(dict(told.data)),
+        _config_file(models): _json(dict(told.data)),
         RECIPE_FILE: recipe,
         REPORT_FILE: _json(_report(outcome, along, told)),
         CARD_FILE: card_text(_card(outcome, along, told, relative_to, models, known)),
@@ -110,12 +117,19 @@ def files_of(
     return files
 
 
+def _config_file(models: Sequence[Checkpoint]) -> str:
+    """Where the config is written; of a pipeline its list, which is the reference's as it is."""
+    found = folder_under(models[0]) if models else None
+    return CONFIG if found is None else found.about.relative_to(found.path).as_posix()
+
+
 def _report(outcome: Outcome, along: Companions, config: Config) -> dict[str, Any]:
     return {
         "recipe": outcome.recipe.key(),
         "seconds": round(outcome.seconds, 3),
         "device": outcome.device,
         "files": dict(along.sources),
+        "files_made": sorted(along.made),
         "files_not_taken": dict(along.left),
         "notes": [*along.notes, *config.notes],
         "tensors": [asdict(entry) for entry in outcome.report],
@@ -130,7 +144,10 @@ def _card(
     models: Sequence[Checkpoint],
     extras: Extras,
 ) -> CardFacts:
-    said = {m.name: extras.licences.get(m.name, "").lower() or licence_of(m) for m in models}
+    said: dict[str, str] = {}
+    for model in models:
+        known = extras.licences.get(model.name, "").lower()
+        said |= {model.name: known} if known else licences_of(model) or {model.name: ""}
     return CardFacts(
         recipe=outcome.recipe,
         actions=[(entry.tensor, entry.action, entry.reason) for entry in outcome.report],

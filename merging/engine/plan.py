@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from merging.checkpoints.align import align
+from merging.checkpoints.align import align, check_positions
 from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint, TensorInfo
 from merging.engine.fit import HEAD, STATISTICS, copy_reason, mismatch
@@ -15,6 +15,7 @@ from merging.engine.tied import tied_names, tied_to
 from merging.errors import CompatibilityError, RecipeError
 from merging.methods.context import Settings
 from merging.recipe import Recipe
+from merging.recipe.tokens import POSITION
 
 Action = Literal["merge", "copy", "tie", "leave_out"]
 
@@ -86,14 +87,18 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
             it cannot follow.
         SourceError: The recipe aligns vocabularies, and a tokenizer is missing or damaged.
         CompatibilityError: A tensor is missing, has another shape or kind, or is an integer that
-            differs between models. The message names model and tensor.
+            differs between models; the message names model and tensor. Or rows of embeddings that
+            have one number are of different tokens, and the recipe does not say ``tokenizer``.
     """
     recipe = recipe.ordered()
     if recipe.spec.needs_base(recipe.settings()) and base is None:
         raise RecipeError(f"{recipe.spec.label} needs a base model. Name a set or a base.")
     chosen = {e.id: models[e.id] for e in recipe.experts}
-    if recipe.tokenizer is not None:
-        base, chosen = align(recipe.tokenizer, base, chosen)
+    if recipe.tokenizer is None:
+        check_positions([m for m in (base, *chosen.values()) if m is not None])
+    elif recipe.tokenizer != POSITION:
+        pad = recipe.pad_to_multiple_of
+        base, chosen = align(recipe.tokenizer, base, chosen, pad_to_multiple_of=pad)
     experts = tuple(chosen.values())
     reference = base or experts[0]
     infos = reference.tensors()

@@ -8,7 +8,7 @@ from merging.engine.checksum import advanced
 from merging.engine.shards import Shard
 
 PARTIAL = ".partial"
-FILE_MODE = 0o644
+FILE_MODE, FOLDER_MODE = 0o644, 0o755
 
 
 class ShardFile:
@@ -29,7 +29,7 @@ class ShardFile:
         self.name = shard.name
         self.left = shard.size
         self.checksum = 0
-        self._path = folder / f"{shard.name}{PARTIAL}"
+        self._path = folder / f"{shard.name.replace('/', ' ')}{PARTIAL}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self._path, flags, FILE_MODE)
         try:
@@ -64,13 +64,26 @@ class ShardFile:
         """
         self.close()
         self._path.chmod(FILE_MODE)
-        self._path.replace(folder / self.name)
+        self._path.replace(place_in(folder, self.name))
 
     def close(self) -> None:
         """Close the file and leave it where it is. May be called again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def place_in(folder: Path, name: str) -> Path:
+    """Return the path of a file in a folder; the one folder that may stand before it is made.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    path = folder / name
+    if path.parent != folder:
+        path.parent.mkdir(exist_ok=True)
+        path.parent.chmod(FOLDER_MODE)
+    return path
 
 
 def _write_at(descriptor: int, data: memoryview, offset: int) -> int:

@@ -13,10 +13,12 @@ from math import prod
 
 import torch
 
+from merging.checkpoints.layouts import ROOT, Home
 from merging.errors import CompatibilityError, ParameterError
 
-WHOLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
+WHOLE_FILE = ROOT.file
+INDEX = ".index.json"  # stands behind the name of the file that would hold all
+INDEX_FILE = f"{WHOLE_FILE}{INDEX}"
 
 _METADATA = "__metadata__"
 _TYPES = {
@@ -68,11 +70,12 @@ class Shard:
     """One file of the output.
 
     Attributes:
-        name: File name.
+        name: File name; one folder may stand before it.
         slots: Its tensors in the order in which they lie.
         starts: First byte of each of them, counted from the beginning of the file.
         header: Everything before the first tensor, its length included.
         size: Bytes of the whole file.
+        home: Module that its tensors are of; they are stored without its prefix.
     """
 
     name: str
@@ -80,10 +83,14 @@ class Shard:
     starts: tuple[int, ...]
     header: bytes
     size: int
+    home: Home = ROOT
 
 
 def lay_out(
-    slots: Sequence[Slot], shard_bytes: int, metadata: Mapping[str, str]
+    slots: Sequence[Slot],
+    shard_bytes: int,
+    metadata: Mapping[str, str],
+    homes: Sequence[Home] = (ROOT,),
 ) -> tuple[Shard, ...]:
     """Distribute tensors over files, filling one after the other in the given order.
 
@@ -91,34 +98,48 @@ def lay_out(
         slots: The tensors; none gives one file without tensors.
         shard_bytes: Most bytes of tensors in a file, at least 1; a larger tensor has its own file.
         metadata: Written into every header; ``format`` is ``pt`` unless given.
+        homes: Modules; each tensor goes to that with the longest prefix of its name.
 
     Returns:
-        ``model.safetensors``, or ``model-00001-of-00003.safetensors`` and so on.
+        For each module ``model.safetensors``, or ``model-00001-of-00003.safetensors`` and so on.
 
     Raises:
-        CompatibilityError: A tensor cannot be stored, or two have one name.
+        CompatibilityError: A tensor cannot be stored, is of no module, or two have one name.
         ParameterError: ``shard_bytes`` is less than 1.
     """
     if shard_bytes < 1:
         raise ParameterError(f"A shard holds at least 1 byte, not {shard_bytes}.")
     _check(slots)
-    groups: list[list[Slot]] = [[]]
-    filled = 0
-    for slot in slots:
-        if groups[-1] and filled + slot.size > shard_bytes:
-            groups.append([])
-            filled = 0
-        groups[-1].append(slot)
-        filled += slot.size
-    count = len(groups)
     told = {"format": "pt", **metadata}
-    return tuple(_shard(_name(i, count), group, told) for i, group in enumerate(groups, 1))
+    inside: dict[Home, list[Slot]] = {}
+    for slot in slots:
+        inside.setdefault(_home(slot, homes), []).append(slot)
+    shards: list[Shard] = []
+    for home, theirs in (inside or {homes[0]: []}).items():
+        groups = _groups(theirs, shard_bytes)
+        for i, group in enumerate(groups, 1):
+            shards.append(_shard(_name(home.file, i, len(groups)), group, told, home))
+    return tuple(shards)
+
+
+def index_texts(shards: Sequence[Shard]) -> dict[str, str]:
+    """Return the text of the index of every module in several files, by its name."""
+    found = {}
+    for home in dict.fromkeys(shard.home for shard in shards):
+        theirs = [shard for shard in shards if shard.home == home]
+        if len(theirs) > 1:
+            found[f"{home.file}{INDEX}"] = index_text(theirs)
+    return found
 
 
 def index_text(shards: Sequence[Shard]) -> str:
-    """Text of ``model.safetensors.index.json``: which tensor lies in which file."""
+    """Text of ``model.safetensors.index.json``: which tensor lies in which file beside it."""
     total = sum(slot.size for shard in shards for slot in shard.slots)
-    where = {slot.name: shard.name for shard in shards for slot in shard.slots}
+    where = {
+        slot.name.removeprefix(shard.home.prefix): shard.name.rpartition("/")[2]
+        for shard in shards
+        for slot in shard.slots
+    }
     index = {"metadata": {"total_size": total}, "weight_map": where}
     return json.dumps(index, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -146,19 +167,40 @@ def _check(slots: Sequence[Slot]) -> None:
         names.add(slot.name)
 
 
-def _name(number: int, count: int) -> str:
+def _home(slot: Slot, homes: Sequence[Home]) -> Home:
+    """The module that a tensor is of."""
+    fitting = [home for home in homes if slot.name.startswith(home.prefix)]
+    if not fitting:
+        raise CompatibilityError(f"{slot.name!r} is of none of the model's modules.")
+    return max(fitting, key=lambda home: len(home.prefix))
+
+
+def _groups(slots: Sequence[Slot], shard_bytes: int) -> list[list[Slot]]:
+    groups: list[list[Slot]] = [[]]
+    filled = 0
+    for slot in slots:
+        if groups[-1] and filled + slot.size > shard_bytes:
+            groups.append([])
+            filled = 0
+        groups[-1].append(slot)
+        filled += slot.size
+    return groups
+
+
+def _name(whole: str, number: int, count: int) -> str:
     """File name as huggingface's loaders expect it."""
-    return WHOLE_FILE if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
+    stem, dot, ending = whole.rpartition(".")
+    return whole if count == 1 else f"{stem}-{number:05d}-of-{count:05d}{dot}{ending}"
 
 
-def _shard(name: str, group: Sequence[Slot], metadata: Mapping[str, str]) -> Shard:
+def _shard(name: str, group: Sequence[Slot], metadata: Mapping[str, str], home: Home) -> Shard:
     """Lay one file out."""
     slots = tuple(sorted(group, key=lambda slot: -slot.dtype.itemsize))
     entries: dict[str, object] = {_METADATA: dict(metadata)}
     ends = [0]
     for slot in slots:
         ends.append(ends[-1] + slot.size)
-        entries[slot.name] = {
+        entries[slot.name.removeprefix(home.prefix)] = {
             "dtype": _TYPES[slot.dtype],
             "shape": list(slot.shape),
             "data_offsets": ends[-2:],
@@ -167,4 +209,4 @@ def _shard(name: str, group: Sequence[Slot], metadata: Mapping[str, str]) -> Sha
     text += b" " * (-len(text) % 8)
     header = len(text).to_bytes(8, "little") + text
     starts = tuple(len(header) + end for end in ends[:-1])
-    return Shard(name, slots, starts, header, len(header) + ends[-1])
+    return Shard(name, slots, starts, header, len(header) + ends[-1], home)

@@ -16,13 +16,14 @@ from typing import Self
 
 from torch import Tensor
 
+from merging.checkpoints.layouts import ROOT, Home
 from merging.engine.background import Background
 from merging.engine.checksum import advanced
-from merging.engine.claim import FOLDER_MODE, FULL, Claim
+from merging.engine.claim import FULL, Claim
 from merging.engine.incoming import Incoming
 from merging.engine.journal import recover, write_file, write_journal
-from merging.engine.shard_file import PARTIAL, ShardFile
-from merging.engine.shards import INDEX_FILE, WHOLE_FILE, Slot, fingerprint, index_text, lay_out
+from merging.engine.shard_file import PARTIAL, ShardFile, place_in
+from merging.engine.shards import INDEX, Slot, fingerprint, index_texts, lay_out
 from merging.errors import Cancelled, ResourceError, SourceError
 from merging.units import size_text
 
@@ -57,6 +58,7 @@ class FolderWriter:
         metadata: Mapping[str, str] = {},
         *,
         shard_bytes: int = 5_000_000_000,
+        homes: Sequence[Home] = (ROOT,),
         queue_bytes: int = 64 << 20,
     ) -> None:
         """Claim the folder and look for what an interrupted run finished.
@@ -67,6 +69,7 @@ class FolderWriter:
             key: Of what is computed; finished shards of a run with another key are deleted.
             metadata: Written into every shard.
             shard_bytes: Most bytes of tensors in a shard, at least 1.
+            homes: Where the tensors of each module lie.
             queue_bytes: Bytes that may wait for the disk.
 
         Raises:
@@ -75,7 +78,8 @@ class FolderWriter:
             CompatibilityError: A tensor cannot be stored.
             ParameterError: ``shard_bytes`` is less than 1.
         """
-        self._shards = lay_out(slots, shard_bytes, metadata)
+        self._homes = tuple(homes)
+        self._shards = lay_out(slots, shard_bytes, metadata, homes)
         self._claim = Claim(folder)
         self._end = RLock()  # held by whoever finishes or discards
         self._gone = False
@@ -158,10 +162,7 @@ class FolderWriter:
                     raise self._reason()
                 for name, data in others.items():
                     partial = self._claim.work / f"{name.replace('/', ' ')}{PARTIAL}"
-                    target = self._claim.model / name
-                    target.parent.mkdir(exist_ok=True)
-                    target.parent.chmod(FOLDER_MODE)
-                    write_file(partial, target, data)
+                    write_file(partial, place_in(self._claim.model, name), data)
                 self._claim.deliver()
                 self._finished = True
                 self._discard()
@@ -200,9 +201,9 @@ class FolderWriter:
     def _contents(self, files: Mapping[str, str | bytes]) -> dict[str, bytes]:
         """Index and further files as bytes, their names checked."""
         contents: dict[str, bytes] = {}
-        taken = {shard.name for shard in self._shards} | {INDEX_FILE, WHOLE_FILE}
-        if len(self._shards) > 1:
-            contents[INDEX_FILE] = index_text(self._shards).encode()
+        taken = {name for home in self._homes for name in (home.file, f"{home.file}{INDEX}")}
+        taken = {name.casefold() for name in taken | {shard.name for shard in self._shards}}
+        contents |= {n: text.encode() for n, text in index_texts(self._shards).items()}
         for name, text in files.items():
             place = name.split("/")
             if name.casefold() in taken or len(place) > 2 or not all(map(_is_plain, place)):

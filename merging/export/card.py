@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from merging.export.basket import Companions
 from merging.export.extras import ScoreLine
-from merging.export.files import Companions
 from merging.export.licence import common_licence
 from merging.export.markdown import fenced, plain
 from merging.methods.params import Value
@@ -160,12 +160,15 @@ def _done(facts: CardFacts) -> str:
         lines.append(f"  - and {len(others) - MOST_LINES} more, all in merge_report.json")
     came: dict[str, list[str]] = {}
     for name, source in facts.companions.sources.items():
-        came.setdefault(source, []).append(name)
+        if name not in facts.companions.made:
+            came.setdefault(source, []).append(name)
     for source, names in came.items():
         lines.append(
             f"- Byte for byte from {plain(_short(source))}: {plain(', '.join(names), 2000)}"
         )
-    if not came:
+    if facts.companions.made:
+        lines.append(f"- Made for this merge: {plain(', '.join(sorted(facts.companions.made)))}")
+    elif not came:
         lines.append("- No tokenizer, template or processor files: none were found.")
     for name, why in facts.companions.left.items():
         lines.append(f"- Not taken: {plain(name)}, because {plain(why)}")

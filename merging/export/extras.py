@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from merging.export.files import Companions
+from merging.export.basket import Companions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from merging.export.read import Refused, read_small
+from merging.checkpoints.small_files import Refused, read_small
 
 NORMAL, CONTROL, USER, UNUSED = 1, 3, 4, 5  # types of tokens in GGUF
 _ENGLISH = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"

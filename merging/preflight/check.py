@@ -8,17 +8,21 @@ from merging.checkpoints.align import folder_of
 from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
+from merging.checkpoints.layouts import ROOT
+from merging.checkpoints.licence import licences_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
-from merging.checkpoints.vocabulary import UNION
+from merging.checkpoints.under import folder_under
 from merging.engine.estimate import estimate
 from merging.engine.plan import Plan, make_plan
 from merging.errors import CompatibilityError, MergeError, RecipeError, SourceError
+from merging.export import gather
 from merging.preflight.findings import Finding, Findings, sorted_findings
-from merging.preflight.licences import licence_of, licences
+from merging.preflight.licences import licences
 from merging.preflight.resources import resources
 from merging.preflight.texts import vocabularies
 from merging.preflight.weights import architectures, tensors
 from merging.recipe import Recipe
+from merging.recipe.tokens import POSITION, UNION
 
 
 def check(
@@ -29,6 +33,7 @@ def check(
     folder: Path = Path(),
     device: str | None = None,
     memory: int | None = None,
+    known_licences: Mapping[str, str] = {},
 ) -> Findings:
     """Return all that speaks against a merge, or is worth knowing before it.
 
@@ -41,6 +46,7 @@ def check(
         folder: Where the result would be written.
         device: Where it would be computed.
         memory: Budget in bytes, or None.
+        known_licences: Of models by name, where they are known from elsewhere.
 
     Returns:
         Findings, the worst first.
@@ -52,7 +58,7 @@ def check(
     experts = [models[e.id] for e in recipe.ordered().experts]
     everyone = [m for m in (base, *experts) if m is not None]
     found += _texts(recipe, everyone)
-    found += _card(everyone)
+    found += _card(everyone, known_licences)
     found += _layouts(everyone)
     plan: Plan | None = None
     refusal = ""
@@ -62,7 +68,12 @@ def check(
         refusal = str(error)
     except SourceError as error:
         found.append(unreadable(error))
-    found += _weights(plan, base, experts, refusal, recipe)
+    try:
+        (base or experts[0]).config()
+    except SourceError as error:
+        found.append(unreadable(error))
+    blocked = any(f.severity == "blocks" for f in found)
+    found += _weights(plan, base, experts, refusal, recipe, blocked)
     if plan is not None:
         found += _rows(plan)
         found += _costs(plan, folder, device, memory)
@@ -80,15 +91,16 @@ def _weights(
     experts: list[Checkpoint],
     refusal: str,
     recipe: Recipe,
+    blocked: bool,
 ) -> Iterator[Finding]:
+    """Findings on weights; ``blocked`` says that the refusal of a plan is told already."""
     tied = None
     if plan is not None:
         base, experts = plan.base, list(plan.experts)
         tied = {s.tensor: s.source for s in plan.steps if s.action == "tie"}
     reference = base or experts[0]
     yield from architectures(reference, experts)
-    blocked = False
-    if plan is not None or (refusal and recipe.tokenizer is None):
+    if plan is not None or (refusal and recipe.tokenizer in (None, POSITION)):
         try:
             for finding in tensors(reference, experts, tied):
                 blocked = blocked or finding.severity == "blocks"
@@ -105,6 +117,7 @@ def _weights(
 def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
     known: dict[str, Tokens | None] = {}
     unread = {}
+    read: dict[Path, Tokens | None] = {}  # adapters share the folder of their base
     for model in everyone:
         known[model.name] = None
         folder = folder_of(model)
@@ -112,17 +125,21 @@ def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
             continue
         unread[model.name] = unread_tokenizer(folder)
         try:
-            known[model.name] = read_tokens(folder, model.name)
+            if folder not in read:
+                read[folder] = read_tokens(folder, model.name)
+            known[model.name] = read[folder]
         except SourceError as error:
             remedy = "Repair its tokenizer's files."
             yield Finding("warns", "tokenizer_unreadable", str(error), remedy, models=(model.name,))
-    yield from vocabularies(known, unread, recipe.tokenizer is not None)
+    yield from vocabularies(known, unread, recipe.tokenizer)
 
 
-def _card(everyone: list[Checkpoint]) -> Iterator[Finding]:
-    folders = {m.name: (folder_of(m), m) for m in everyone}
-    known = {n: licence_of(f, _config(m)) for n, (f, m) in folders.items() if f is not None}
-    yield from licences(known)
+def _card(everyone: list[Checkpoint], known: Mapping[str, str]) -> Iterator[Finding]:
+    told: dict[str, str] = {}
+    for model in everyone:
+        said = known.get(model.name, "").lower()
+        told |= {model.name: said} if said else licences_of(model)
+    yield from licences(told)
 
 
 def _rows(plan: Plan) -> Iterator[Finding]:
@@ -132,30 +149,25 @@ def _rows(plan: Plan) -> Iterator[Finding]:
             counts = (str(n) for n in astuple(model.counts()))
             message = f"Rows by token: {model.sentence()}."
             yield Finding("tells", "aligned", message, "", "", (model.name,), tuple(counts))
-    views = [m for m in (plan.base, *plan.experts) if isinstance(m, AlignedCheckpoint)]
+    models = [m for m in (plan.base, *plan.experts) if m is not None]
+    views = [m for m in models if isinstance(m, AlignedCheckpoint)]
     if views and views[0].group.target.source == UNION:
-        message = "No tokenizer's file says the union: the ids of added tokens are in no model's."
-        remedy = "Build one with these ids, or name a model: tokenizer: base."
-        yield Finding("warns", "tokenizer_union", message, remedy)
+        along = gather(models)
+        if why := along.left.get("tokenizer"):
+            remedy = "Save the tokenizers anew with save_pretrained, or take tokenizer: base."
+            yield Finding("warns", "tokenizer_union", f"No tokenizer is written: {why}.", remedy)
+        else:
+            yield Finding("tells", "tokenizer_union", along.notes[0])
 
 
 def _layouts(everyone: list[Checkpoint]) -> Iterator[Finding]:
-    """Say what is lost of folders whose parts lie in folders of their own."""
-    for model in everyone:
-        kind = getattr(model, "layout", "transformers")
-        prefixed = kind != "transformers" and (kind == "diffusers" or _parts(model))
-        if prefixed:
-            message = (
-                f"{model.name} has the layout of {kind}; the merge is written into one folder, "
-                "the part's name before the names of its tensors."
-            )
-            remedy = f"Split it into its parts before {kind} loads it, or merge part by part."
-            yield Finding("warns", "layout", message, remedy, "", (model.name,), (kind,))
-
-
-def _parts(model: Checkpoint) -> bool:
-    """Whether a sentence-transformers model has weights beside its transformer's."""
-    return any(name[:1].isdigit() and "_" in name.split(".")[0] for name in model.tensors())
+    """Say where the parts of a model go that lie in folders of their own."""
+    found = folder_under(everyone[0])
+    if found is not None and found.homes != (ROOT,):
+        places = ", ".join(home.file for home in found.homes[:8])
+        message = f"The merge is written in {found.name}'s layout ({found.layout}): {places}."
+        models, values = (everyone[0].name,), (found.layout,)
+        yield Finding("tells", "layout", message, "", "", models, values)
 
 
 def _costs(plan: Plan, folder: Path, device: str | None, memory: int | None) -> Iterator[Finding]:

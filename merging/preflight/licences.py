@@ -5,7 +5,6 @@ A declared table of a few kinds, no legal advice: what it does not know it says 
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from merging.preflight.findings import Finding
 
@@ -27,44 +26,6 @@ KINDS = (
         ),
     ),
 )
-_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
-_TITLES = (
-    (re.compile(r"apache license\s+version 2\.0", re.I), "apache-2.0"),
-    (re.compile(r"\bmit license\b|permission is hereby granted, free of charge", re.I), "mit"),
-    (re.compile(r"llama 2 community license", re.I), "llama2"),
-    (re.compile(r"llama 3\.(\d) community license", re.I), "llama3.x"),
-    (re.compile(r"(meta )?llama 3 community license", re.I), "llama3"),
-    (re.compile(r"gemma terms of use", re.I), "gemma"),
-    (re.compile(r"gnu affero general public license", re.I), "agpl-3.0"),
-    (re.compile(r"gnu lesser general public license", re.I), "lgpl-3.0"),
-    (re.compile(r"gnu general public license", re.I), "gpl-3.0"),
-    (re.compile(r"attribution-noncommercial-noderiv", re.I), "cc-by-nc-nd-4.0"),
-    (re.compile(r"attribution-noderiv", re.I), "cc-by-nd-4.0"),
-    (re.compile(r"attribution-noncommercial", re.I), "cc-by-nc-4.0"),
-    (re.compile(r"attribution-sharealike", re.I), "cc-by-sa-4.0"),
-)
-_MOST_BYTES = 65_536
-
-
-def licence_of(folder: Path, config: Mapping[str, object]) -> str:
-    """Return what a model folder says its licence is, in lower case, or "".
-
-    Looked at, first answer counts: ``license`` in the front matter of README.md, ``license`` in
-    the config, the title of a LICENSE file. The text is not trusted: at most 80 characters.
-
-    Args:
-        folder: Of the model.
-        config: Its ``config.json``.
-    """
-    said = _front_matter(_head(folder / "README.md")) or config.get("license")
-    if isinstance(said, str) and said.strip():
-        return said.strip().lower()[:80]
-    for name in _FILES:
-        text = _head(folder / name)[:2000]
-        for title, licence in _TITLES:
-            if title.search(text):
-                return licence
-    return ""
 
 
 def kind_of(licence: str) -> str:
@@ -133,20 +94,3 @@ def _together(known: Mapping[str, str], kinds: Mapping[str, str]) -> Iterator[Fi
             remedy = "Do not publish the merge, or leave one of them out."
             values = (known[one], known[other])
             yield Finding("warns", "licence_conflict", message, remedy, "", (one, other), values)
-
-
-def _front_matter(text: str) -> str | None:
-    """The ``license`` of a model card, a plain value or the first of a list."""
-    parts = re.match(r"\ufeff?---\s*\n(.*?)\n---\s*(?:\n|$)", text, re.S)
-    if parts is None:
-        return None
-    found = re.search(r"^license:[ \t]*(?:\n[ \t]*-[ \t]*)?\[?([^\s#\],]+)", parts[1], re.M)
-    return found[1].strip("'\"") if found else None
-
-
-def _head(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
-    except OSError:
-        return ""

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 
+from merging.checkpoints.align import BY_TOKEN, clash_text
 from merging.checkpoints.tokens import ROLES, Tokens
+from merging.checkpoints.vocabulary import difference
 from merging.preflight.findings import Finding
-
-_BY_TOKEN = "Write tokenizer: union (or base) into the recipe; rows then go by token."
+from merging.recipe.tokens import POSITION
 
 
 def vocabularies(
-    known: Mapping[str, Tokens | None], unread: Mapping[str, str], aligned: bool
+    known: Mapping[str, Tokens | None], unread: Mapping[str, str], told: str | None
 ) -> Iterator[Finding]:
     """Compare the tokens of the first model with those of all others.
 
     Args:
         known: Of every model by its name, the reference first; None where nothing is known.
         unread: Names of tokenizer files that are not read, by model.
-        aligned: The recipe has rows brought to one vocabulary by token.
+        told: What the recipe says of the tokenizer, or None.
     """
     (reference, ours), *others = known.items()
     for name, theirs in known.items():
@@ -27,34 +28,29 @@ def vocabularies(
             yield Finding("warns", "tokenizer_missing", message, models=(name,))
     for name, theirs in others:
         if ours is not None and theirs is not None:
-            yield from _ids(reference, ours, name, theirs, aligned)
+            yield from _ids(reference, ours, name, theirs, told)
             yield from _roles(reference, ours, name, theirs)
             yield from _templates(reference, ours, name, theirs)
 
 
-def _ids(ref: str, ours: Tokens, name: str, theirs: Tokens, aligned: bool) -> Iterator[Finding]:
-    moved = [t for t, at in ours.ids.items() if theirs.ids.get(t, at) != at]
-    only = [sum(t not in b.ids for t in a.ids) for a, b in ((ours, theirs), (theirs, ours))]
+def _ids(ref: str, ours: Tokens, name: str, theirs: Tokens, told: str | None) -> Iterator[Finding]:
+    found = difference(ours, theirs)
     models, values = (ref, name), (f"{len(ours.ids)} tokens", f"{len(theirs.ids)} tokens")
-    owners = {at: t for t, at in ours.ids.items()}
-    clash = [t for t, at in theirs.ids.items() if owners.get(at, t) != t]
-    if moved or clash:
-        example = next(iter(moved or clash))
-        message = (
-            f"The vocabularies of {ref} and {name} differ: {len(moved)} shared token(s) have "
-            f"another id, {only[0]} are in {ref} only and {only[1]} in {name} only; for example "
-            f"{example!r:.60}. Averaged by position, rows of different tokens would be mixed."
-        )
-        if aligned:
-            yield Finding("tells", "vocabulary", message, "", "", models, values)
+    if found.example is not None:
+        message = clash_text(ref, name, found)
+        if told is None:
+            yield Finding("blocks", "vocabulary", message, BY_TOKEN, "", models, values)
+        elif told == POSITION:
+            remedy = "tokenizer: position asks for it; take the line out to be sure."
+            yield Finding("warns", "vocabulary", message, remedy, "", models, values)
         else:
-            yield Finding("blocks", "vocabulary", message, _BY_TOKEN, "", models, values)
-    elif only != [0, 0]:
+            yield Finding("tells", "vocabulary", message, "", "", models, values)
+    elif found.only != (0, 0):
         message = (
-            f"{only[0]} token(s) are in {ref} only and {only[1]} in {name} only; all shared ones "
-            "have the same id."
+            f"{found.only[0]} token(s) are in {ref} only and {found.only[1]} in {name} only; all "
+            "shared ones have the same id."
         )
-        remedy = "" if aligned else _BY_TOKEN
+        remedy = BY_TOKEN if told in (None, POSITION) else ""
         yield Finding("warns", "vocabulary", message, remedy, "", models, values)
 
 

@@ -65,10 +65,13 @@ def read_document(text: str, otherwise: str) -> dict[str, Any]:
     Raises:
         RecipeError: It is none, too long, or uses an alias.
     """
-    data = _loaded(text, lambda: yaml.load(text, Loader=_Loader))
-    if not isinstance(data, dict):
-        raise RecipeError(otherwise)
-    return data
+    data = read_documents(text, otherwise, MOST_BYTES)
+    if len(data) > 1:
+        raise RecipeError(
+            f"The recipe holds {len(data)} documents, one merge after another; here one is meant. "
+            "Keep one, or have them done in order: python -m merging merge RECIPE --out DIR."
+        )
+    return data[0]
 
 
 def read_documents(text: str, otherwise: str, most: int) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe.layers import Layers, check_layers, told_layers
 from merging.recipe.local import Local, Spot, checked, overridden, told
+from merging.recipe.tokens import check_template, check_tokenizer
 
 FORMAT = "merge-explorer/1"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -55,7 +56,11 @@ class Recipe:
         dtype: Type of the written weights, or None for the base's.
         seed: For methods that draw at random, from 0 to 2**63 - 1.
         tokenizer: Whose vocabulary the result has where they differ: ``union``, ``base`` or an
-            expert's id; None where rows of embeddings are taken as they stand.
+            expert's id; ``position`` takes rows as they stand, whatever their tokens are; None
+            does so too, and a merge is refused where that would mix rows of different tokens.
+        pad_to_multiple_of: Rows without a token are added until this divides their number.
+        chat_template: A name (chatml, auto ...) or a Jinja template; None for that of the model
+            whose tokenizer is taken.
         local: Values that depend on layer or tensor, sorted by parameter and expert.
         base_layers: Runs of layers that the base is put together from; none where it is one model.
 
@@ -74,6 +79,8 @@ class Recipe:
     tokenizer: str | None = None
     local: tuple[Local, ...] = ()
     base_layers: tuple[Layers, ...] = ()
+    pad_to_multiple_of: int = 1
+    chat_template: str | None = None
 
     def __post_init__(self) -> None:
         spec = method(self.method)
@@ -81,7 +88,10 @@ class Recipe:
         _check_experts(self.experts, spec)
         if self.dtype is not None and self.dtype not in DTYPES:
             raise unknown("dtype", self.dtype, DTYPES)
-        _check_tokenizer(self)
+        based = ["base"] if self.base or self.set else []
+        names = [*based, *(e.id for e in self.experts)]
+        check_tokenizer(self.tokenizer, self.pad_to_multiple_of, names)
+        check_template(self.chat_template)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             shown = "empty" if self.seed is None else f"{self.seed!r:.60}"
             raise ParameterError(f"seed is {shown}; it must be a whole number.")
@@ -181,6 +191,10 @@ class Recipe:
             ],
             **({} if recipe.tokenizer is None else {"tokenizer": recipe.tokenizer}),
         }
+        if recipe.pad_to_multiple_of > 1:
+            found["pad_to_multiple_of"] = recipe.pad_to_multiple_of
+        if recipe.chat_template is not None:
+            found["chat_template"] = recipe.chat_template
         if recipe.local:
             found["local"] = list(told(recipe.local))
         if recipe.base_layers or any(e.layers for e in recipe.experts):
@@ -253,13 +267,6 @@ def _check_names(recipe: Recipe) -> None:
             raise RecipeError(f"{where} {name!r:.60} holds a control character. Remove it.")
     if recipe.set is not None and recipe.base is not None:
         raise RecipeError("The recipe names a set and a base. A set has its own base: keep one.")
-
-
-def _check_tokenizer(recipe: Recipe) -> None:
-    known = ["union", *(["base"] if recipe.base or recipe.set else [])]
-    known += [e.id for e in recipe.experts]
-    if recipe.tokenizer is not None and recipe.tokenizer not in known:
-        raise unknown("tokenizer", recipe.tokenizer, known)
 
 
 def _check_experts(experts: tuple[Expert, ...], spec: MethodSpec) -> None:

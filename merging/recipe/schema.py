@@ -6,9 +6,11 @@ from typing import Any
 from merging.methods.params import WEIGHT, Param
 from merging.methods.registry import METHODS
 from merging.recipe.model import DTYPES, FORMAT, MOST_SEED
+from merging.recipe.tokens import LONGEST_TEMPLATE, MOST_PADDING, SHORTEST_TEMPLATE, TEMPLATES
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 500}
+JINJA: Schema = {"type": "string", "minLength": SHORTEST_TEMPLATE, "maxLength": LONGEST_TEMPLATE}
 
 
 def recipe_schema() -> Schema:
@@ -30,6 +32,9 @@ def recipe_schema() -> Schema:
         "dialect": {"type": "string"},
         "dtype": {"enum": [*DTYPES, None]},
         "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
+        "tokenizer": TEXT,
+        "pad_to_multiple_of": {"type": "integer", "minimum": 1, "maximum": MOST_PADDING},
+        "chat_template": {"anyOf": [{"enum": list(TEMPLATES)}, JINJA]},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

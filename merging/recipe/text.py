@@ -10,7 +10,8 @@ from merging.recipe.local import Local
 from merging.recipe.local_text import read_layers, read_local, unplain, write_layers, write_local
 from merging.recipe.model import FORMAT, Expert, Recipe
 
-_OPTIONAL = ("set", "base", "dialect", "dtype", "seed", "tokenizer")
+_TOKENS = ("tokenizer", "pad_to_multiple_of", "chat_template")
+_OPTIONAL = ("set", "base", "dialect", "dtype", "seed", *_TOKENS)
 KEYS = ("format", "base_layers", "experts", "method", "params", *_OPTIONAL)
 
 
@@ -51,8 +52,9 @@ def write_recipe(recipe: Recipe) -> str:
     if recipe.dtype is not None:
         data["dtype"] = recipe.dtype
     data["seed"] = recipe.seed
-    if recipe.tokenizer is not None:
-        data["tokenizer"] = recipe.tokenizer
+    for name in _TOKENS:
+        if getattr(recipe, name) not in (None, 1):
+            data[name] = getattr(recipe, name)
     return write_document(data)
 
 
@@ -83,7 +85,7 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
     if not isinstance(params, dict):
         raise RecipeError(f"params is {params!r:.60}; it must be a list of names and values.")
     optional = {k: data[k] for k in _OPTIONAL if k in data}
-    for name in ("method", "dialect", "dtype", "tokenizer"):
+    for name in ("method", "dialect", "dtype", "tokenizer", "chat_template"):
         if not isinstance(data.get(name, ""), str | None):
             raise RecipeError(f"{name} is {data[name]!r:.60}; it must be a word.")
     params, local = read_local(params, "", "params")

@@ -2,23 +2,21 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.cross.cases import MERGEKIT, PEFT
+from tests.cross.tools import other_side, save_models, written
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "MERGE_EXPLORER_CROSS_PYTHON"
 HERE = ROOT / ".work" / "cross" / "bin" / "python"
-SECONDS = 600
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +45,7 @@ class Family:
     def result(self, key: str) -> dict[str, Tensor]:
         """Return the tensors of a result."""
         assert not self.done[key], self.done[key]
-        path = self.merged[key]
-        if path.is_file():
-            return load_file(path)
-        found: dict[str, Tensor] = {}
-        for part in sorted(path.glob("*.safetensors")):
-            found |= load_file(part)
-        return found
+        return written(self.merged[key])
 
 
 @pytest.fixture(scope="session", params=["llama", "bert"])
@@ -61,17 +53,10 @@ def family(
     request: pytest.FixtureRequest, other_python: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Family:
     folder = tmp_path_factory.mktemp(request.param)
-    _save_models(request.param, folder)
+    save_models(lambda: _model(request.param), folder)
     jobs, merged = _jobs(folder)
     (folder / "jobs.json").write_text(json.dumps(jobs))
-    told = subprocess.run(
-        [other_python, str(Path(__file__).with_name("other_side.py")), str(folder / "jobs.json")],
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert told.returncode == 0, told.stderr[-2000:]
+    other_side(other_python, "other_side.py", folder / "jobs.json")
     return Family(folder, merged, json.loads((folder / "done.json").read_text()))
 
 
@@ -90,25 +75,6 @@ def _model(kind: str) -> Any:
     if kind == "llama":
         return LlamaForCausalLM(LlamaConfig(num_key_value_heads=1, **size))
     return BertForSequenceClassification(BertConfig(num_labels=3, **size))
-
-
-def _save_models(kind: str, folder: Path) -> None:
-    """Write a base of random weights, and experts a, b and c a little away from it."""
-    from transformers.utils import logging
-
-    quiet: Any = logging
-    quiet.set_verbosity_error()
-    quiet.disable_progress_bar()
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        _model(kind).save_pretrained(folder / "base")
-    base = load_file(folder / "base" / "model.safetensors")
-    for seed, name in enumerate("abc"):
-        source = torch.Generator().manual_seed(seed)
-        changed = {n: t + 0.03 * torch.randn(t.shape, generator=source) for n, t in base.items()}
-        (folder / name).mkdir()
-        save_file(changed, folder / name / "model.safetensors", {"format": "pt"})
-        (folder / name / "config.json").write_text((folder / "base" / "config.json").read_text())
 
 
 def _jobs(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Path]]:

@@ -1,7 +1,5 @@
 """Our adapters against peft's own: ``merge_and_unload`` and ``add_weighted_adapter``."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,9 @@ from merging.checkpoints.adapter_file import AdapterFile, read_adapter
 from merging.engine.adapters import merge_adapters
 from merging.methods.params import Value
 from merging.recipe import make_recipe
-from tests.cross.conftest import FIGURES, SECONDS
+from tests.cross.conftest import FIGURES
 from tests.cross.peft_side import CASES, COMBINED, WEIGHTS
+from tests.cross.tools import other_side
 
 WITHIN = 1e-6  # of the largest number of a tensor
 FACTORED: dict[str, tuple[str, dict[str, Value]]] = {
@@ -32,14 +31,7 @@ FACTORED: dict[str, tuple[str, dict[str, Value]]] = {
 def made(other_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What peft made; see ``peft_side``."""
     folder = tmp_path_factory.mktemp("adapters")
-    told = subprocess.run(
-        [other_python, str(Path(__file__).with_name("peft_side.py")), str(folder)],
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert told.returncode == 0, told.stderr[-2000:]
+    other_side(other_python, "peft_side.py", folder)
     return folder
 
 

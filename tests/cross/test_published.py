@@ -1,23 +1,20 @@
 """Recipes as people publish them, run by mergekit 0.1.5 and by us on a tiny Llama."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from merging.cli.models import open_models
 from merging.engine import make_plan, run
 from merging.recipe import parse_mergekit
 from merging.recipe.mergekit import write_mergekit
-from tests.cross.conftest import SECONDS
+from tests.cross.tools import other_side, save_models, written
 from tests.published import DRAWN, RECIPES
 
 LAYERS = 4
@@ -27,7 +24,7 @@ LAYERS = 4
 def folder(other_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four models, and what mergekit made of each recipe and of its export."""
     folder = tmp_path_factory.mktemp("published")
-    _save_models(folder)
+    save_models(_model, folder)
     jobs = []
     for number, (name, text) in enumerate(RECIPES.items()):
         for kind, said in (("as is", text), ("exported", write_mergekit(parse_mergekit(text)))):
@@ -36,35 +33,17 @@ def folder(other_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
             jobs.append({"id": f"{kind} {name}", "kind": "mergekit", "config": config,
                          "out": str(out)})  # fmt: skip
     (folder / "jobs.json").write_text(json.dumps(jobs))
-    script = Path(__file__).with_name("other_side.py")
-    done = subprocess.run(
-        [other_python, str(script), str(folder / "jobs.json")],
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    other_side(other_python, "other_side.py", folder / "jobs.json")
     return folder
 
 
-def _save_models(folder: Path) -> None:
+def _model() -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(
+    return LlamaForCausalLM(LlamaConfig(
         vocab_size=40, hidden_size=16, num_hidden_layers=LAYERS, num_attention_heads=2,
         num_key_value_heads=1, intermediate_size=24, max_position_embeddings=32,
-    )  # fmt: skip
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(folder / "base")
-    base = load_file(folder / "base" / "model.safetensors")
-    for seed, name in enumerate("abc"):
-        source = torch.Generator().manual_seed(seed)
-        changed = {n: t + 0.03 * torch.randn(t.shape, generator=source) for n, t in base.items()}
-        (folder / name).mkdir()
-        save_file(changed, folder / name / "model.safetensors", {"format": "pt"})
-        (folder / name / "config.json").write_text((folder / "base" / "config.json").read_text())
+    ))  # fmt: skip
 
 
 def _placed(data: Any, folder: Path) -> Any:
@@ -83,10 +62,7 @@ def theirs(folder: Path, kind: str, name: str) -> dict[str, Tensor]:
     done = json.loads((folder / "done.json").read_text())[f"{kind} {name}"]
     assert not done, done
     number = list(RECIPES).index(name)
-    found: dict[str, Tensor] = {}
-    for part in sorted((folder / f"{kind}-{number}").glob("*.safetensors")):
-        found |= load_file(part)
-    return found
+    return written(folder / f"{kind}-{number}")
 
 
 def ours(folder: Path, name: str) -> tuple[dict[str, Tensor], int]:

@@ -1,19 +1,15 @@
 """Model cards: front matter, words, and foreign text that stays text."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from builders import row
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 
-from merging.checkpoints import open_folder
 from merging.export import Companions, ScoreLine
 from merging.export.card import CardFacts, card_text, model_names
-from merging.export.licence import common_licence, licence_of
+from merging.export.licence import common_licence
 from merging.export.markdown import fenced, plain
 from merging.recipe import make_recipe, write_recipe
 
@@ -120,29 +116,10 @@ def test_a_fence_is_longer_than_what_it_holds() -> None:
     assert fenced("a ````` b", "") == "``````\na ````` b\n``````"
 
 
-@pytest.mark.parametrize(
-    ("text", "licence"),
-    [
-        ("---\nlicense: Apache-2.0\n---\nx", "apache-2.0"),
-        ("---\r\nlicense: mit\r\n---\r\n", "mit"),
-        ("---\nlicense: other\n---\n", ""),
-        ("---\nlicense: [mit, x]\n---\n", ""),
-        ("---\nlicense: a b <c>\n---\n", ""),
-        ("---\na: &a 1\nlicense: *a\n---\n", ""),
-        ("---\n- 1\n---\n", ""),
-        ("license: mit", ""),
-        ("\udcff", ""),
-    ],
-)
-def test_the_licence_of_a_model(text: str, licence: str, tmp_path: Path) -> None:
-    save_file({"w": row(1)}, tmp_path / "model.safetensors")
-    (tmp_path / "README.md").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert licence_of(open_folder(tmp_path)) == licence
-
-
 def test_the_licence_of_a_merge() -> None:
     assert common_licence({"a": "mit", "b": "mit"})[0] == "mit"
     name, said = common_licence({"a": "mit", "b": "apache-2.0"})
     assert name == "other" and "a: mit; b: apache-2.0" in said
     name, said = common_licence({"a": "mit", "b": ""})
     assert name == "other" and said.startswith("The licence of b is not known")
+    assert common_licence({"a": "other", "b": "other"})[1].startswith("The licence of a, b is not")

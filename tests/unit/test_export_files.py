@@ -9,8 +9,10 @@ from builders import row
 from safetensors.torch import save_file
 
 from merging.checkpoints import MemoryCheckpoint, open_folder
+from merging.checkpoints.patched import PatchedCheckpoint
+from merging.checkpoints.sliced import SlicedCheckpoint
 from merging.export import Companions, gather
-from merging.export import files as export_files
+from merging.export import basket as export_basket
 
 
 def model(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -113,7 +115,7 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         file.truncate((64 << 20) + 1)
     found = gathered(tmp_path / "m")
     assert dict(found.left) == {"tokenizer.json": "it is larger than 64 MiB (in m)"}
-    monkeypatch.setattr(export_files, "MOST_TOGETHER", 5)
+    monkeypatch.setattr(export_basket, "MOST_TOGETHER", 5)
     found = gathered(model(tmp_path / "n", {"vocab.txt": "four", "merges.txt": "two"}))
     assert sorted(found.files) == ["vocab.txt"]
     assert "all files together" in found.left["merges.txt"]
@@ -150,3 +152,17 @@ def test_code_that_a_file_names_is_told(tmp_path: Path) -> None:
     found = gathered(model(tmp_path / "m", {"tokenizer_config.json": text}))
     assert found.files["tokenizer_config.json"] == text.encode()
     assert found.notes[0].startswith("tokenizer_config.json is kept as it was and names code")
+
+
+def test_files_of_models_with_adapters_and_of_layers_are_those_of_what_lies_under(
+    tmp_path: Path,
+) -> None:
+    one = open_folder(model(tmp_path / "one", {"vocab.txt": "one", "generation_config.json": "{}"}))
+    two = open_folder(model(tmp_path / "two", {"vocab.txt": "two"}))
+    changed = PatchedCheckpoint("one+lora", one, two, {}, {})
+    cut = SlicedCheckpoint("mix", (), (changed, two), {})
+    for view in (changed, cut):
+        found = gather([view, two])
+        assert dict(found.files) == {"vocab.txt": b"one", "generation_config.json": b"{}"}
+        assert set(found.sources.values()) == {view.name}
+    assert dict(gather([MemoryCheckpoint("m", {}), cut]).files)["vocab.txt"] == b"one"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,6 @@ from merging.export.gguf_names import llama3_factors, reordered
 from merging.export.gguf_tokens import SPLITS, Tokens, read_tokens
 from merging.export.gguf_write import KINDS, Kind, bound, write_gguf
 
-gguf = pytest.importorskip("gguf")
 SIZE: dict[str, Any] = {
     "vocab_size": 24, "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64,

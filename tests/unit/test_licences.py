@@ -1,10 +1,21 @@
 """Licences: where they are found, of which kind they are, which of them fit together."""
 
+import json
 from pathlib import Path
 
 import pytest
+from builders import row
+from safetensors.torch import save_file
 
-from merging.preflight.licences import kind_of, licence_of, licences
+from merging.checkpoints import MemoryCheckpoint, open_folder
+from merging.checkpoints.folder import FolderCheckpoint
+from merging.checkpoints.licence import licence_of, licences_of
+from merging.checkpoints.patched import PatchedCheckpoint
+from merging.checkpoints.sliced import SlicedCheckpoint
+from merging.preflight import check
+from merging.preflight.licences import kind_of, licences
+from merging.recipe import make_recipe
+from merging.sets import open_set
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,11 @@ def test_kind_of_a_licence(licence: str, kind: str) -> None:
         ("---\nlicense: apache-2.0\n---\n", "apache-2.0"),
         ("---\r\nlicense: MIT # ours\r\n---\r\n", "mit"),
         ("---\ntags: [x]\nlicense:\n- cc-by-sa-4.0\n---\n", "cc-by-sa-4.0"),
+        ("---\nlicense: [mit, gpl-3.0]\n---\n", ""),
+        ("---\nlicense: a b <c>\n---\n", ""),
+        ("---\na: &a 1\nlicense: *a\n---\n", ""),
+        ("---\n- 1\n---\n", ""),
+        ("\udcff", ""),
         ("---\nlicense: [llama3]\n---\n", "llama3"),
         ("license: mit\n", ""),
         ("---\nlicense: mit\n", ""),
@@ -46,17 +62,57 @@ def test_kind_of_a_licence(licence: str, kind: str) -> None:
     ],
 )
 def test_licence_of_a_model_card(text: str, licence: str, tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(text)
-    assert licence_of(tmp_path, {}) == licence
+    (tmp_path / "README.md").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert licence_of(folder(tmp_path)) == licence
+
+
+def folder(path: Path, **config: object) -> FolderCheckpoint:
+    """A model of one number, with a config."""
+    save_file({"w": row(1)}, path / "model.safetensors")
+    (path / "config.json").write_text(json.dumps(config))
+    return open_folder(path)
 
 
 def test_the_card_counts_before_config_and_file(tmp_path: Path) -> None:
     (tmp_path / "LICENSE").write_text("Apache License\n  Version 2.0, January 2004")
-    assert licence_of(tmp_path, {}) == "apache-2.0"
-    assert licence_of(tmp_path, {"license": "MIT"}) == "mit"
+    assert licence_of(folder(tmp_path)) == "apache-2.0"
+    assert licence_of(folder(tmp_path, license="MIT")) == "mit"
     (tmp_path / "README.md").write_text("---\nlicense: gemma\n---\n")
-    assert licence_of(tmp_path, {"license": "MIT"}) == "gemma"
-    assert licence_of(tmp_path, {"license": ["x"]}) == "gemma"
+    assert licence_of(folder(tmp_path, license="MIT")) == "gemma"
+    assert licence_of(folder(tmp_path, license=["x", "y"])) == "gemma"
+    assert licences_of(MemoryCheckpoint("m", {})) == {}
+
+
+def test_a_link_out_of_the_folder_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "out.md").write_text("---\nlicense: mit\n---\n")
+    inside = tmp_path / "m"
+    inside.mkdir()
+    (inside / "README.md").symlink_to(tmp_path / "out.md")
+    assert licence_of(folder(inside)) == ""
+
+
+def test_an_adapter_and_a_model_of_layers_have_the_licences_of_all_their_parts(
+    tmp_path: Path,
+) -> None:
+    for name, said in (("a", "mit"), ("b", "gemma"), ("c", "gpl-3.0")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(f"---\nlicense: {said}\n---\n")
+    a, b, c = (folder(tmp_path / n) for n in "abc")
+    fine = PatchedCheckpoint("a+b", a, b, {}, {})
+    both = SlicedCheckpoint("mix", (), (fine, c), {})
+    assert licences_of(fine) == {"a": "mit", "b": "gemma"}
+    assert licences_of(both) == {"a": "mit", "b": "gemma", "c": "gpl-3.0"}
+
+
+def test_a_bundled_set_says_its_own_licence(capsys: pytest.CaptureFixture[str]) -> None:
+    opened = open_set("bold")
+    ids = list(opened.experts)
+    recipe = make_recipe("task_arithmetic", ids, set="bold")
+    bare = check(recipe, opened.base, opened.experts)
+    assert bare.of("licence_unknown")
+    names = {m.name: "Apache-2.0" for m in (opened.base, *opened.experts.values())}
+    told = check(recipe, opened.base, opened.experts, known_licences=names)
+    assert not [f for f in told.entries if f.code.startswith("licence")]
 
 
 def codes(**known: str) -> list[str]:

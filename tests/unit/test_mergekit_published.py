@@ -90,19 +90,18 @@ def test_the_report_names_what_mergekit_drops_or_does_otherwise() -> None:
     assert any("issue 474" in t for t in said["differs"])
     assert any("its weight cancels" in t for t in said["differs"])
     assert any("rounds its inputs" in t for t in said["differs"])
-    assert len(said["carry"]) == 2
-    assert (found.outside.tokenizer, found.outside.chat_template) == ("union", "chatml")
+    assert any("mergekit takes the base's first" in t for t in said["differs"])
+    assert (found.recipe.tokenizer, found.recipe.chat_template) == ("union", "chatml")
     with pytest.raises(UnknownNameError):
         parse_mergekit(text)
-    again = read(write_mergekit(read(RECIPES["ties"]).recipe, found.outside))
-    assert again.outside == found.outside
+    assert read(write_mergekit(found.recipe)).recipe == found.recipe
 
 
 def test_several_documents_use_each_other_in_order() -> None:
     first = "name: one\n" + RECIPES["ties"]
     second = RECIPES["slerp plain"].replace("model: a", "model: one")
     found = import_mergekit(f"{first}\n---\n{second}")
-    assert [f.outside.name for f in found] == ["one", ""]
+    assert [f.name for f in found] == ["one", ""]
     assert found[1].recipe.experts[1].id == "one"
     with pytest.raises(RecipeError, match="used before its document"):
         import_mergekit(f"{first.replace('model: b', 'model: two')}\n---\nname: two\n{second}")
@@ -169,3 +168,43 @@ def test_convert_both_ways(tmp_path: Path, capsys: Any) -> None:
     gone = tmp_path / "gone.yml"
     code, _ = told(capsys, "convert", str(ours), "--to", "mergekit", "--out", str(gone))
     assert (code, gone.exists()) == (1, False)
+
+
+TWO = "models: [{model: a, parameters: {weight: 1}}, {model: b, parameters: {weight: 1}}]\n"
+MULTI = f"{TWO}merge_method: multislerp\nparameters:\n  "
+CUT = (
+    "merge_method: nuslerp\nslices:\n"
+    "- {sources: [{model: a, layer_range: [0, 1]}, {model: b, layer_range: [0, 1]}],\n"
+    "   parameters: {nuslerp_flatten: false}}\n"
+    "- {sources: [{model: a, layer_range: [1, 2]}, {model: b, layer_range: [1, 2]}]}\n"
+    "parameters: {weight: 1}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            f"{TWO}merge_method: multislerp\nparameters: {{eps: 1e-6}}",
+            "always mergekit's own 1e-08",
+        ),
+        (f"{TWO}merge_method: multislerp\nparameters: {{eps: x}}", "eps is 'x'"),
+        (f"{TWO}merge_method: multislerp\nparameters: {{normalize_weights: false}}", "is not read"),
+        (CUT, "differ between slices"),
+    ],
+)
+def test_switches_that_cannot_be_followed_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason):
+        import_mergekit(text)
+
+
+def test_switches_are_read_where_mergekit_reads_them() -> None:
+    text = f"{TWO}merge_method: nuslerp\nparameters: {{nuslerp_flatten: false}}"
+    assert dict(read(text).recipe.params)["flatten"] == "row"
+    moved = f"{TWO}merge_method: nuslerp".replace("weight: 1", "weight: 1, nuslerp_flatten: false")
+    found = read(moved)
+    assert "flatten" not in dict(found.recipe.params)
+    assert [n.text for n in found.notes if n.kind == "ignored"] == [
+        "mergekit ignores nuslerp_flatten at a model; it is for the whole merge."
+    ] * 2
+    assert not read(f"{TWO}merge_method: multislerp\nparameters: {{eps: 1e-8}}").notes

@@ -67,6 +67,7 @@ def test_report(tmp_path: Path) -> None:
         "seconds": 1.235,
         "device": "cpu",
         "files": {},
+        "files_made": [],
         "files_not_taken": {},
         "notes": [],
         "tensors": [{"tensor": "w", "action": "merge", "reason": "over 2 expert(s)"}],

@@ -211,3 +211,18 @@ def test_command_line_two_for_a_bad_recipe(text: str, tmp_path: Path, capsys: An
 
 def test_command_line_two_for_a_recipe_that_is_not_there(tmp_path: Path) -> None:
     assert main(["check", str(tmp_path / "none.yaml")]) == 2
+
+
+def test_what_merge_refuses_before_any_work_blocks_here_too(tmp_path: Path, capsys: Any) -> None:
+    trio("llama", tmp_path)
+    (tmp_path / "base" / "config.json").write_text("[")
+    arguments = recipe_file(tmp_path)
+    assert main(arguments) == 1
+    assert "BLOCKS  unreadable: Model base: cannot read config.json" in capsys.readouterr().out
+    path = tmp_path / "layers.yaml"
+    runs = "[{model: one, from: 0, to: 9}]"
+    path.write_text(
+        f"format: merge-explorer/1\nexperts: [{{id: x, layers: {runs}}}]\nmethod: linear\n"
+    )
+    assert main(["check", str(path)]) == 1
+    assert "one has 2 layers, and the recipe asks for layer 2" in capsys.readouterr().out

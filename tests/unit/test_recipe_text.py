@@ -137,7 +137,8 @@ def test_missing_keys(key: str) -> None:
         ("a: !!bool maybe", "not valid YAML"),
         ("a: !!timestamp soon", "not valid YAML"),
         ("a: !!binary é", "not valid YAML"),
-        ("--- a\n--- b", "not valid YAML"),
+        ("--- a\n--- b", "This is not a recipe"),
+        ("--- {a: 1}\n--- {b: 2}", "holds 2 documents, one merge after another"),
         ("{<<: {a: 1}}", ""),
     ],
 )

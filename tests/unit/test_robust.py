@@ -307,8 +307,8 @@ def test_vocabularies_of_other_sizes_are_named_with_both_sizes(name: str) -> Non
     message = refusal({name: torch.zeros(32, 4)}, a={name: torch.zeros(34, 4)})
     assert message == (
         f"{name!r} has 32 rows in base and 34 in a: their vocabularies differ, and rows of "
-        "different tokens cannot be averaged. Bring them to one vocabulary first, for example "
-        "with resize_token_embeddings(32) where the first 32 tokens are the same."
+        "different tokens cannot be averaged. Write tokenizer: union (or base) into the recipe, "
+        "or resize with resize_token_embeddings(32) where the first 32 tokens are the same."
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -10,7 +11,6 @@ from merging.recipe import parse_mergekit, write_recipe
 from merging.recipe.schema import recipe_schema
 from tests.published import RECIPES
 
-jsonschema = pytest.importorskip("jsonschema")
 FILE = Path(__file__).parents[2] / "assets" / "recipe.schema.json"
 CHECK = jsonschema.Draft202012Validator(recipe_schema())
 
@@ -21,7 +21,9 @@ def test_the_file_is_that_of_the_code() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_fits(name: str) -> None:
-    text = write_recipe(parse_mergekit(RECIPES[name]))
+    tail = "tokenizer: {pad_to_multiple_of: 8}\nchat_template: llama3\n"
+    text = write_recipe(parse_mergekit(f"{RECIPES[name]}\n{tail}"))
+    assert "tokenizer: union" in text
     assert not list(CHECK.iter_errors(yaml.safe_load(text)))
 
 

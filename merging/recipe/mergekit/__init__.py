@@ -10,7 +10,7 @@ from typing import Any
 
 from merging.errors import RecipeError
 from merging.recipe.document import read_document, read_documents
-from merging.recipe.mergekit.outside import Outside
+from merging.recipe.mergekit.outside import of_tokens
 from merging.recipe.mergekit.read import Imported, imported, strict
 from merging.recipe.mergekit.report import Note
 from merging.recipe.mergekit.table import METHODS
@@ -91,9 +91,9 @@ __all__ = [
     "METHODS",
     "Imported",
     "Note",
-    "Outside",
     "import_mergekit",
     "models_of",
+    "of_tokens",
     "parse_mergekit",
     "recipe_of_mergekit",
     "why_not",

@@ -1,18 +1,23 @@
 """What a file of mergekit says besides weights: types, tokenizer, chat template, name."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from merging.errors import RecipeError, unknown
 from merging.recipe.mergekit.references import reference
 from merging.recipe.mergekit.report import ROUNDED, Note, strangers
-from merging.recipe.model import DTYPES
+from merging.recipe.model import DTYPES, Recipe
+from merging.recipe.tokens import BASE, POSITION, TEMPLATES, UNION, check_template, check_tokenizer
 
 TYPES = (*DTYPES, "float64", "int64")
 TOKENIZER_KEYS = ("source", "tokens", "pad_to_multiple_of")
-TEMPLATES = ("auto", "alpaca", "chatml", "llama3", "mistral", "exaone")
-SHORTEST_TEMPLATE = 20
+FILLED = (
+    "A row that a model lacks is the mean of the experts that have the token, else the base's; "
+    "mergekit takes the base's first. Other models' pieces are no words of the tokenizer that is "
+    "written; mergekit has each of them found in text."
+)
+AUTO = "The commonest template of the models is taken, the first of equals."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +27,14 @@ class Outside:
     Attributes:
         name: Of the document, where a file has several.
         tokenizer: union, base or a model id; "" where nothing is said.
-        pad_to_multiple_of: Rows of embeddings are filled up to a multiple of it; 0 for none.
-        chat_template: A name of mergekit's or the template itself; "" where nothing is said.
+        pad_to_multiple_of: Rows of embeddings are filled up to a multiple of it.
+        chat_template: A name of mergekit's or the template itself; None where nothing is said.
     """
 
     name: str = ""
     tokenizer: str = ""
-    pad_to_multiple_of: int = 0
-    chat_template: str = ""
+    pad_to_multiple_of: int = 1
+    chat_template: str | None = None
 
 
 def outside_of(data: Mapping[str, Any]) -> tuple[Outside, tuple[Note, ...]]:
@@ -41,30 +46,70 @@ def outside_of(data: Mapping[str, Any]) -> tuple[Outside, tuple[Note, ...]]:
     notes = []
     if "tokenizer" in data and "tokenizer_source" in data:
         raise RecipeError("tokenizer and tokenizer_source are both there. Keep tokenizer.")
-    source, pad = "", 0
+    source, pad = "", 1
     if "tokenizer_source" in data:
         source = reference(data["tokenizer_source"], "tokenizer_source")
     elif "tokenizer" in data:
         source, pad, more = _tokenizer(data["tokenizer"])
         notes += more
-    template = data.get("chat_template", "")
-    if not isinstance(template, str) or (
-        template and template not in TEMPLATES and not _is_template(template)
-    ):
-        raise RecipeError(
-            f"chat_template is {template!r:.60}; it must be one of {', '.join(TEMPLATES)}, or a "
-            "Jinja template of at least 20 characters."
-        )
-    name = data.get("name", "")
+    template, name = data.get("chat_template"), data.get("name", "")
+    check_template(template)
     if not isinstance(name, str):
         raise RecipeError(f"name is {name!r:.60}; it must be a text.")
-    for key, said in (("tokenizer", source), ("chat_template", template)):
-        if said:
-            text = f"{key} {said!r:.60} is no matter of weights; say it where the model is written."
-            notes.append(Note("carry", key, text))
+    notes += _of_words(bool(source), template)
     if str(data.get("dtype", "float32")).removeprefix("torch.") != "float32":
         notes.append(Note("differs", f"dtype {data['dtype']}", ROUNDED))
     return Outside(name, source, pad, template), tuple(notes)
+
+
+def of_tokens(recipe: Recipe) -> Iterator[Note]:
+    """Yield where mergekit does other than we do with what a recipe says of tokens."""
+    yield from _of_words(recipe.tokenizer not in (None, POSITION), recipe.chat_template)
+
+
+def _of_words(aligned: bool, template: object) -> Iterator[Note]:
+    if aligned:
+        yield Note("differs", "tokenizer", FILLED)
+    if template in TEMPLATES:
+        text = f"The template {template} is our own wording of the format, not mergekit's file."
+        yield Note("differs", "chat_template", text if template != "auto" else AUTO)
+
+
+def with_tokens(recipe: Recipe, said: Outside, base: str | None) -> Recipe:
+    """Return a recipe with what its document says of tokens.
+
+    Args:
+        recipe: Of the weights.
+        said: Beside them.
+        base: The document's base_model; mergekit takes the first model where there is none.
+
+    Raises:
+        RecipeError: The tokenizer is that of a model which is not merged.
+    """
+    source = said.tokenizer
+    if source == BASE:
+        source = base or recipe.experts[0].id
+    return replace(
+        recipe,
+        tokenizer=_whose(recipe, source) if source else None,
+        pad_to_multiple_of=said.pad_to_multiple_of,
+        chat_template=said.chat_template,
+    )
+
+
+def _whose(recipe: Recipe, source: str) -> str:
+    """A model in the recipe's words: union, base or an expert's id."""
+    if source == UNION:
+        return UNION
+    if recipe.base is not None and source == recipe.base:
+        return BASE
+    for expert in recipe.experts:
+        if source == expert.id or (expert.layers and source == expert.layers[0].model):
+            return expert.id
+    raise RecipeError(
+        f"tokenizer: {source!r:.60} is none of the models that are merged. Take union, base or one "
+        "of these, or copy that tokenizer's files into the result."
+    )
 
 
 def _tokenizer(value: object) -> tuple[str, int, list[Note]]:
@@ -76,14 +121,10 @@ def _tokenizer(value: object) -> tuple[str, int, list[Note]]:
             "tokenizer: tokens sets rows of single tokens, which is not read. Leave it out: a "
             "token takes the mean of the models that have it."
         )
-    pad = value.get("pad_to_multiple_of") or 0
-    if isinstance(pad, bool) or not isinstance(pad, int) or not 0 <= pad <= 65_536:
-        raise RecipeError(f"tokenizer: pad_to_multiple_of is {pad!r:.40}; it must be up to 65,536.")
-    return reference(value.get("source", "union"), "tokenizer: source"), pad, notes
-
-
-def _is_template(text: str) -> bool:
-    return "{" in text and len(text) >= SHORTEST_TEMPLATE
+    pad = value.get("pad_to_multiple_of") or 1
+    source = reference(value.get("source", UNION), "tokenizer: source")
+    check_tokenizer(UNION, pad, ())
+    return source, pad, notes
 
 
 def output_type(data: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """Recipes of mergekit 0.1.5 to ours, in dialect mergekit, with a report of what differs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from merging.errors import ParameterError, RecipeError, UnknownNameError, unknown
@@ -9,7 +9,7 @@ from merging.methods import registry
 from merging.methods.params import Value
 from merging.recipe.layers import Layers
 from merging.recipe.local import Local
-from merging.recipe.mergekit.outside import Outside, output_type, outside_of
+from merging.recipe.mergekit.outside import output_type, outside_of, with_tokens
 from merging.recipe.mergekit.report import Note, of_method, strangers
 from merging.recipe.mergekit.shape import (
     EVOLVE,
@@ -32,12 +32,12 @@ class Imported:
     Attributes:
         recipe: In dialect mergekit.
         notes: What to know about it.
-        outside: What stands in the file besides the weights: tokenizer, chat template, name.
+        name: Of the document, where a file has several; else "".
     """
 
     recipe: Recipe
     notes: tuple[Note, ...] = ()
-    outside: Outside = field(default_factory=Outside)
+    name: str = ""
 
 
 def imported(data: Mapping[str, Any]) -> Imported:
@@ -60,10 +60,11 @@ def imported(data: Mapping[str, Any]) -> Imported:
             raise UnknownNameError(hint) from error
         raise
     outside, carried = outside_of(data)
+    recipe = with_tokens(recipe, outside, shape.slices[0].base)
     averaged = dict(recipe.params).get("combine", recipe.settings().common.get("combine"))
     notes = [*shape.notes, *reader.notes(), *carried]
     notes += of_method(theirs, averaged == "weighted_mean")
-    return Imported(recipe, tuple(dict.fromkeys(notes)), outside)
+    return Imported(recipe, tuple(dict.fromkeys(notes)), outside.name)
 
 
 def _misspelt(data: Mapping[str, Any]) -> str:
@@ -131,18 +132,20 @@ class _Reader:
 
     def notes(self) -> Iterator[Note]:
         """Unknown and idle parameters."""
-        known, special = self.method.params, ("normalize_weights", "eps")
+        known = self.method.params
         for piece in self.shape.slices:
             levels = [(f"model {s.model!r:.60}", s.params) for s in piece.sources]
             for where, params in [*levels, *(("parameters", p) for p in piece.levels)]:
                 what = f"parameter of {self.theirs}"
                 yield from strangers(params, known, where, what)
                 for name in params.keys() & known.keys():
-                    if known[name].scope == "nothing" and name not in special:
+                    if known[name].scope == "nothing" and name not in SWITCHES:
                         text = f"{name} changes no result of {self.theirs} here."
-                        if not name.startswith("nuslerp"):
-                            yield Note("ignored", where, text)
+                        yield Note("ignored", where, text)
             for source in piece.sources:
+                for name in sorted(source.params.keys() & SWITCHES & known.keys()):
+                    text = f"mergekit ignores {name} at a model; it is for the whole merge."
+                    yield Note("ignored", f"model {source.model!r:.60}", text)
                 if source.model == piece.base and source.params and self.method.base != "input":
                     text = "mergekit ignores parameters of the base."
                     yield Note("ignored", f"model {source.model!r:.60}", text)
@@ -273,11 +276,20 @@ class _Reader:
                     value is not None
                 ):
                     ours_of("flag", value, f"parameters: {name}")
+                if name == "eps" and value is not None:
+                    self._check_small(value)
                 if name == "normalize_weights" and value not in (None, True):
                     raise RecipeError(
                         "normalize_weights: false is not read: here weights are divided by their "
                         "sum. Divide them yourself and leave it out."
                     )
+
+    @staticmethod
+    def _check_small(value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != EPS:
+            raise RecipeError(
+                f"eps is {value!r:.40}; here it is always mergekit's own {EPS:g}. Leave it out."
+            )
 
     def _special(self) -> dict[str, Value]:
         """Settings of ours that follow from more than one word."""
@@ -285,14 +297,23 @@ class _Reader:
         if self.method.base == "optional":
             found["around"] = "origin" if self.shape.slices[0].base is None else "base"
         if self.theirs == "nuslerp":
-            said = {
-                k: v for level in reversed(self.shape.slices[0].levels) for k, v in level.items()
-            }
+            each = [
+                {k: v for level in reversed(p.levels) for k, v in level.items() if k in SWITCHES}
+                for p in self.shape.slices
+            ]
+            said = each[0]
+            if any(one != said for one in each):
+                raise RecipeError(
+                    "nuslerp_flatten and nuslerp_row_wise differ between slices; here they are one "
+                    "choice for the whole merge. Put them into the parameters of the recipe."
+                )
             if not said.get("nuslerp_flatten", True):
                 found["flatten"] = "column" if said.get("nuslerp_row_wise") else "row"
         return found
 
 
+SWITCHES = frozenset(("normalize_weights", "eps", "nuslerp_flatten", "nuslerp_row_wise"))
+EPS = 1e-8
 _LAST = " Add a last entry {value: ...} without a filter."
 
 

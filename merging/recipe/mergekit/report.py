@@ -6,7 +6,7 @@ from typing import Literal
 
 from merging.errors import unknown
 
-Kind = Literal["unknown", "ignored", "differs", "law", "carry"]
+Kind = Literal["unknown", "ignored", "differs", "law"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Note:
     Attributes:
         kind: unknown: a key that mergekit drops silently; ignored: known, without effect;
             differs: mergekit 0.1.5 does something other than the paper, or than we do; law: only
-            the law of a random draw is equal; carry: what the recipe itself does not hold.
+            the law of a random draw is equal.
         where: Place in the file.
         text: One or two sentences.
     """

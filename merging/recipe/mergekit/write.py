@@ -1,6 +1,6 @@
 """Recipes of ours to a file that mergekit 0.1.5 accepts, or why there is none."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from merging.errors import RecipeError
@@ -8,9 +8,9 @@ from merging.methods.params import Value
 from merging.recipe.document import write_document
 from merging.recipe.layers import Layers
 from merging.recipe.local import Curve, Local, Rule
-from merging.recipe.mergekit.outside import Outside
 from merging.recipe.mergekit.table import METHODS, Method, theirs_of
 from merging.recipe.model import Expert, Recipe
+from merging.recipe.tokens import POSITION
 
 Entry = dict[str, Any]
 
@@ -23,12 +23,12 @@ def why_not(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_reasons(recipe, METHODS[theirs])))
 
 
-def write_mergekit(recipe: Recipe, outside: Outside | None = None) -> str:
+def write_mergekit(recipe: Recipe, name: str = "") -> str:
     """Write a recipe as one of mergekit 0.1.5.
 
     Args:
         recipe: Any.
-        outside: Tokenizer, chat template and name to write too.
+        name: Of the document, where a file has several.
 
     Raises:
         RecipeError: mergekit cannot express it; all reasons are named.
@@ -39,8 +39,8 @@ def write_mergekit(recipe: Recipe, outside: Outside | None = None) -> str:
         raise RecipeError(f"mergekit cannot express this recipe. {' '.join(reasons)}")
     method = METHODS[theirs]
     data: Entry = {"merge_method": theirs}
-    if outside and outside.name:
-        data = {"name": outside.name, **data}
+    if name:
+        data = {"name": name, **data}
     base = recipe.experts[0].id if theirs == "slerp" else recipe.base
     first = recipe.base_layers or (recipe.experts[0].layers if theirs == "slerp" else ())
     if base is not None and method.base != "input" and _around(recipe) != "origin":
@@ -55,9 +55,7 @@ def write_mergekit(recipe: Recipe, outside: Outside | None = None) -> str:
         data["dtype"] = "float32"  # what it computes in
     if recipe.dtype not in (None, "float32"):
         data["out_dtype"] = recipe.dtype
-    if outside:
-        data |= _outside(outside)
-    return write_document(data)
+    return write_document(data | _tokens(recipe))
 
 
 def _theirs(recipe: Recipe) -> str | None:
@@ -228,16 +226,14 @@ def _around(recipe: Recipe) -> Value:
     return recipe.settings().common.get("around", "base")
 
 
-def _outside(outside: Outside) -> Mapping[str, Any]:
+def _tokens(recipe: Recipe) -> Entry:
+    """What a document says of tokens; rows by position are what mergekit does by itself."""
     found: Entry = {}
-    if outside.pad_to_multiple_of:
-        found["tokenizer"] = {
-            "source": outside.tokenizer or "union",
-            "pad_to_multiple_of": outside.pad_to_multiple_of,
-        }
-    elif outside.tokenizer:
-        found["tokenizer_source"] = outside.tokenizer
-    return found | ({"chat_template": outside.chat_template} if outside.chat_template else {})
+    if recipe.tokenizer not in (None, POSITION):
+        pad = recipe.pad_to_multiple_of
+        whole = {"source": recipe.tokenizer, "pad_to_multiple_of": pad}
+        found = {"tokenizer": whole} if pad > 1 else {"tokenizer_source": recipe.tokenizer}
+    return found | ({"chat_template": recipe.chat_template} if recipe.chat_template else {})
 
 
 __all__ = ["why_not", "write_mergekit"]

@@ -1,0 +1,68 @@
+"""Models of different vocabularies, averaged in their union by mergekit and by us, by token."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import WordLevel
+from torch import Tensor
+
+from merging.cli import main
+from tests.cross.tools import other_side, written
+
+WORDS = {
+    "one": (("<unk>", "<s>", "</s>", "sun", "sea"), ("<|im|>",)),
+    "two": (("<unk>", "</s>", "<s>", "sky", "sea", "rain"), ("<|call|>", "<|im|>")),
+}
+RECIPE = {
+    "merge_method": "linear",
+    "models": [{"model": n, "parameters": {"weight": w}} for n, w in (("one", 1.0), ("two", 2.0))],
+    "tokenizer_source": "union",
+    "dtype": "float32",
+}
+
+
+def save(folder: Path, words: tuple[str, ...], added: tuple[str, ...], seed: int) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    made = Tokenizer(WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    made.add_special_tokens([AddedToken(a, special=True) for a in added])
+    config = LlamaConfig(
+        vocab_size=len(words) + len(added), hidden_size=16, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=24,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>").save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(other_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("union")
+    for seed, (name, (words, added)) in enumerate(WORDS.items()):
+        save(root / name, words, added, seed)
+    config: dict[str, Any] = json.loads(json.dumps(RECIPE))
+    for entry in config["models"]:
+        entry["model"] = str(root / entry["model"])
+    job = {"id": "union", "kind": "mergekit", "config": config, "out": str(root / "theirs")}
+    (root / "jobs.json").write_text(json.dumps([job]))
+    other_side(other_python, "other_side.py", root / "jobs.json")
+    assert json.loads((root / "done.json").read_text()) == {"union": ""}
+    (root / "recipe.yaml").write_text(json.dumps(RECIPE))
+    assert main(["merge", str(root / "recipe.yaml"), "--out", str(root / "ours"), "--quiet"]) == 0
+    return root
+
+
+@pytest.mark.parametrize("name", ["model.embed_tokens.weight", "lm_head.weight"])
+def test_every_token_has_the_row_that_mergekit_gives_it(folder: Path, name: str) -> None:
+    rows: list[Tensor] = []
+    for side in ("ours", "theirs"):
+        ids = Tokenizer.from_file(str(folder / side / "tokenizer.json")).get_vocab()
+        assert set(ids) == {t for parts in WORDS.values() for part in parts for t in part}
+        table = written(folder / side)[name]
+        rows.append(torch.stack([table[ids[token]] for token in sorted(ids)]))
+    assert torch.allclose(rows[0], rows[1], atol=1e-6)
