@@ -10,7 +10,6 @@ import gradio as gr
 from merging.errors import MergeError
 from merging.jobs import Snapshot
 from merging.methods.registry import method
-from merging.recipe import write_recipe
 from ui.desk import Updates, sent
 from ui.own.downloads import address
 from ui.own.files import mergekit_text, opened, own_text
@@ -187,7 +186,7 @@ class OwnDesk:
 
     def _kept(self, settings: OwnSettings) -> Updates:
         try:
-            return {self.page.saved: write_recipe(to_task(settings).recipe)}
+            return {self.page.saved: own_text(to_task(settings).recipe)}
         except MergeError:
             return {}
 

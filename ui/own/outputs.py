@@ -86,9 +86,11 @@ class Outputs:
 
     def get(self, token: str) -> Output | None:
         """Return what lies at an address, or None."""
+        wanted = token.encode("utf-8", "replace")
         self._collect()
         with self._lock:
-            return next((o for o in self._kept if secrets.compare_digest(o.token, token)), None)
+            found = (o for o in self._kept if secrets.compare_digest(o.token.encode(), wanted))
+            return next(found, None)
 
     def latest(self, owner: str) -> Output | None:
         """Return a visitor's newest output, or None."""

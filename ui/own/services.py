@@ -5,13 +5,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from merging.errors import ResourceError
-from merging.jobs import JobRunner, Report, Snapshot
+from merging.errors import Cancelled, MergeError, ResourceError
+from merging.jobs import JobRunner, Report, ResultCache, Snapshot
+from merging.preflight import Findings
 from ui.own.outputs import Output, Outputs
 from ui.own.shelf import Shelf, read_shelf
 from ui.own.work import Task, findings, merge
 
 CHECKERS = 2
+MOST_FOUND = 256
 
 
 class OwnServices:
@@ -39,6 +41,7 @@ class OwnServices:
         self.outputs = Outputs(files / "own")
         self.shelf: Shelf = read_shelf(root)
         self.listing = 0
+        self._found = ResultCache(MOST_FOUND)
         self._checks = JobRunner(CHECKERS, most_queued=64, prepare=prepare)
 
     def list_again(self) -> Shelf:
@@ -50,17 +53,17 @@ class OwnServices:
     def checked(self, owner: str, task: Task) -> Snapshot | None:
         """Return the check of a task: begun where there is none; None while another one ends.
 
-        Its result is ``Findings``.
+        Its result is ``Findings``; they are kept until the models are listed again.
         """
         key = f"check {self.listing} {task.key}"
-        checks, mine = self._checks, _own(owner)
-        latest = checks.latest(mine)
-        if latest is not None and latest.key == key and latest.status != "cancelled":
+        known = self._found.get(key)
+        if known is not None:
+            return Snapshot(key, key, "done", result=known)
+        latest = self._checks.latest(_own(owner))
+        if latest is not None and latest.key == key:
             return latest
-        if latest is not None and not latest.final:
-            checks.cancel(mine)
         try:
-            return checks.submit(mine, key, partial(self._check, task, self.shelf))
+            return self._checks.submit(_own(owner), key, partial(self._check, key, task))
         except ResourceError:
             return None
 
@@ -91,9 +94,11 @@ class OwnServices:
         """Stop the checks; whoever made the folder of files removes it."""
         self._checks.close()
 
-    def _check(self, task: Task, shelf: Shelf, report: Report) -> object:
+    def _check(self, key: str, task: Task, report: Report) -> Findings:
         report(0.0, "checking")
-        return findings(task, shelf, self._files)
+        found = findings(task, self.shelf, self._files)
+        self._found.put(key, found)
+        return found
 
     def _merge(self, task: Task, shelf: Shelf, owner: str, report: Report) -> Output:
         token, place = self.outputs.place()
@@ -101,8 +106,11 @@ class OwnServices:
         try:
             told = merge(task, shelf, folder, report)
             return self.outputs.put(token, owner, folder, task.recipe, told)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(place, ignore_errors=True)
+            if isinstance(error, MergeError) and not isinstance(error, Cancelled):
+                said = self.shelf.hidden(str(error)).replace(f"{place}/", "")
+                raise MergeError(said) from error
             raise
 
 

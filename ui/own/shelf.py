@@ -96,7 +96,8 @@ class Shelf:
         Raises:
             MergeError: As ``open``.
         """
-        root = self.root
+        if self.library is None:
+            raise SourceError(self.problem)
         if recipe.set is not None:
             raise RecipeError(
                 f"This recipe is for the bundled set {recipe.set!r:.60}. Open it on the first page."
@@ -107,8 +108,15 @@ class Shelf:
                 "does not show. Use the command line: python -m merging merge RECIPE --out DIR."
             )
         for name in self._names(recipe):
-            assert self.library is not None and root == self.library.root
             self.library.path(name)
+
+    def hidden(self, text: str) -> str:
+        """Return a text in which models are named as they are listed, not by the server's paths."""
+        if self.library is None:
+            return text
+        for root in (self.library.root, self.library.root.resolve()):
+            text = text.replace(f"{root}/", "")
+        return text
 
     def _names(self, recipe: Recipe) -> Iterable[str]:
         ids = [e.id for e in recipe.experts] + ([] if recipe.base is None else [recipe.base])

@@ -128,12 +128,11 @@ def _finding(finding: Finding) -> str:
     e = html.escape
     mark, word = MARKS[finding.severity]
     tensor = f"<code>{e(finding.tensor)}</code>" if finding.tensor else ""
-    pairs = len(finding.values) == len(finding.models) and finding.models
-    values = (
-        "<br>".join(f"{e(m)}: {e(v)}" for m, v in zip(finding.models, finding.values, strict=True))
-        if pairs
-        else e(", ".join(finding.values))
-    )
+    if len(finding.values) == len(finding.models):
+        pairs = [(m, v) for m, v in zip(finding.models, finding.values, strict=True) if v]
+        values = "<br>".join(f"{e(model)}: {e(value)}" for model, value in pairs)
+    else:
+        values = e(", ".join(finding.values))
     cells = ((e(finding.message), 1), (tensor, 2), (values, 3), (e(finding.remedy), 4))
     return (
         f'<tr class="is-{finding.severity}"><th scope="row"><span aria-hidden="true">{mark}</span> '

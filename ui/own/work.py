@@ -1,17 +1,17 @@
 """Work in the background: check a recipe of own models, and merge it into a download."""
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from merging.checkpoints.adapter_alone import modules_of
-from merging.checkpoints.base import TensorInfo
+from merging.checkpoints.base import Checkpoint, TensorInfo
 from merging.engine import make_plan
 from merging.engine.adapter_output import write_adapter
 from merging.engine.adapters import check_alone, merge_adapters
 from merging.engine.commit import commit
-from merging.engine.estimate import estimate
 from merging.engine.sink import outputs_of
 from merging.errors import CompatibilityError, MergeError, SourceError
 from merging.export.verify import record, verify
@@ -72,14 +72,28 @@ def findings(task: Task, shelf: Shelf, folder: Path) -> Findings:
             return _adapter_findings(task, shelf)
         base, experts = shelf.open(task.recipe)
         found = list(check(task.recipe, base, experts, folder=folder).entries)
-        if not any(f.severity == "blocks" for f in found):
-            plan = make_plan(task.recipe, base, experts)
-            found += _too_large(estimate(plan).written_bytes, folder)
+        reference = base or experts[task.recipe.ordered().experts[0].id]
+        found += _too_large(written_bytes(task.recipe, reference), folder)
     except SourceError as error:
         found = [unreadable(error)]
     except MergeError as error:
         found = [Finding("blocks", "refused", str(error))]
-    return sorted_findings(found)
+    return sorted_findings([replace(f, message=shelf.hidden(f.message)) for f in found])
+
+
+def written_bytes(recipe: Recipe, reference: Checkpoint) -> int:
+    """Return how large the weights become on disk, rows of added tokens left out.
+
+    Args:
+        recipe: Names the written type.
+        reference: The base, or the first expert.
+    """
+    wide = {"float32": 4, "float16": 2, "bfloat16": 2}.get(recipe.dtype or "")
+    return sum(
+        math.prod(info.shape)
+        * (wide if wide and info.dtype.is_floating_point else info.dtype.itemsize)
+        for info in reference.tensors().values()
+    )
 
 
 def _adapter_findings(task: Task, shelf: Shelf) -> Findings:
