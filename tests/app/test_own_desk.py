@@ -194,13 +194,16 @@ def test_visitors_see_their_own_jobs_only(desk, page, own) -> None:
     assert own.output(OTHER) is None and own.output(OWNER) is not None
 
 
-def test_the_button_waits_for_the_check_of_what_is_chosen_now(desk, page, own) -> None:
-    state = OwnState()
-    first = desk.touch(state, OWNER, *forms(chosen(own, "one")))
+def test_who_merges_before_the_check_has_ended_is_told_by_the_merge(desk, page, own) -> None:
+    first = desk.touch(OwnState(), OWNER, *forms(chosen(own, "one")))
     if not first[page.go].interactive:
         assert first[page.timer].active and "Checking" in first[page.why]
-    with pytest.raises(MergeError, match=r"Check|block"):
-        desk.start(first[page.state], OWNER, *forms(chosen(own, "two", "other/gpt2")))
+    bad = chosen(own, "two", "other/gpt2")
+    started = desk.start(first[page.state], OWNER, *forms(bad))
+    own.jobs.wait(f"own {OWNER}", 60)
+    done = desk.poll(started[page.state], OWNER, "")
+    assert done[page.job]["state"] == "failed"
+    assert "findings block the merge. The first: other/gpt2" in done[page.job]["text"]
 
 
 def test_listing_again_finds_what_is_new_and_lets_go_of_what_is_gone(

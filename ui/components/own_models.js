@@ -87,6 +87,7 @@ function overControl(row, place) {
 }
 
 function switchOf(row, place) {
+  const label = make('label', '', 'me-own-switch');
   const box = make('input');
   Object.assign(box, { type: 'checkbox', checked: row.on });
   box.setAttribute('aria-label', `Merge expert ${place + 1}`);
@@ -94,7 +95,8 @@ function switchOf(row, place) {
     row.on = box.checked;
     send();
   });
-  return box;
+  label.append(box);
+  return label;
 }
 
 function removeButton(place) {

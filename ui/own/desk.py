@@ -107,12 +107,15 @@ class OwnDesk:
         return {self.page.file: gr.DownloadButton(value=str(path))}
 
     def start(self, state: OwnState, owner: Any, *forms: Any) -> Updates:
-        """Merge what the controls ask for, where nothing blocks it."""
+        """Merge what the controls ask for, where nothing blocks it.
+
+        Who presses before the check has ended is not held up: the merge begins with it.
+        """
         settings, token = self.read(state, forms), token_of(owner)
         task = to_task(settings)
         status = status_of(self.services, token, settings)
-        if not status.ready:
-            raise MergeError(status.text or "The models are still being checked.")
+        if not status.pressable:
+            raise MergeError(status.text)
         self.services.start(token, task)
         return self.changed(state, settings, token)
 
@@ -176,7 +179,7 @@ class OwnDesk:
         return {
             page.findings: status.table,
             page.why: status.line,
-            page.go: gr.Button(status.button, interactive=status.ready and not live),
+            page.go: gr.Button(status.button, interactive=status.pressable and not live),
             page.cancel: gr.Button(interactive=live),
             page.job: asdict(job_value(job)),
             page.output: output_html(output, address(output) if output else ""),

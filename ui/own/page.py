@@ -93,7 +93,9 @@ def draw_own(shelf: Shelf) -> OwnPage:
             parts |= _recipe_column(settings)
         with gr.Column(elem_classes="me-results", min_width=300, scale=1):
             parts |= _results_column()
-    return OwnPage(notice=notice, columns=columns, **parts)
+    # Outside the columns: showing those would show it, too.
+    file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
+    return OwnPage(notice=notice, columns=columns, file=file, **parts)
 
 
 def _recipe_column(settings: OwnSettings) -> dict[str, Any]:
@@ -111,7 +113,6 @@ def _recipe_column(settings: OwnSettings) -> dict[str, Any]:
         )  # fmt: skip
         save_recipe = gr.Button("Save recipe", size="sm", elem_id="own-save")
         save_mergekit = gr.Button("Save for mergekit", size="sm", elem_id="own-save-mergekit")
-        file = gr.DownloadButton("File", visible="hidden", elem_id="file-link")
     with gr.Column(elem_classes="me-actions"):
         with gr.Row(elem_classes="me-go"):
             go = gr.Button("Merge", variant="primary", interactive=False, elem_id="own-go")
@@ -121,7 +122,7 @@ def _recipe_column(settings: OwnSettings) -> dict[str, Any]:
     return {
         "models": models, "chooser": chooser, "panel": panel, "fields": fields, "go": go,
         "cancel": cancel, "job": job, "why": why, "open_recipe": open_recipe,
-        "save_recipe": save_recipe, "save_mergekit": save_mergekit, "file": file,
+        "save_recipe": save_recipe, "save_mergekit": save_mergekit,
     }  # fmt: skip
 
 

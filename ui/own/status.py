@@ -34,6 +34,11 @@ class Status:
     found: Findings | None = None
 
     @property
+    def pressable(self) -> bool:
+        """Nothing is known to speak against the merge: it looks once more before it begins."""
+        return self.ready or self.waiting
+
+    @property
     def table(self) -> str:
         """The findings as HTML."""
         if self.found is not None:
