@@ -19,10 +19,11 @@ from tests.app.test_handlers import Sent
 from tests.own_models import SCALE, make_models
 from ui.desk import APOLOGY, told
 from ui.own.desk import OwnDesk
-from ui.own.events import wire_own
+from ui.own.events import add_own
 from ui.own.page import OwnPage, draw_own
 from ui.own.services import OwnServices
 from ui.own.settings import OwnSettings, Row
+from ui.own.shelf import read_shelf
 from ui.own.state import OwnState
 from ui.own.views import fields_value, models_value, names_of
 from ui.views.panel import panel_value
@@ -44,22 +45,19 @@ def own(root: Path, tmp_path: Path) -> Iterator[OwnServices]:
     jobs.close()
 
 
+@pytest.fixture(scope="module")
+def page(root: Path) -> OwnPage:
+    with gr.Blocks(analytics_enabled=False):
+        return draw_own(read_shelf(str(root)))
+
+
 @pytest.fixture
-def desk(own: OwnServices, tmp_path: Path) -> OwnDesk:
+def desk(page: OwnPage, own: OwnServices, tmp_path: Path) -> OwnDesk:
     def text_file(name: str, text: str) -> Path:
         (tmp_path / name).write_text(text)
         return tmp_path / name
 
-    with gr.Blocks(analytics_enabled=False):
-        page = draw_own(own.shelf)
-        found = OwnDesk(page, own, text_file)
-        wire_own(page, found)
-    return found
-
-
-@pytest.fixture
-def page(desk: OwnDesk) -> OwnPage:
-    return desk.page
+    return OwnDesk(page, own, text_file)
 
 
 def forms(settings: OwnSettings) -> list[str]:
@@ -166,7 +164,7 @@ def test_a_blocked_merge_says_why_and_cannot_be_started(desk, page, own) -> None
     assert not found[page.go].interactive
     assert "findings block it" in found[page.go].value
     assert "findings block the merge. The first: " in found[page.why]
-    assert 1 < count <= 16  # many of one kind are counted
+    assert count == 8 and "more like these" in found[page.findings]  # two kinds, counted
     state = found[page.state]
     with pytest.raises(MergeError, match="findings block the merge"):
         desk.start(state, OWNER, *forms(settings))
@@ -319,3 +317,13 @@ def test_errors_are_words_and_surprises_an_apology(desk, page, own, monkeypatch)
 def test_files_that_are_no_recipe(desk, content: Any) -> None:
     with pytest.raises(RecipeError):
         desk.open_recipe(OwnState(), OWNER, content)
+
+
+def test_no_handler_of_the_page_is_public_or_waits_in_the_queue(own, tmp_path) -> None:
+    with gr.Blocks(analytics_enabled=False) as demo:
+        gr.Markdown("first page")
+    add_own(demo, own, lambda name, text: tmp_path / name)
+    found = [d for d in demo.config["dependencies"] if d["backend_fn"]]
+    assert len(found) == 11
+    assert {d["api_visibility"] for d in found} == {"private"}
+    assert not any(d["queue"] for d in found)

@@ -245,10 +245,21 @@ def test_findings_say_everything_as_text() -> None:
 
 
 def test_many_findings_of_one_kind_are_counted() -> None:
-    found = Findings(tuple(finding("blocks", "missing", f"tensor {i}") for i in range(300)))
+    several = [finding("blocks", "missing", f"tensor {i}", tensor=f"w{i}") for i in range(300)]
+    few = [finding("tells", "head", f"head {i}") for i in range(4)]
+    found = Findings((*several, *few))
     table = findings_html(found)
-    assert table.count('class="is-blocks"') == 8 and "And 292 more" in table
+    assert table.count('class="is-blocks"') == 4 and "and 297 more like these" in table
+    assert "<code>w298</code>, <code>w299</code>" in table
+    assert table.count('class="is-tells"') == 4 and "head 3" in table
     assert blocked(found) == "300 findings block the merge. The first: tensor 0"
+
+
+def test_adapters_alone_are_written_as_an_adapter() -> None:
+    alone = make_recipe("linear", ["lora", "org/lora"])
+    assert from_recipe(alone, OwnSettings(kinds=KINDS)).output == "adapter"
+    over = make_recipe("linear", ["base+lora", "a+org/lora"])
+    assert from_recipe(over, OwnSettings(kinds=KINDS)).output == "model"
 
 
 def test_notes_are_text_and_none_is_said() -> None:

@@ -27,6 +27,7 @@ from ui.own.views import (
     names_of,
     notes_html,
     output_html,
+    ready_html,
     shelf_words,
 )
 from ui.scene import token_of
@@ -140,7 +141,9 @@ class OwnDesk:
                 settings = from_recipe(recipe, settings)
             except MergeError as error:
                 said = f"What this browser kept cannot be shown. {error}"
-        found = self.changed(state, settings, token) | self.written(settings) | self._shelf()
+        found = self.changed(state, settings, token) | self._shelf()
+        if settings != state.settings:  # else the forms stand as drawn, and may be in use already
+            found |= self.written(settings)
         return found | ({self.page.notice: said} if said else {})
 
     def read(self, state: OwnState, forms: tuple[Any, ...]) -> OwnSettings:
@@ -178,7 +181,7 @@ class OwnDesk:
         output = self.services.output(owner)
         return {
             page.findings: status.table,
-            page.why: status.line,
+            page.why: status.line or ready_html(status.found, output is not None),
             page.go: gr.Button(status.button, interactive=status.pressable and not live),
             page.cancel: gr.Button(interactive=live),
             page.job: asdict(job_value(job)),

@@ -58,7 +58,7 @@ class Outputs:
 
     def place(self) -> tuple[str, Path]:
         """Return a new token and an empty folder of its own."""
-        self._collect()
+        self.collect()
         token = secrets.token_urlsafe(24)
         folder = self._root / token
         folder.mkdir(parents=True)
@@ -81,25 +81,25 @@ class Outputs:
         output = Output(token, owner, folder.name, folder, archive, recipe, told, made, size)
         with self._lock:
             self._kept.append(output)
-        self._collect()
+        self.collect()
         return output
 
     def get(self, token: str) -> Output | None:
         """Return what lies at an address, or None."""
         wanted = token.encode("utf-8", "replace")
-        self._collect()
+        self.collect()
         with self._lock:
             found = (o for o in self._kept if secrets.compare_digest(o.token.encode(), wanted))
             return next(found, None)
 
     def latest(self, owner: str) -> Output | None:
         """Return a visitor's newest output, or None."""
-        self._collect()
+        self.collect()
         with self._lock:
             mine = [o for o in self._kept if o.owner == owner]
         return mine[-1] if mine else None
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
         """Let go of what is too old, and from the oldest on what is too much."""
         now, size = self._clock(), 0
         with self._lock:

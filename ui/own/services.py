@@ -1,6 +1,7 @@
 """Checks and merges of own models in the background, and what they leave."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from merging.errors import Cancelled, MergeError, ResourceError
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.preflight import Findings
-from ui.own.outputs import Output, Outputs
+from ui.own.outputs import SECONDS, Output, Outputs
 from ui.own.shelf import Shelf, read_shelf
 from ui.own.work import Task, findings, merge
 
@@ -41,6 +42,7 @@ class OwnServices:
         self.outputs = Outputs(files / "own")
         self.shelf: Shelf = read_shelf(root)
         self.listing = 0
+        self._sweep: threading.Timer | None = None
         self._found = ResultCache(MOST_FOUND)
         self._checks = JobRunner(CHECKERS, most_queued=64, prepare=prepare)
 
@@ -93,6 +95,8 @@ class OwnServices:
     def close(self) -> None:
         """Stop the checks; whoever made the folder of files removes it."""
         self._checks.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
 
     def _check(self, key: str, task: Task, report: Report) -> Findings:
         report(0.0, "checking")
@@ -105,13 +109,23 @@ class OwnServices:
         folder = place / task.name
         try:
             told = merge(task, shelf, folder, report)
-            return self.outputs.put(token, owner, folder, task.recipe, told)
+            output = self.outputs.put(token, owner, folder, task.recipe, told)
         except BaseException as error:
             shutil.rmtree(place, ignore_errors=True)
             if isinstance(error, MergeError) and not isinstance(error, Cancelled):
                 said = self.shelf.hidden(str(error)).replace(f"{place}/", "")
                 raise MergeError(said) from error
             raise
+        self._sweep_later()
+        return output
+
+    def _sweep_later(self) -> None:
+        """Let go of old outputs also where nobody comes to ask."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep = threading.Timer(SECONDS + 1, self.outputs.collect)
+        self._sweep.daemon = True
+        self._sweep.start()
 
 
 def _own(owner: str) -> str:

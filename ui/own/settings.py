@@ -164,14 +164,16 @@ def from_recipe(recipe: Recipe, settings: OwnSettings) -> OwnSettings:
         raise RecipeError(f"The recipe's base {base!r:.80} is no model folder of its own.")
     plain = replace(recipe, base=None, local=(), tokenizer=None, dtype=None, set=SET)
     blank = ControlValues(SET, frozenset(), {}, settings.values.method, settings.values.methods)
+    rows = tuple(_row(e.id, base, e.weight, settings.kinds) for e in recipe.experts)
+    alone = not base and all(settings.kinds[r.name] == "adapter" and not r.over for r in rows)
     return replace(
         settings,
         base=base,
-        rows=tuple(_row(e.id, base, e.weight, settings.kinds) for e in recipe.experts),
+        rows=rows,
         values=controls.from_recipe(plain, blank),
         dtype=recipe.dtype or "",
         tokenizer=recipe.tokenizer or "",
-        output=OUTPUTS[0],
+        output="adapter" if alone else "model",
         local=recipe.local,
     )
 

@@ -1,7 +1,7 @@
 """What the page of own models shows, as values of its components. Pure."""
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from merging.jobs import Snapshot
@@ -16,7 +16,7 @@ from ui.own.settings import MOST, MOST_RANK, OwnSettings, dtypes
 from ui.own.shelf import Shelf
 from ui.views.models import JobView
 
-MOST_ALIKE = 8  # findings with one code that are shown
+MOST_ALIKE = 3  # findings with one code that are shown, where there are more than one further
 MOST_SHOWN = 100
 MARKS = {"blocks": ("\u2716", "Blocks"), "warns": ("\u25b2", "Warns"), "tells": ("\u25cf", "Tells")}
 KINDS = {
@@ -101,27 +101,38 @@ def _number(name: str, label: str, low: int, high: int | None, help: str) -> dic
     return {"name": name, "label": label, "kind": "number", "low": low, "high": high, "help": help}
 
 
+def counted(found: Findings) -> str:
+    """Return how many findings there are of each severity."""
+    counts = {s: sum(f.severity == s for f in found.entries) for s in MARKS}
+    words = (("blocks", "block"), ("warns", "warning"), ("tells", "note"))
+    return ", ".join(_counted(counts[severity], word) for severity, word in words)
+
+
 def findings_html(found: Findings) -> str:
     """Return findings as a table, the worst first; many of one kind are counted."""
-    shown, said, left = list[Finding](), dict[str, int](), 0
+    alike: dict[tuple[str, str], list[Finding]] = {}
     for finding in found.entries:
-        said[finding.code] = said.get(finding.code, 0) + 1
-        if said[finding.code] <= MOST_ALIKE and len(shown) < MOST_SHOWN:
-            shown.append(finding)
-        else:
-            left += 1
-    counts = {s: sum(f.severity == s for f in found.entries) for s in MARKS}
-    verdict = ", ".join(
-        f"{counts[s]} {word}" if counts[s] == 1 else f"{counts[s]} {word}s"
-        for s, word in (("blocks", "block"), ("warns", "warning"), ("tells", "note"))
-    )
+        alike.setdefault((finding.severity, finding.code), []).append(finding)
+    rows = "".join("".join(_alike(group)) for group in list(alike.values())[:MOST_SHOWN])
     head = "".join(f'<th scope="col">{word}</th>' for word in _COLUMNS)
-    rows = "".join(_finding(f) for f in shown)
-    more = f"<p>And {left} more of the same kinds.</p>" if left else ""
     return (
-        f"<p>{verdict}.</p><table><caption>What the check found</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+        f"<p>{counted(found)}.</p><table><caption>What the check found</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def _alike(group: list[Finding]) -> Iterator[str]:
+    """Rows of findings of one kind, one after the other."""
+    left = len(group) - MOST_ALIKE
+    yield from (_finding(f) for f in (group[:MOST_ALIKE] if left > 1 else group))
+    if left > 1:
+        mark, word = MARKS[group[0].severity]
+        names = ", ".join(f"<code>{html.escape(f.tensor)}</code>" for f in group[-2:] if f.tensor)
+        last = f", the last of them {names}" if names else ""
+        yield (
+            f'<tr class="is-{group[0].severity}"><th scope="row"><span aria-hidden="true">{mark}'
+            f'</span> {word}</th><td colspan="4">and {left} more like these{last}</td></tr>'
+        )
 
 
 def _finding(finding: Finding) -> str:
@@ -151,6 +162,14 @@ def go_words(found: Findings | None) -> str:
 def why_html(text: str, state: str = "") -> str:
     """Return the line under the button; ``state`` is blocked, wrong or ""."""
     return f'<p class="me-why" data-state="{state}">{html.escape(text)}</p>' if text else ""
+
+
+def ready_html(found: Findings | None, fetchable: bool) -> str:
+    """Return the line under a button that nothing blocks: where to read on."""
+    fetch = '<a href="#section-own-merged">Download what was merged</a>' if fetchable else ""
+    read = f'<a href="#section-own-findings">{counted(found)}</a>' if found else ""
+    links = " \u00b7 ".join(link for link in (fetch, read) if link)
+    return f'<p class="me-why">{links}</p>' if links else ""
 
 
 def job_value(snapshot: Snapshot | None) -> JobView:
