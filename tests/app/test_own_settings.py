@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from merging.errors import MergeError, RecipeError
+from merging.jobs import Snapshot
 from merging.preflight import Finding, Findings
 from merging.recipe import make_recipe, parse_recipe
 from merging.recipe.local import Curve, Local, Rule
@@ -14,7 +15,7 @@ from merging.recipe.mergekit import Note, parse_mergekit
 from ui.own.files import mergekit_text, opened, own_text
 from ui.own.reading import read_forms
 from ui.own.settings import OwnSettings, Row, from_recipe, renamed, to_recipe, to_task
-from ui.own.views import fields_value, findings_html, models_value, names_of, notes_html
+from ui.own.views import fields_value, findings_html, job_value, models_value, names_of, notes_html
 from ui.own.work import Task, blocked
 from ui.views.panel import panel_value
 
@@ -272,3 +273,21 @@ def test_notes_are_text_and_none_is_said() -> None:
 def test_words_for_experts_stay_apart() -> None:
     held = settings(Row("lora"), Row("org/lora"), Row("org/b"))
     assert list(names_of(held).values()) == ["lora", "org/lora", "b"]
+
+
+@pytest.mark.parametrize(
+    ("shot", "text"),
+    [
+        (Snapshot("i", "k", "queued", position=3), "Waiting, place 3"),
+        (Snapshot("i", "k", "running", message="merge w.A", elapsed=1.0), "Merge w.A · 1 s"),
+        (
+            Snapshot("i", "k", "running", fraction=0.25, message="merge", elapsed=10.0),
+            "Merge · 10 s, about 30 s left",
+        ),
+        (Snapshot("i", "k", "running", fraction=0.8, message="look", elapsed=9.0), "Look · 9 s"),
+        (Snapshot("i", "k", "done", elapsed=2.0), "Merged in 2.0 s"),
+        (Snapshot("i", "k", "failed", message="No room."), "No room."),
+    ],
+)
+def test_the_job_line_tells_how_far_a_merge_is(shot: Snapshot, text: str) -> None:
+    assert job_value(shot).text == text

@@ -14,10 +14,12 @@ from merging.units import size_text, time_text
 from ui.own.outputs import Output
 from ui.own.settings import MOST, MOST_RANK, OwnSettings, dtypes
 from ui.own.shelf import Shelf
+from ui.own.work import WRITTEN
 from ui.views.models import JobView
 
 MOST_ALIKE = 3  # findings with one code that are shown, where there are more than one further
 MOST_SHOWN = 100
+EARLY = 0.05
 MARKS = {"blocks": ("\u2716", "Blocks"), "warns": ("\u25b2", "Warns"), "tells": ("\u25cf", "Tells")}
 KINDS = {
     "unknown": "Unknown key",
@@ -180,7 +182,8 @@ def job_value(snapshot: Snapshot | None) -> JobView:
         return JobView("queued", f"Waiting, place {snapshot.position}", 0.0, snapshot.position)
     if snapshot.status == "running":
         done, spent = snapshot.fraction, snapshot.elapsed
-        left = f", about {time_text(spent / done - spent)} left" if done > 0.05 else ""
+        soon = EARLY < done < WRITTEN - EARLY  # what comes after the merge takes its own time
+        left = f", about {time_text(spent / done - spent)} left" if soon else ""
         message = f"{snapshot.message[:1].upper()}{snapshot.message[1:]}"
         return JobView("running", f"{message} \u00b7 {spent:.0f} s{left}", done)
     if snapshot.status == "done":

@@ -25,6 +25,7 @@ from ui.own.outputs import pack
 from ui.own.shelf import Shelf
 
 MOST_BYTES = 4_000_000_000  # of a model that the page hands out
+WRITTEN, LOOKED = 0.8, 0.9  # share done when the model is written, and when it was looked at
 SPARE = 500_000_000  # bytes of disk that are left alone
 HOW = {
     "factors": "A and B were merged apart, as peft does",
@@ -153,7 +154,7 @@ def merge(task: Task, shelf: Shelf, folder: Path, report: Report) -> tuple[str, 
     make: Callable[[Task, Shelf, Path, Report], list[str]]
     make = _adapter if task.output == "adapter" else _model
     told = make(task, shelf, folder, report)
-    pack(folder, part(report, 0.9, 1.0))
+    pack(folder, part(report, LOOKED, 1.0))
     return tuple(told)
 
 
@@ -168,8 +169,8 @@ def blocked(found: Findings) -> str:
 def _model(task: Task, shelf: Shelf, folder: Path, report: Report) -> list[str]:
     base, experts = shelf.open(task.recipe)
     plan = make_plan(task.recipe, base, experts)
-    outcome = commit(plan, folder, part(report, 0.02, 0.8))
-    report(0.8, "looking at what was written")
+    outcome = commit(plan, folder, part(report, 0.02, WRITTEN))
+    report(WRITTEN, "looking at what was written")
     whole = task.recipe.spec.whole is not None
     slots = {} if whole else outputs_of(plan)
     expected = {n: TensorInfo(s.shape, s.dtype) for n, s in slots.items()}
@@ -191,7 +192,7 @@ def _model(task: Task, shelf: Shelf, folder: Path, report: Report) -> list[str]:
 def _adapter(task: Task, shelf: Shelf, folder: Path, report: Report) -> list[str]:
     adapters = shelf.adapters(task.recipe)
     recipe = replace(task.recipe, tokenizer=None)
-    made = merge_adapters(recipe, adapters, task.rank or None, part(report, 0.02, 0.8))
+    made = merge_adapters(recipe, adapters, task.rank or None, part(report, 0.02, WRITTEN))
     write_adapter(made, folder)
     ranks = sorted({f.a.shape[0] for f in made.factors.values()})
     return [
