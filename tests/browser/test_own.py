@@ -8,7 +8,6 @@ import torch
 from playwright.sync_api import Page, expect
 from safetensors.torch import load_file
 
-from tests.browser.conftest import Site
 from tests.browser.test_access import SMALL, tab_to, violations
 from tests.own_models import SCALE
 
@@ -167,6 +166,12 @@ def test_axe_finds_nothing(visit_own, scheme: str) -> None:
     assert violations(page) == []
 
 
+def test_the_button_is_in_sight_on_a_small_desk(visit_own) -> None:
+    page = visit_own(viewport={"width": 1280, "height": 720}).page
+    box = page.locator("#own-go").bounding_box()
+    assert box is not None and box["y"] + box["height"] < 720
+
+
 def test_on_a_phone_everything_fits_and_can_be_touched(visit_own) -> None:
     page = visit_own(viewport={"width": 390, "height": 844}, has_touch=True).page
     choose_two(page)
@@ -174,11 +179,3 @@ def test_on_a_phone_everything_fits_and_can_be_touched(visit_own) -> None:
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=60_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate(SMALL) == []
-
-
-def test_the_first_page_leads_there_and_back(visit, site: Site, models) -> None:
-    page = visit().page
-    page.get_by_role("link", name="Your own models").click()
-    expect(page.locator("#own-shelf")).to_contain_text("4 models")
-    page.get_by_role("link", name="Back to Merge explorer").click()
-    expect(page.locator("#heatmap canvas")).to_be_visible()

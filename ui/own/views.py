@@ -168,7 +168,7 @@ def why_html(text: str, state: str = "") -> str:
 
 def ready_html(found: Findings | None, fetchable: bool) -> str:
     """Return the line under a button that nothing blocks: where to read on."""
-    fetch = '<a href="#section-own-merged">Download what was merged</a>' if fetchable else ""
+    fetch = '<a href="#section-own-merged">What was merged</a>' if fetchable else ""
     read = f'<a href="#section-own-findings">{counted(found)}</a>' if found else ""
     links = " \u00b7 ".join(link for link in (fetch, read) if link)
     return f'<p class="me-why">{links}</p>' if links else ""
