@@ -9,8 +9,9 @@ from merging.engine.extract import Packing, extract
 sys.path.insert(0, str(Path(__file__).parent / "unit"))
 
 from made_adapters import factors, write_adapter
-from tiny_models import LAYERS, WIDTH, saved, tiny, trio
+from tiny_models import LAYERS, VOCAB, WIDTH, saved, tiny, trio
 
+__all__ = ["RANKS", "SCALE", "VOCAB", "make_models", "saved", "tiny"]
 RANKS = {"lora-a": 2, "lora-b": 4}
 SCALE = 3.0  # lora_alpha 6 over rank 2
 

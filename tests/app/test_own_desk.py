@@ -16,7 +16,7 @@ from merging.errors import MergeError, RecipeError
 from merging.jobs import JobRunner
 from merging.recipe import parse_recipe
 from tests.app.test_handlers import Sent
-from tests.own_models import SCALE, make_models
+from tests.own_models import SCALE, VOCAB, make_models, saved, tiny
 from ui.desk import APOLOGY, told
 from ui.own.desk import OwnDesk
 from ui.own.events import add_own
@@ -258,6 +258,34 @@ def test_without_a_folder_of_models_the_page_says_how_to_set_one(tmp_path: Path)
                              b"experts: [one]\n")  # fmt: skip
         own.close()
     jobs.close()
+
+
+def tokenizer(folder: Path, size: int) -> None:
+    words = {f"w{at}": at for at in range(size)}
+    data = {"model": {"type": "WordLevel", "vocab": words, "unk_token": "w0"}}
+    (folder / "tokenizer.json").write_text(json.dumps(data))
+    (folder / "tokenizer_config.json").write_text("{}")
+
+
+def test_vocabularies_of_other_sizes_block_until_rows_go_by_token(
+    desk, page, own, root: Path
+) -> None:
+    for name, size in (("words", VOCAB), ("more", VOCAB + 2)):
+        tokenizer(saved(tiny("llama", vocab_size=size), root / "vocabulary" / name), size)
+    own.list_again()
+    plain = chosen(own, "vocabulary/more", base="vocabulary/words")
+    found = checked(desk, plain)
+    assert not found[page.go].interactive and "tokenizer: union" in found[page.why]
+    union = replace(plain, tokenizer="union")
+    assert checked(desk, union)[page.go].interactive
+    assert merged(desk, union)[page.job]["state"] == "done"
+    files = archive(own)
+    ours = load(files["model.safetensors"])["model.embed_tokens.weight"]
+    assert ours.shape[0] == json.loads(files["config.json"])["vocab_size"] == VOCAB + 2
+    pair = [load_file(root / "vocabulary" / n / "model.safetensors") for n in ("words", "more")]
+    base, more = (one["model.embed_tokens.weight"] for one in pair)
+    by_hand = base + 0.3 * (more[:VOCAB] - base)
+    torch.testing.assert_close(ours[:VOCAB], by_hand, rtol=1e-5, atol=1e-6)
 
 
 def test_cancelled_merges_leave_nothing(desk, page, own, tmp_path: Path, monkeypatch) -> None:

@@ -29,6 +29,7 @@ from ui.session import Session
 from ui.views.chooser import chooser_value
 from ui.views.panel import panel_value
 
+_STATUS = '<div class="me-prose" role="status"></div>'
 KEPT_KEY = "merge-explorer-own"
 _HEADER = """<h1>Bring your own</h1><p>Check and merge models that lie on this server.</p>
 <p class="me-more"><a href=".">Back to Merge explorer</a> · <a href="methods">Method reference</a>
@@ -118,7 +119,7 @@ def _recipe_column(settings: OwnSettings) -> dict[str, Any]:
             go = gr.Button("Merge", variant="primary", interactive=False, elem_id="own-go")
             cancel = gr.Button("Cancel", interactive=False, elem_id="own-cancel")
         job = JobLine(asdict(job_value(None)), elem_id="own-job")
-        why = Prose("", elem_id="own-why")
+        why = Prose("", elem_id="own-why", html_template=_STATUS)
     return {
         "models": models, "chooser": chooser, "panel": panel, "fields": fields, "go": go,
         "cancel": cancel, "job": job, "why": why, "open_recipe": open_recipe,
