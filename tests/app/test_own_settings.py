@@ -89,6 +89,8 @@ def test_local_values_that_a_method_cannot_have_wait_for_one_that_can() -> None:
         (settings(Row("a"), Row("a")), "chosen twice"),
         (settings(Row("a"), base=""), "TIES needs a base"),
         (settings(Row("a"), name="slerp"), "needs at least 2"),
+        (settings(Row("a"), name="fisher"), "Fisher diagonals have to be measured"),
+        (settings(Row("a"), name="greedy_soup"), "have to be scored on data"),
         (settings(Row("a", weight=99)), "weight"),
         (settings(Row("a", weight=None)), "weight"),
         (settings(Row("a", weight=float("nan"))), "weight"),

@@ -17,6 +17,12 @@ MOST = 6
 SET = "own"  # stands in the controls' values where a bundled set would
 OUTPUTS = ("model", "adapter")
 MOST_RANK = 4096
+NEEDS = {
+    "fisher": "Fisher diagonals have to be measured on data first, which this page does not do.",
+    "gram": "Gram matrices of inputs have to be measured first, which this page does not do.",
+    "inputs": "Inputs of layers have to be measured first, which this page does not do.",
+    "scorer": "Candidates have to be scored on data, which this page does not do while merging.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,8 @@ def to_task(settings: OwnSettings) -> Task:
         RecipeError: As ``to_recipe``, or the rank is none.
     """
     recipe, rank = to_recipe(settings), settings.rank
+    if recipe.spec.needs.data:
+        raise RecipeError(f"{recipe.spec.label}: {NEEDS[recipe.spec.needs.data]}")
     if settings.output == "model":
         return Task(recipe)
     if isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank <= MOST_RANK:

@@ -12,7 +12,7 @@ from merging.preflight import Finding, Findings
 from merging.recipe.mergekit import Note
 from merging.units import size_text, time_text
 from ui.own.outputs import Output
-from ui.own.settings import MOST, MOST_RANK, OwnSettings, dtypes
+from ui.own.settings import MOST, MOST_RANK, NEEDS, OwnSettings, dtypes
 from ui.own.shelf import Shelf
 from ui.own.work import WRITTEN
 from ui.views.models import JobView
@@ -27,12 +27,6 @@ KINDS = {
     "differs": "Differs",
     "law": "Same law only",
     "carry": "Beside the weights",
-}
-NEEDS = {
-    "fisher": "Fisher diagonals have to be measured on data first, which this page does not do.",
-    "gram": "Gram matrices of layers' inputs have to be measured first, which it does not do here.",
-    "inputs": "Inputs of layers have to be measured first, which this page does not do.",
-    "scorer": "Candidates have to be scored on data, which this page does not do while merging.",
 }
 _COLUMNS = ("Severity", "What was found", "Tensor", "Values", "What to do")
 
