@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         demo = build_app(services)
         _, address, _ = demo.launch(
             server_name=chosen.host, server_port=chosen.port, share=chosen.share,
-            quiet=not chosen.share, prevent_thread_lock=True, **launch_options(),
+            quiet=not chosen.share, prevent_thread_lock=True, **launch_options(services),
         )  # fmt: skip
         print(f"Merge explorer runs at {address} (Ctrl+C stops it)", flush=True)
         demo.block_thread()

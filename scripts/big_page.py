@@ -107,7 +107,7 @@ def main() -> None:
     one_thread()
     services = BigServices(JobRunner(prepare=one_thread))
     services.warm()
-    build_app(services).launch(server_port=options.port, quiet=True, **launch_options())
+    build_app(services).launch(server_port=options.port, quiet=True, **launch_options(services))
 
 
 if __name__ == "__main__":

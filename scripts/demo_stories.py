@@ -5,12 +5,13 @@
     scripts/demo engine --out DIR
     scripts/demo explore --out DIR
     scripts/demo whatif --out DIR
+    scripts/demo own --out DIR
 
 writes screenshots and ``figures.json`` into DIR and exits 1 if a figure misses its target, a step
 of the story fails, or the browser's console shows an error. The story of the engine is the bench;
 exploring is told by the stories of tests/browser, by pictures of the main states, and by bench-ui;
 what-ifs by their stories, by what every lesson measures, and by the benches of sweeps, maps and the
-page.
+page; own models by the stories of their page and by pictures of it.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from scripts.demo_methods import methods
 
 BENCH = Path(__file__).with_name("bench")
 ROOT = Path(__file__).resolve().parents[1]
+STORIES = ("first", "methods", "engine", "explore", "whatif", "own")
 MODULE = [sys.executable, "-m"]
 
 
@@ -64,6 +66,21 @@ def whatif(out: Path) -> bool:
     return _all_held(steps)
 
 
+def own(out: Path) -> bool:
+    """Live the stories of own models and take pictures of their page; return whether all held."""
+    out.mkdir(parents=True, exist_ok=True)
+    stories = sorted((ROOT / "tests" / "browser").glob("test_own*.py"))
+    handlers = sorted((ROOT / "tests" / "app").glob("test_own*.py"))
+    shots = out.resolve() / "screenshots"
+    return _all_held(
+        {
+            "stories": [*MODULE, "pytest", "-q", *stories],
+            "handlers": [*MODULE, "pytest", "-q", *handlers],
+            "pictures": [*MODULE, "scripts.own_pictures", "--out", shots],
+        }
+    )
+
+
 def _all_held(steps: Mapping[str, Sequence[str | Path]]) -> bool:
     held = {what: subprocess.run(step, check=False).returncode == 0 for what, step in steps.items()}
     for what, well in held.items():
@@ -73,7 +90,7 @@ def _all_held(steps: Mapping[str, Sequence[str | Path]]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument("story", choices=["first", "methods", "engine", "explore", "whatif"])
+    parser.add_argument("story", choices=STORIES)
     parser.add_argument("--out", type=Path, default=Path("out/demo"))
     parser.add_argument("--golden", type=Path, default=Path("tests/golden"))
     options = parser.parse_args()
@@ -83,6 +100,7 @@ def main() -> int:
         "engine": lambda: engine(options.out),
         "explore": lambda: explore(options.out),
         "whatif": lambda: whatif(options.out),
+        "own": lambda: own(options.out),
     }
     held = stories[options.story]()
     print("everything held" if held else "something was missed, see above")

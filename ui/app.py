@@ -11,6 +11,8 @@ from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.lessons_desk import LessonsDesk
 from ui.maps_desk import MapsDesk
+from ui.own.downloads import download_route
+from ui.own.events import add_own
 from ui.page import draw_page
 from ui.presenter import Presenter
 from ui.reference import add_reference
@@ -36,6 +38,7 @@ def build_app(services: Services) -> gr.Blocks:
         _publish(services)
     add_reference(demo)
     add_teacher(demo, services.sets)
+    add_own(demo, services.own, services.text_file)
     demo.queue(max_size=64, default_concurrency_limit=16)
     return demo
 
@@ -47,8 +50,9 @@ def _publish(services: Services) -> None:
     gr.api(preview, api_name="preview", concurrency_limit=4)
 
 
-def launch_options() -> dict[str, Any]:
-    """Return what ``launch`` needs for our look and our limits."""
+def launch_options(services: Services | None = None) -> dict[str, Any]:
+    """Return what ``launch`` needs for our look, our limits and the downloads of services."""
+    downloads = [download_route(services.own.outputs)] if services is not None else []
     return {
         "theme": theme(),
         "css": page_css(),
@@ -58,5 +62,5 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "show_error": False,
         "max_file_size": "1mb",
-        "app_kwargs": {"routes": [plotly_route()]},
+        "app_kwargs": {"routes": [plotly_route(), *downloads]},
     }

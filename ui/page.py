@@ -201,4 +201,5 @@ def _how_hard(target: str) -> None:
 
 _HEADER = """<h1>Merge explorer</h1>
 <p>See what merging fine-tuned models does to them, while you drag.</p>
-<p class="me-more"><a href="lessons">Lessons</a> · <a href="methods">Method reference</a></p>"""
+<p class="me-more"><a href="own">Your own models</a> · <a href="lessons">Lessons</a> ·
+<a href="methods">Method reference</a></p>"""

@@ -36,6 +36,8 @@ from merging.sets import ModelSet, References, missing, open_set, set_names, shi
 from merging.sketch import Preview, Sketch, preview
 from ui.lessons import LessonRuns
 from ui.maps import Maps
+from ui.own.services import OwnServices
+from ui.own.shelf import VARIABLE
 from ui.runbook import RunBook
 from ui.studies import Studies
 from ui.sweeps import Sweeps
@@ -64,10 +66,12 @@ class Services:
         intermediates: What one merge leaves for the next, shared by all visitors.
         answers: What points of sweeps answered, shared by all visitors.
         studies: Sweeps, searches and maps by owner.
+        models_dir: Folder of models that visitors may merge (setting ``MODELS_DIR``), or "".
         cluster: Scores the points of sweeps and searches, or None: this process does.
         sweeps: Starts sweeps.
         maps: Starts maps, paths and hulls.
         lessons: Measures lessons.
+        own: Checks and merges own models.
     """
 
     jobs: JobRunner
@@ -82,6 +86,8 @@ class Services:
     sets: dict[str, ModelSet] = field(default_factory=dict)
     file_lock: threading.Lock = field(default_factory=threading.Lock)
     cluster: Cluster | None = None
+    models_dir: str = ""
+    own: OwnServices = field(init=False)
     studies: Studies = field(init=False)
     sweeps: Sweeps = field(init=False)
     maps: Maps = field(init=False)
@@ -93,6 +99,7 @@ class Services:
         self.sweeps = Sweeps(self.studies)
         self.maps = Maps(self.studies, self.intermediates)
         self.lessons = LessonRuns(self.studies, self.intermediates)
+        self.own = OwnServices(self.jobs, self.models_dir, self.files, background)
 
     def _elsewhere(self, measure: Measure) -> Source | None:
         if self.cluster is None or not isinstance(measure, SetMeasure):
@@ -272,6 +279,7 @@ class Services:
     def close(self) -> None:
         """Stop the workers and remove prepared files."""
         self.jobs.close()
+        self.own.close()
         if self.cluster is not None:
             self.cluster.close()
         shutil.rmtree(self.files, ignore_errors=True)
@@ -317,7 +325,11 @@ def build_services() -> Services:
     tensor costs more than it gives (a slider's answer took 61 ms instead of 30).
     """
     one_thread()
-    services = Services(JobRunner(prepare=background), cluster=named_cluster())
+    services = Services(
+        JobRunner(prepare=background),
+        cluster=named_cluster(),
+        models_dir=os.environ.get(VARIABLE, ""),
+    )
     services.warm()
     for name in services.at_hand():
         tasks(name, "reporting")

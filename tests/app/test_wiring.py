@@ -7,6 +7,7 @@ from gradio_client.exceptions import AppError
 
 from merging.recipe import write_recipe
 from ui.app import build_app, launch_options
+from ui.own.events import ROUTE
 from ui.services import Services
 
 
@@ -62,3 +63,16 @@ def test_preview_by_client_equals_the_library(client: Client, services: Services
 def test_client_gets_the_sentence(client: Client) -> None:
     with pytest.raises(AppError, match="no line format: merge-explorer/1"):
         client.predict("method: ties", api_name="/preview")
+
+
+def test_the_pages_lead_to_each_other(services: Services) -> None:
+    demo = build_app(services)
+    texts = {
+        c["props"]["value"]: c["id"]
+        for c in demo.config["components"]
+        if "me-header" in (c["props"].get("elem_classes") or [])
+    }
+    first = next(text for text in texts if "<h1>Merge explorer</h1>" in text)
+    assert f'<a href="{ROUTE}">Your own models</a>' in first
+    assert '<a href=".">Back to Merge explorer</a>' in next(t for t in texts if "own" in t[:20])
+    assert demo.config["pages"][-1][0] == ROUTE

@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -51,15 +52,17 @@ class Site:
 
     url: str
     services: GatedServices
+    models: Path
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
-    services = GatedServices(JobRunner())
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    models = tmp_path_factory.mktemp("models")
+    services = GatedServices(JobRunner(), models_dir=str(models))
     services.warm()
     demo = build_app(services)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    yield Site(url, services)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(services))
+    yield Site(url, services, models)
     demo.close()
     services.close()
 
@@ -92,8 +95,13 @@ class Visitor:
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(self.url)
-        ready(page)
+        self.ready(page)
         return page
+
+    @staticmethod
+    def ready(page: Page) -> None:
+        """Wait until the page can be used."""
+        ready(page)
 
 
 def ready(page: Page) -> None:
@@ -101,6 +109,16 @@ def ready(page: Page) -> None:
     page.wait_for_selector("#scores .me-plot[data-drawn=yes]")
     page.wait_for_selector("#heatmap canvas[data-stamp]", state="attached")
     page.wait_for_function("localStorage.getItem('merge-explorer-owner') !== null")
+
+
+class OwnVisitor(Visitor):
+    """One browser profile on the page of own models."""
+
+    @staticmethod
+    def ready(page: Page) -> None:
+        """Wait until the page has found the visitor and what can be chosen."""
+        page.wait_for_function("localStorage.getItem('merge-explorer-owner') !== null")
+        expect(page.locator("#own-base option")).to_have_count(5)  # none, and four models
 
 
 def stamp(page: Page) -> str:
@@ -156,6 +174,30 @@ def visit(browser: Browser, site: Site) -> Iterator[object]:
 
     def new(**options: object) -> Visitor:
         made.append(Visitor(browser, site.url, **options))
+        return made[-1]
+
+    yield new
+    for visitor in made:
+        visitor.context.close()
+    assert [error for visitor in made for error in visitor.errors] == []
+
+
+@pytest.fixture(scope="session")
+def models(site: Site) -> Path:
+    """The server's folder of models, with tiny ones of all kinds in it."""
+    from tests.own_models import make_models
+
+    make_models(site.models)
+    site.services.own.list_again()
+    return site.models
+
+
+@pytest.fixture
+def visit_own(browser: Browser, site: Site, models: Path) -> Iterator[object]:
+    made: list[Visitor] = []
+
+    def new(**options: object) -> Visitor:
+        made.append(OwnVisitor(browser, f"{site.url}own", **options))
         return made[-1]
 
     yield new

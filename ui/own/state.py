@@ -1,0 +1,21 @@
+"""One visitor's state on the page of own models."""
+
+from dataclasses import dataclass, field
+
+from merging.recipe.mergekit import Note
+from ui.own.settings import OwnSettings
+
+
+@dataclass(frozen=True, slots=True)
+class OwnState:
+    """What the page stands on.
+
+    Attributes:
+        settings: What the controls hold.
+        opened: Name of the format of the recipe that was opened last, or "".
+        notes: What its import had to say.
+    """
+
+    settings: OwnSettings = field(default_factory=OwnSettings)
+    opened: str = ""
+    notes: tuple[Note, ...] = ()
