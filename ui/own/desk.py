@@ -13,8 +13,9 @@ from merging.methods.registry import method
 from ui.desk import Updates, sent
 from ui.own.downloads import address
 from ui.own.files import mergekit_text, opened, own_text
+from ui.own.local import local_edited, local_shown
 from ui.own.page import OwnPage
-from ui.own.reading import read_forms
+from ui.own.reading import LONGEST_NAME, read_forms
 from ui.own.services import OwnServices
 from ui.own.settings import OwnSettings, from_recipe, renamed, to_task
 from ui.own.state import OwnState
@@ -67,6 +68,16 @@ class OwnDesk:
         chosen = preset(method(settings.values.method), str(sent(event, "dialect")))
         settings = replace(settings, values=settings.values.having(chosen))
         return self.changed(state, settings, owner) | {self.page.panel: _panel(settings)}
+
+    def edit_local(self, event: gr.EventData, state: OwnState, owner: Any, *forms: Any) -> Updates:
+        """Something was done in the table of values by layer and module."""
+        settings = self.read(state, forms)
+        if sent(event, "action") == "target":
+            looked = str(sent(event, "target"))[:LONGEST_NAME]
+            return self.changed(replace(state, looked=looked), settings, owner)
+        names = ("action", "preset", "row", "column", "value")
+        edit = {name: sent(event, name) for name in names}
+        return self.changed(state, local_edited(self.services, settings, state.looked, edit), owner)
 
     def list_again(self, state: OwnState, owner: Any, *forms: Any) -> Updates:
         """Look at the folder of models anew; what is no longer there is taken off the list."""
@@ -162,6 +173,7 @@ class OwnDesk:
             found[self.page.panel] = _panel(settings)
         if fields_value(settings)["fields"] != fields_value(before)["fields"]:
             found[self.page.fields] = fields_value(settings)
+        found |= local_shown(self.page.local, self.services, settings, state.looked)
         return found | self.shown(settings, token) | self._kept(settings)
 
     def written(self, settings: OwnSettings) -> Updates:

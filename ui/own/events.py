@@ -50,7 +50,7 @@ def _status(page: OwnPage) -> list[Any]:
 
 def _everything(page: OwnPage) -> list[Any]:
     forms = [*page.forms(), page.chooser, page.shelf, page.columns, page.notes]
-    return [*_status(page), page.owner, page.saved, *forms]
+    return [*_status(page), page.owner, page.saved, *forms, *page.local.outputs()]
 
 
 def wire_own(page: OwnPage, desk: OwnDesk) -> None:
@@ -60,6 +60,7 @@ def wire_own(page: OwnPage, desk: OwnDesk) -> None:
         ([page.models.select], desk.touch, "always_last"),
         ([page.chooser.select], desk.choose_method, "always_last"),
         ([page.panel.select], desk.choose_dialect, "always_last"),
+        ([page.local.table.select], desk.edit_local, "always_last"),
         ([page.again.click], desk.list_again, "once"),
         ([page.go.click], desk.start, "once"),
     ):

@@ -12,6 +12,7 @@ from ui.components.own_fields import OwnFields
 from ui.components.own_models import OwnModels
 from ui.components.param_panel import ParamPanel
 from ui.components.prose import Prose
+from ui.own.local import LocalParts, draw_local
 from ui.own.settings import OwnSettings
 from ui.own.shelf import Shelf
 from ui.own.state import OwnState
@@ -63,6 +64,7 @@ class OwnPage:
     findings: Prose
     notes: Prose
     output: Prose
+    local: LocalParts
 
     def forms(self) -> list[Any]:
         """Return the components that together hold the settings."""
@@ -136,6 +138,7 @@ def _results_column() -> dict[str, Any]:
         )  # fmt: skip
         parts["notes"] = Prose("", elem_id="own-notes", elem_classes="me-told")
     parts |= _values_section()
+    parts["local"] = draw_local()
     with gr.Column(elem_classes="me-section", elem_id="section-own-merged"):
         gr.HTML("<h2>What was merged</h2>")
         parts["output"] = Prose(output_html(None, ""), elem_id="own-merged", elem_classes="me-told")

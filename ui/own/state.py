@@ -14,8 +14,10 @@ class OwnState:
         settings: What the controls hold.
         opened: Name of the format of the recipe that was opened last, or "".
         notes: What its import had to say.
+        looked: Whose values by layer are looked at, as ``ui.views.local.word_of`` writes it.
     """
 
     settings: OwnSettings = field(default_factory=OwnSettings)
     opened: str = ""
     notes: tuple[Note, ...] = ()
+    looked: str = ""
