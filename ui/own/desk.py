@@ -16,6 +16,7 @@ from ui.own.files import mergekit_text, opened, own_text
 from ui.own.local import local_edited, local_shown
 from ui.own.page import OwnPage
 from ui.own.reading import LONGEST_NAME, read_forms
+from ui.own.scores import scores_shown
 from ui.own.services import OwnServices
 from ui.own.settings import OwnSettings, from_recipe, renamed, to_task
 from ui.own.state import OwnState
@@ -134,11 +135,11 @@ class OwnDesk:
     def cancel(self, state: OwnState, owner: Any) -> Updates:
         """Ask the visitor's merge to stop."""
         self.services.cancel(token_of(owner), CANCEL_SECONDS)
-        return self.shown(state.settings, token_of(owner))
+        return self.shown(state, token_of(owner))
 
     def poll(self, state: OwnState, owner: Any, seen: Any) -> Updates:
         """Look after check and merge; nothing is sent when nothing changed."""
-        found = self.shown(state.settings, token_of(owner))
+        found = self.shown(state, token_of(owner))
         return {} if found[self.page.seen] == seen else found
 
     def restore(self, state: OwnState, owner: Any, saved: Any) -> Updates:
@@ -174,7 +175,8 @@ class OwnDesk:
         if fields_value(settings)["fields"] != fields_value(before)["fields"]:
             found[self.page.fields] = fields_value(settings)
         found |= local_shown(self.page.local, self.services, settings, state.looked)
-        return found | self.shown(settings, token) | self._kept(settings)
+        after = found[self.page.state]
+        return found | self.shown(after, token) | self._kept(settings)
 
     def written(self, settings: OwnSettings) -> Updates:
         """Return updates that make all forms show these settings."""
@@ -185,10 +187,10 @@ class OwnDesk:
             self.page.fields: fields_value(settings),
         }
 
-    def shown(self, settings: OwnSettings, owner: str) -> Updates:
-        """Return what the page says of the check, the merge and its result."""
+    def shown(self, state: OwnState, owner: str) -> Updates:
+        """Return what the page says of the check, the merge, its result and its scores."""
         page, job = self.page, self.services.job(owner)
-        status = status_of(self.services, owner, settings)
+        status = status_of(self.services, owner, state.settings)
         live = job is not None and not job.final
         output = self.services.output(owner)
         return {
@@ -200,7 +202,20 @@ class OwnDesk:
             page.output: output_html(output, address(output) if output else ""),
             page.timer: gr.Timer(active=live or status.waiting),
             page.seen: _mark(status, job),
+            **self.scored(state, owner),
         }
+
+    def scored(self, state: OwnState, owner: str) -> Updates:
+        """Return what the page says of own data and scores."""
+        scoring, output = self.services.scoring, self.services.output(owner)
+        return scores_shown(
+            self.page.scoring,
+            state.data,
+            output,
+            scoring.needs(output, self.services.shelf),
+            scoring.job(owner),
+            scoring.result(owner),
+        )
 
     def _kept(self, settings: OwnSettings) -> Updates:
         try:

@@ -13,6 +13,7 @@ from ui.components.own_models import OwnModels
 from ui.components.param_panel import ParamPanel
 from ui.components.prose import Prose
 from ui.own.local import LocalParts, draw_local
+from ui.own.scores import ScoreParts, draw_scores
 from ui.own.settings import OwnSettings
 from ui.own.shelf import Shelf
 from ui.own.state import OwnState
@@ -65,6 +66,7 @@ class OwnPage:
     notes: Prose
     output: Prose
     local: LocalParts
+    scoring: ScoreParts
 
     def forms(self) -> list[Any]:
         """Return the components that together hold the settings."""
@@ -143,6 +145,7 @@ def _results_column() -> dict[str, Any]:
         gr.HTML("<h2>What was merged</h2>")
         parts["output"] = Prose(output_html(None, ""), elem_id="own-merged", elem_classes="me-told")
     parts |= _scores_section()
+    parts["scoring"] = draw_scores()
     return parts
 
 

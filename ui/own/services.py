@@ -13,6 +13,7 @@ from merging.preflight import Findings
 from ui.own.outputs import SECONDS, Output, Outputs
 from merging.recipe import Recipe
 from ui.own.outputs import Output, Outputs
+from ui.own.scoring import OwnScoring
 from ui.own.shelf import Shelf, read_shelf
 from ui.own.work import Task, findings, merge
 
@@ -29,6 +30,7 @@ class OwnServices:
         listing: Grows each time the models are listed.
         outputs: What was merged.
         jobs: Queue of the merges, shared with the first page.
+        scoring: Scores what was merged, in the same queue.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class OwnServices:
         self.listing = 0
         self._sweep: threading.Timer | None = None
         self._found = ResultCache(MOST_FOUND)
+        self.scoring = OwnScoring(jobs)
         self._blocks = ResultCache(MOST_BLOCKS)
         self._checks = JobRunner(CHECKERS, most_queued=64, prepare=prepare)
 
