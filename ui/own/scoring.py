@@ -6,7 +6,7 @@ from functools import partial
 from merging.checkpoints.adapter import over
 from merging.checkpoints.adapter_file import is_adapter, read_adapter
 from merging.checkpoints.folder import open_folder
-from merging.errors import MergeError, RecipeError, SourceError
+from merging.errors import Cancelled, EvaluationError, MergeError, RecipeError, SourceError
 from merging.evaluation.own_data import OwnData
 from merging.evaluation.own_models import home_of
 from merging.evaluation.own_round import (
@@ -83,7 +83,7 @@ class OwnScoring:
                 found = candidates(output, shelf)
                 known = Needs("", memory_of(found), rows_for(found))
             except MergeError as error:
-                known = Needs(str(error))
+                known = Needs(shelf.hidden(str(error)))
             self._needs.put(output.token, known)
         return known
 
@@ -129,15 +129,23 @@ class OwnScoring:
         self, owner: str, output: Output, shelf: Shelf, held: list[OwnData], report: Report
     ) -> str:
         self._waiting.pop(owner, None)
-        data = held.pop() if held else None
-        found = candidates(output, shelf)
-        if data is None:
-            change = change_view(changes_from(found[-1], found[:-1], report))
-            self._found.put(owner, Result(output.token, output.name, change=change))
-        else:
-            scores = own_scores_view(data, score_all(found, data, report))
-            self._found.put(owner, Result(output.token, output.name, scores=scores))
+        try:
+            found = _result(output, shelf, held.pop() if held else None, report)
+        except Cancelled:
+            raise
+        except MergeError as error:
+            raise EvaluationError(shelf.hidden(str(error))) from error
+        self._found.put(owner, found)
         return output.token
+
+
+def _result(output: Output, shelf: Shelf, data: OwnData | None, report: Report) -> Result:
+    found = candidates(output, shelf)
+    if data is None:
+        change = change_view(changes_from(found[-1], found[:-1], report))
+        return Result(output.token, output.name, change=change)
+    scores = own_scores_view(data, score_all(found, data, report))
+    return Result(output.token, output.name, scores=scores)
 
 
 def candidates(output: Output, shelf: Shelf) -> list[Candidate]:
