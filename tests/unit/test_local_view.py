@@ -152,7 +152,7 @@ def test_the_table_holds_numbers_or_the_ends_of_a_mixture() -> None:
         "column": "mlp", "value": 0.0, "text": "0", "count": 2, "editable": True,
     }  # fmt: skip
     assert rows["middle"]["mlp"]["value"] is None
-    assert rows["middle"]["mlp"]["text"] == "0.2 to 0.4"
+    assert rows["middle"]["mlp"]["text"] == "0.2\N{EN DASH}0.4"
     assert rows["final"]["attention"]["count"] == 0
     assert value["preset"] == "up" and (value["low"], value["high"]) == (-10, 10)
     assert ["flat", "Flat", "0.6 everywhere."] in value["presets"]

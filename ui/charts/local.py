@@ -84,7 +84,7 @@ def text_of(cell: BlockCell) -> str:
     if not cell.count:
         return ""
     low, high = _number(cell.low), _number(cell.high)
-    return low if cell.low == cell.high else f"{low} to {high}"
+    return low if cell.low == cell.high else f"{low}\N{EN DASH}{high}"
 
 
 def _cell(view: LocalView, row: str, column: str) -> dict[str, Any]:
