@@ -12,8 +12,9 @@ from merging.evaluation.own_models import open_model
 from merging.evaluation.own_scores import score_own
 from merging.recipe import parse_recipe
 from tests.browser.conftest import Site
-from tests.browser.test_access import SMALL, violations
+from tests.browser.test_access import violations
 
+PHONE = {"width": 390, "height": 844}
 BLOCKS, CAPTION = "#own-blocks", "#own-blocks .me-caption"
 NAMES = ("start", "left", "right")
 
@@ -130,7 +131,7 @@ def test_without_data_outputs_are_compared_and_bad_data_is_told(own, tmp_path) -
     expect(page.locator("#own-scores .me-plot")).to_have_attribute("data-drawn", "yes")
 
 
-@pytest.mark.parametrize("size", [{}, {"viewport": SMALL, "color_scheme": "dark"}])
+@pytest.mark.parametrize("size", [{}, {"viewport": PHONE, "color_scheme": "dark"}])
 def test_the_sections_are_named_and_fit(own, size: dict) -> None:
     page = own(**size)
     page.locator(f"{BLOCKS} [data-preset=middle]").click()
