@@ -10,9 +10,8 @@ from merging.checkpoints.blocks import Blocks, blocks_of
 from merging.errors import Cancelled, MergeError, ResourceError
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.preflight import Findings
-from ui.own.outputs import SECONDS, Output, Outputs
 from merging.recipe import Recipe
-from ui.own.outputs import Output, Outputs
+from ui.own.outputs import SECONDS, Output, Outputs
 from ui.own.scoring import OwnScoring
 from ui.own.shelf import Shelf, read_shelf
 from ui.own.work import Task, findings, merge
