@@ -1,5 +1,7 @@
 """Values by layer and own data on the page of own models, in a browser: by keyboard, on a phone."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +21,18 @@ BLOCKS, CAPTION = "#own-blocks", "#own-blocks .me-caption"
 NAMES = ("start", "left", "right")
 
 
-@pytest.fixture(scope="session")
-def readers(site: Site, models: Path) -> Path:
-    """Three models of the server's folder that can read."""
+@pytest.fixture(scope="module")
+def readers(site: Site, models: Path) -> Iterator[Path]:
+    """Three models that can read, in the server's folder while these stories go on."""
     from reading_models import reading
 
+    folder = models / "reading"
     for seed, name in enumerate(NAMES):
-        reading("llama", models / "reading" / name, seed)
+        reading("llama", folder / name, seed)
     site.services.own.list_again()
-    return models / "reading"
+    yield folder
+    shutil.rmtree(folder)
+    site.services.own.list_again()
 
 
 @pytest.fixture
@@ -36,7 +41,6 @@ def own(visit_own, readers):
 
     def opened(**options: object) -> Page:
         page = visit_own(**options).page
-        page.locator("#own-again").click()
         labels = ("Base", "Model of expert 1", "Model of expert 2")
         for label, name in zip(labels, NAMES, strict=True):
             choice = page.get_by_label(label, exact=True)
@@ -55,6 +59,12 @@ def merged(page: Page) -> None:
 
 def newest(site: Site) -> Path:
     return site.services.own.outputs._kept[-1].folder
+
+
+def hand_in(page: Page, path: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#own-data-open").press("Enter")
+    chooser.value.set_files(path)
 
 
 def texts_file(folder: Path) -> Path:
@@ -95,7 +105,7 @@ def test_a_gradient_by_keyboard_then_own_scores(own, site: Site, readers: Path, 
     assert (local.param, local.expert) == ("weight", "reading/left")
     weights_by_hand(newest(site), readers)
 
-    page.locator("#own-data-open input[type=file]").set_input_files(texts_file(tmp_path))
+    hand_in(page, texts_file(tmp_path))
     expect(page.locator("#own-data")).to_contain_text("Your data: 40 plain texts")
     page.locator("#own-score").click()
     table = page.locator("#own-scores-table tbody tr")
@@ -123,7 +133,7 @@ def test_without_data_outputs_are_compared_and_bad_data_is_told(own, tmp_path) -
     page = own()
     merged(page)
     (tmp_path / "bad.csv").write_text("text,label\nalone\n")
-    page.locator("#own-data-open input[type=file]").set_input_files(tmp_path / "bad.csv")
+    hand_in(page, tmp_path / "bad.csv")
     expect(page.get_by_role("alert").first).to_contain_text("line 2: 1 fields")
     page.locator("#own-compare").click()
     expect(page.locator("#own-scores-table tbody tr")).to_have_count(3, timeout=60_000)
