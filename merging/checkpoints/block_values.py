@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from merging.checkpoints.blocks import AFTER, ATTENTION, BEFORE, MLP, Blocks
 from merging.errors import RecipeError, unknown
-from merging.methods.params import WEIGHT, Param, Value
+from merging.methods.params import WEIGHT, Param
 from merging.recipe import Recipe
-from merging.recipe.local import Curve, Local, Rule, Spot, overridden
+from merging.recipe.local import Curve, Local, Rule, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,10 @@ def values_of(recipe: Recipe, blocks: Blocks, target: Target) -> Mapping[str, fl
     Raises:
         RecipeError: As ``plain_of``.
     """
-    plain: dict[str, Value] = {target.param: plain_of(recipe, target)}
-    return {
-        name: float(_held(recipe, plain, target, blocks, name)[target.param])
-        for name in blocks.spots
-    }
+    plain, rules = plain_of(recipe, target), _rules(recipe, target)
+    if target.expert and not _said(recipe, target):
+        rules += _rules(recipe, Target(target.param))
+    return {name: _value(rules, spot, plain) for name, spot in blocks.spots.items()}
 
 
 def with_block(
@@ -183,18 +182,29 @@ def said_of(preset: Preset, low: float, high: float) -> str:
     return preset.says.format(low=f"{low:g}", high=f"{high:g}", first=f"{first:g}")
 
 
+def presets_for(blocks: Blocks) -> tuple[Preset, ...]:
+    """Return the presets that a model has layers and modules for."""
+    return tuple(preset for preset in PRESETS if _fits(preset, blocks))
+
+
 def preset_at(recipe: Recipe, blocks: Blocks, target: Target) -> str:
     """Return which preset the values are, by id; "" for none."""
     found, (low, high) = values_of(recipe, blocks, target), span_of(recipe, blocks, target)
-    for preset in PRESETS:
-        try:
-            rules = _filled(preset, blocks, low, high)
-        except RecipeError:
-            continue
-        tried = _put(recipe, target, rules)
-        if values_of(tried, blocks, target) == found:
+    if set(found.values()) == {high}:
+        return PRESETS[0].id
+    for preset in presets_for(blocks):
+        rules = _filled(preset, blocks, low, high)
+        if all(_value(rules, blocks.spots[name], high) == value for name, value in found.items()):
             return preset.id
     return ""
+
+
+def _fits(preset: Preset, blocks: Blocks) -> bool:
+    try:
+        _filled(preset, blocks, 0.0, 1.0)
+    except RecipeError:
+        return False
+    return True
 
 
 def _filled(preset: Preset, blocks: Blocks, low: float, high: float) -> tuple[Rule, ...]:
@@ -253,12 +263,12 @@ def _rules(recipe: Recipe, target: Target) -> tuple[Rule, ...]:
     return ()
 
 
-def _held(
-    recipe: Recipe, plain: Mapping[str, Value], target: Target, blocks: Blocks, name: str
-) -> dict[str, Value]:
-    mine, spot = [one for one in recipe.local if one.param == target.param], blocks.spots[name]
-    common = dict(plain) if _said(recipe, target) else overridden(plain, mine, spot)
-    return overridden(common, mine, spot, target.expert) if target.expert else common
+def _value(rules: Sequence[Rule], spot: Spot, plain: float) -> float:
+    """What the first rule that holds says, else the plain value."""
+    for rule in rules:
+        if rule.holds(spot):
+            return float(rule.at(spot))
+    return plain
 
 
 def _said(recipe: Recipe, target: Target) -> bool:

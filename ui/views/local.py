@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merging.checkpoints.block_values import (
-    PRESETS,
     Target,
     plain_of,
     preset_at,
     preset_of,
+    presets_for,
     said_of,
     span_of,
     targets_of,
@@ -179,14 +179,7 @@ def edited(
 
 def _presets(recipe: Recipe, blocks: Blocks, target: Target) -> tuple[tuple[str, str, str], ...]:
     low, high = span_of(recipe, blocks, target)
-    found = []
-    for preset in PRESETS:
-        try:
-            with_preset(recipe, blocks, target, preset.id)
-        except RecipeError:
-            continue
-        found.append((preset.id, preset.label, said_of(preset, low, high)))
-    return tuple(found)
+    return tuple((p.id, p.label, said_of(p, low, high)) for p in presets_for(blocks))
 
 
 def _said(
