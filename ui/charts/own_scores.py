@@ -82,11 +82,27 @@ def change_figure(view: ChangeView) -> dict[str, Any]:
                 hovertemplate="%{x}: CKA %{y:.3f}, %{fullData.name}<extra></extra>",
             )
         )  # fmt: skip
+    layout = _change_layout(view)
+    key = "; ".join(
+        f"{STYLES[i % len(STYLES)][3]} {name}" for i, (name, _) in enumerate(view.lines)
+    )
+    return {
+        "data": data,
+        "layout": layout,
+        "revision": revision(data, layout),
+        "label": "Similarity of hidden states to the merge's, by layer",
+        "sentence": f"{key}. 1: the layer tells the same up to rotation and scale.",
+        "table": {"columns": list(CHANGE_COLUMNS), "rows": [list(row) for row in view.rows]},
+        "name": "changed outputs",
+    }
+
+
+def _change_layout(view: ChangeView) -> dict[str, Any]:
     height = max((len(alike) for _, alike in view.lines), default=1)
     low = min((value for _, alike in view.lines for value in alike), default=0.0)
     step = -(-height // 12)
     places = list(range(0, height, step))
-    layout = frame(
+    return frame(
         CHANGE_HEIGHT,
         margin={"l": 8, "r": 12, "t": 10, "b": 48},
         xaxis={
@@ -100,18 +116,6 @@ def change_figure(view: ChangeView) -> dict[str, Any]:
             "title": axis_title("similarity to the merge (CKA)"),
         },
     )  # fmt: skip
-    key = "; ".join(
-        f"{STYLES[i % len(STYLES)][3]} {name}" for i, (name, _) in enumerate(view.lines)
-    )
-    return {
-        "data": data,
-        "layout": layout,
-        "revision": revision(data, layout),
-        "label": "Similarity of hidden states to the merge's, by layer",
-        "sentence": f"{key}. 1: the layer tells the same up to rotation and scale.",
-        "table": {"columns": list(CHANGE_COLUMNS), "rows": [list(row) for row in view.rows]},
-        "name": "changed outputs",
-    }
 
 
 def change_table(view: ChangeView) -> dict[str, Any]:
