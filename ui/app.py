@@ -61,6 +61,6 @@ def launch_options(services: Services | None = None) -> dict[str, Any]:
         "run_history": False,
         "ssr_mode": False,
         "show_error": False,
-        "max_file_size": "1mb",
+        "max_file_size": "6mb",
         "app_kwargs": {"routes": [plotly_route(), *downloads]},
     }

@@ -87,6 +87,12 @@ COMMANDS = (
         to_stdout=True,
     ),
     Command("dialects", "tell where implementations of a method part", ("device", *SHARED)),
+    Command(
+        "score",
+        "score models on own data, or compare what the first one puts out with the others",
+        ("folders", "data", *SHARED),
+        reads="",
+    ),
     Command("gguf", "write a model folder as GGUF", ("type", *SHARED), "file; must be new", FOLDER),
     Command(
         "extract",

@@ -30,6 +30,8 @@ class Options:
         base, expert: Models to extract a delta from.
         rank, density, bits: How to store it; one of them.
         to: Format to convert to.
+        folders: Models to score.
+        data: File of own data, or None.
     """
 
     recipe: Path = Path()
@@ -50,6 +52,8 @@ class Options:
     density: float | None = None
     bits: int | None = None
     to: str = "own"
+    folders: tuple[Path, ...] = ()
+    data: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Answer:
 def add_common(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Add common options to a command, by name."""
     for name in names:
-        parser.add_argument(f"--{name.replace('_', '-')}", **_COMMON[name])
+        flag = name if name in _PLAIN else f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, **_COMMON[name])
 
 
 def options_of(parsed: argparse.Namespace) -> Options:
@@ -88,6 +93,7 @@ def _threads(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text[:40]!r} must be a whole number of at least 1.")
 
 
+_PLAIN = ("folders",)  # stand on the line without a name
 _COMMON: dict[str, dict[str, Any]] = {
     "device": {
         "type": _device,
@@ -127,5 +133,16 @@ _COMMON: dict[str, dict[str, Any]] = {
     },
     "rank": {"type": _threads, "metavar": "R", "help": "keep the R largest singular values"},
     "density": {"type": float, "metavar": "D", "help": "keep this share, largest entries first"},
+    "folders": {
+        "type": Path,
+        "nargs": "+",
+        "metavar": "FOLDER",
+        "help": "model folders; without --data the first one is compared with the others",
+    },
+    "data": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": ".csv, .jsonl or .txt: text and label, prompt and answer, or text alone (5 MB)",
+    },
     "bits": {"type": int, "choices": (4, 6), "help": "round every row to whole numbers"},
 }

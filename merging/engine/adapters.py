@@ -180,9 +180,16 @@ def check_alone(recipe: Recipe) -> None:
     """Make sure that a recipe can be merged without a base's weights.
 
     Raises:
-        RecipeError: It needs measured data or a model of a certain kind.
+        RecipeError: It needs measured data or a model of a certain kind, or has values by layer:
+            how many layers there are is the base's to say.
     """
     needs = recipe.spec.needs
+    if recipe.local:
+        raise RecipeError(
+            f"{recipe.local[0].param} has values by layer or tensor, which adapters alone cannot "
+            "follow: only their base tells how many layers there are. Name the base and merge into "
+            "a model instead, or give it one value."
+        )
     if needs.data or needs.model:
         what = needs.data or f"a {needs.model} of experts"
         raise RecipeError(

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from merging.checkpoints import FolderCheckpoint
+from merging.checkpoints import Checkpoint, FolderCheckpoint
 from merging.checkpoints.folder import read_json
+from merging.checkpoints.patched import PatchedCheckpoint
 from merging.errors import EvaluationError
 
 log = logging.getLogger(__name__)
@@ -42,19 +43,29 @@ class OpenedModel:
         return self.model.config
 
 
-def open_model(folder: FolderCheckpoint) -> OpenedModel:
-    """Open the model of a folder, whole.
+def open_model(model: Checkpoint, tokenizer: Path | None = None) -> OpenedModel:
+    """Open a model, whole.
 
     Args:
-        folder: Its safetensors are read; other files of weights and code never are.
+        model: A folder, or an adapter or a delta over one. Its safetensors are read; other files of
+            weights and code never are.
+        tokenizer: Folder of its tokenizer; the model's own where None.
 
     Raises:
         EvaluationError: As ``model_of``, or the tokenizer cannot be read.
         SourceError: A file cannot be read.
     """
-    weights = {name: folder.load(name) for name in folder.tensors()}
-    tokenizer = read_tokenizer(folder.path, folder.name)
-    return model_of(folder.name, folder.config(), weights, tokenizer)
+    weights = {name: model.load(name) for name in model.tensors()}
+    folder = tokenizer or home_of(model)
+    read = None if folder is None else read_tokenizer(folder, model.name)
+    return model_of(model.name, model.config(), weights, read)
+
+
+def home_of(model: Checkpoint) -> Path | None:
+    """Return the folder of a model's config and tokenizer: of a changed base, the base's."""
+    if isinstance(model, FolderCheckpoint):
+        return model.path
+    return home_of(model.base) if isinstance(model, PatchedCheckpoint) else None
 
 
 def model_of(

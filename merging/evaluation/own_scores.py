@@ -78,6 +78,24 @@ def perplexity_gap(first: OwnScore, other: OwnScore) -> Estimate:
     return Estimate(a - b, float(low), float(high))
 
 
+def accuracy_gap(first: OwnScore, other: OwnScore) -> Estimate:
+    """Return the share that one model gets right minus that of another, paired by row.
+
+    Returns:
+        The gap in [-1, 1] with its 95 % bootstrap interval.
+
+    Raises:
+        EvaluationError: They are of different rows, or of plain text.
+    """
+    if len(first.correct) != len(other.correct):
+        raise EvaluationError("The two models were scored on different rows.")
+    first.accuracy()
+    apart = first.correct.astype(np.float64) - other.correct.astype(np.float64)
+    draws = apart[_drawn(len(apart))].mean(1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return Estimate(float(apart.mean()), float(low), float(high))
+
+
 def score_own(
     opened: OpenedModel,
     data: OwnData,

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from merging.engine import make_plan, run
+from merging.engine.adapters import check_alone
 from merging.errors import ParameterError, RecipeError
 from merging.methods.params import Value
 from merging.recipe import Expert, Recipe, make_recipe
@@ -233,6 +234,13 @@ def test_cached_trims_follow_local_values(monkeypatch: pytest.MonkeyPatch) -> No
     first, second = merged(0.2), merged(0.8)
     assert not torch.equal(first["embed.weight"], second["embed.weight"])
     assert torch.equal(merged(0.2)["embed.weight"], first["embed.weight"])
+
+
+def test_adapters_alone_refuse_what_they_would_not_follow() -> None:
+    recipe = make_recipe("linear", ["e0", "e1"])
+    check_alone(recipe)
+    with pytest.raises(RecipeError, match="weight has values by layer or tensor"):
+        check_alone(replace(recipe, local=(weigh(Rule(curve(0.0, 1.0))),)))
 
 
 def test_models_of_the_builders_are_still_merged_alike() -> None:

@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 STYLES = (
     "page.css", "panel.css", "chooser.css", "plot_host.css", "heatmap.css", "runlist.css",
     "jobline.css", "linkbar.css", "weights.css", "sections.css", "whatif.css",
-    "lesson.css", "own.css",
+    "lesson.css", "own.css", "block_table.css",
 )  # fmt: skip
 
 

@@ -13,8 +13,10 @@ from merging.methods.registry import method
 from ui.desk import Updates, sent
 from ui.own.downloads import address
 from ui.own.files import mergekit_text, opened, own_text
+from ui.own.local import local_edited, local_shown
 from ui.own.page import OwnPage
-from ui.own.reading import read_forms
+from ui.own.reading import LONGEST_NAME, read_forms
+from ui.own.scores import scores_shown
 from ui.own.services import OwnServices
 from ui.own.settings import OwnSettings, from_recipe, renamed, to_task
 from ui.own.state import OwnState
@@ -67,6 +69,16 @@ class OwnDesk:
         chosen = preset(method(settings.values.method), str(sent(event, "dialect")))
         settings = replace(settings, values=settings.values.having(chosen))
         return self.changed(state, settings, owner) | {self.page.panel: _panel(settings)}
+
+    def edit_local(self, event: gr.EventData, state: OwnState, owner: Any, *forms: Any) -> Updates:
+        """Something was done in the table of values by layer and module."""
+        settings = self.read(state, forms)
+        if sent(event, "action") == "target":
+            looked = str(sent(event, "target"))[:LONGEST_NAME]
+            return self.changed(replace(state, looked=looked), settings, owner)
+        names = ("action", "preset", "row", "column", "value")
+        edit = {name: sent(event, name) for name in names}
+        return self.changed(state, local_edited(self.services, settings, state.looked, edit), owner)
 
     def list_again(self, state: OwnState, owner: Any, *forms: Any) -> Updates:
         """Look at the folder of models anew; what is no longer there is taken off the list."""
@@ -123,11 +135,11 @@ class OwnDesk:
     def cancel(self, state: OwnState, owner: Any) -> Updates:
         """Ask the visitor's merge to stop."""
         self.services.cancel(token_of(owner), CANCEL_SECONDS)
-        return self.shown(state.settings, token_of(owner))
+        return self.shown(state, token_of(owner))
 
     def poll(self, state: OwnState, owner: Any, seen: Any) -> Updates:
         """Look after check and merge; nothing is sent when nothing changed."""
-        found = self.shown(state.settings, token_of(owner))
+        found = self.shown(state, token_of(owner))
         return {} if found[self.page.seen] == seen else found
 
     def restore(self, state: OwnState, owner: Any, saved: Any) -> Updates:
@@ -162,7 +174,9 @@ class OwnDesk:
             found[self.page.panel] = _panel(settings)
         if fields_value(settings)["fields"] != fields_value(before)["fields"]:
             found[self.page.fields] = fields_value(settings)
-        return found | self.shown(settings, token) | self._kept(settings)
+        found |= local_shown(self.page.local, self.services, settings, state.looked)
+        after = found[self.page.state]
+        return found | self.shown(after, token) | self._kept(settings)
 
     def written(self, settings: OwnSettings) -> Updates:
         """Return updates that make all forms show these settings."""
@@ -173,10 +187,10 @@ class OwnDesk:
             self.page.fields: fields_value(settings),
         }
 
-    def shown(self, settings: OwnSettings, owner: str) -> Updates:
-        """Return what the page says of the check, the merge and its result."""
+    def shown(self, state: OwnState, owner: str) -> Updates:
+        """Return what the page says of the check, the merge, its result and its scores."""
         page, job = self.page, self.services.job(owner)
-        status = status_of(self.services, owner, settings)
+        status = status_of(self.services, owner, state.settings)
         live = job is not None and not job.final
         output = self.services.output(owner)
         return {
@@ -188,7 +202,20 @@ class OwnDesk:
             page.output: output_html(output, address(output) if output else ""),
             page.timer: gr.Timer(active=live or status.waiting),
             page.seen: _mark(status, job),
+            **self.scored(state, owner),
         }
+
+    def scored(self, state: OwnState, owner: str) -> Updates:
+        """Return what the page says of own data and scores."""
+        scoring, output = self.services.scoring, self.services.output(owner)
+        return scores_shown(
+            self.page.scoring,
+            state.data,
+            output,
+            scoring.needs(output, self.services.shelf),
+            scoring.job(owner),
+            scoring.result(owner),
+        )
 
     def _kept(self, settings: OwnSettings) -> Updates:
         try:

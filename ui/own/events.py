@@ -8,6 +8,7 @@ from ui.desk import told
 from ui.events import FETCH
 from ui.own.desk import OwnDesk, TextFile
 from ui.own.page import OwnPage, draw_own
+from ui.own.scores_desk import ScoresDesk
 from ui.own.services import OwnServices
 from ui.session import as_of_now, in_turn
 
@@ -44,13 +45,13 @@ def _live(page: OwnPage) -> dict[str, Any]:
 def _status(page: OwnPage) -> list[Any]:
     return [
         page.notice, page.findings, page.why, page.go, page.cancel, page.job, page.output,
-        page.timer, page.seen,
+        page.timer, page.seen, *page.scoring.outputs(),
     ]  # fmt: skip
 
 
 def _everything(page: OwnPage) -> list[Any]:
     forms = [*page.forms(), page.chooser, page.shelf, page.columns, page.notes]
-    return [*_status(page), page.owner, page.saved, *forms]
+    return [*_status(page), page.owner, page.saved, *forms, *page.local.outputs()]
 
 
 def wire_own(page: OwnPage, desk: OwnDesk) -> None:
@@ -60,6 +61,7 @@ def wire_own(page: OwnPage, desk: OwnDesk) -> None:
         ([page.models.select], desk.touch, "always_last"),
         ([page.chooser.select], desk.choose_method, "always_last"),
         ([page.panel.select], desk.choose_dialect, "always_last"),
+        ([page.local.table.select], desk.edit_local, "always_last"),
         ([page.again.click], desk.list_again, "once"),
         ([page.go.click], desk.start, "once"),
     ):
@@ -84,6 +86,7 @@ def wire_own(page: OwnPage, desk: OwnDesk) -> None:
         **_live(page),
     )
     _wire_files(page, desk)
+    _wire_scores(page, ScoresDesk(desk))
 
 
 def _wire_files(page: OwnPage, desk: OwnDesk) -> None:
@@ -104,3 +107,27 @@ def _wire_files(page: OwnPage, desk: OwnDesk) -> None:
             **_live(page),
         )
         saved.then(None, [page.file], None, js=FETCH)
+
+
+def _wire_scores(page: OwnPage, desk: ScoresDesk) -> None:
+    parts, inputs = page.scoring, [page.state, page.owner]
+    outputs = [page.notice, page.owner, *parts.outputs()]
+    for trigger, handler, more in (
+        (parts.upload.upload, desk.open_data, [parts.upload]),
+        (parts.forget.click, desk.forget, []),
+        (parts.score.click, desk.score, []),
+        (parts.compare.click, desk.compare, []),
+        (parts.stop.click, desk.stop, []),
+    ):
+        trigger(
+            told(page.notice, in_turn(page.state, handler)),
+            [*inputs, *more],
+            outputs,
+            **_live(page),
+        )
+    parts.timer.tick(
+        told(page.notice, as_of_now(desk.poll), clear=False),
+        [*inputs, parts.seen],
+        [page.notice, *parts.outputs()],
+        **_live(page),
+    )

@@ -12,6 +12,8 @@ from ui.components.own_fields import OwnFields
 from ui.components.own_models import OwnModels
 from ui.components.param_panel import ParamPanel
 from ui.components.prose import Prose
+from ui.own.local import LocalParts, draw_local
+from ui.own.scores import ScoreParts, draw_scores
 from ui.own.settings import OwnSettings
 from ui.own.shelf import Shelf
 from ui.own.state import OwnState
@@ -64,6 +66,8 @@ class OwnPage:
     findings: Prose
     notes: Prose
     output: Prose
+    local: LocalParts
+    scoring: ScoreParts
 
     def forms(self) -> list[Any]:
         """Return the components that together hold the settings."""
@@ -137,10 +141,12 @@ def _results_column() -> dict[str, Any]:
         )  # fmt: skip
         parts["notes"] = Prose("", elem_id="own-notes", elem_classes="me-told")
     parts |= _values_section()
+    parts["local"] = draw_local()
     with gr.Column(elem_classes="me-section", elem_id="section-own-merged"):
         gr.HTML("<h2>What was merged</h2>")
         parts["output"] = Prose(output_html(None, ""), elem_id="own-merged", elem_classes="me-told")
     parts |= _scores_section()
+    parts["scoring"] = draw_scores()
     return parts
 
 

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from merging.checkpoints.blocks import Blocks, blocks_of
 from merging.errors import Cancelled, MergeError, ResourceError
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.preflight import Findings
+from merging.recipe import Recipe
 from ui.own.outputs import SECONDS, Output, Outputs
+from ui.own.scoring import OwnScoring
 from ui.own.shelf import Shelf, read_shelf
 from ui.own.work import Task, findings, merge
 
 CHECKERS = 2
 MOST_FOUND = 256
+MOST_BLOCKS = 64  # of models whose values by layer are kept at hand
 
 
 class OwnServices:
@@ -25,6 +29,7 @@ class OwnServices:
         listing: Grows each time the models are listed.
         outputs: What was merged.
         jobs: Queue of the merges, shared with the first page.
+        scoring: Scores what was merged, in the same queue.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class OwnServices:
         self.listing = 0
         self._sweep: threading.Timer | None = None
         self._found = ResultCache(MOST_FOUND)
+        self.scoring = OwnScoring(jobs)
+        self._blocks = ResultCache(MOST_BLOCKS)
         self._checks = JobRunner(CHECKERS, most_queued=64, prepare=prepare)
 
     def list_again(self) -> Shelf:
@@ -68,6 +75,21 @@ class OwnServices:
             return self._checks.submit(_own(owner), key, partial(self._check, key, task))
         except ResourceError:
             return None
+
+    def blocks(self, recipe: Recipe) -> Blocks:
+        """Return the blocks of a recipe's base, or of its first expert; no weight is read.
+
+        Raises:
+            MergeError: As ``Shelf.open``.
+        """
+        key = (self.listing, recipe.base, tuple(e.id for e in recipe.experts))
+        found: Blocks | None = self._blocks.get(key)
+        if found is None:
+            base, experts = self.shelf.open(recipe)
+            model = base or experts[recipe.experts[0].id]
+            found = blocks_of(model.tensors())
+            self._blocks.put(key, found)
+        return found
 
     def start(self, owner: str, task: Task) -> Snapshot:
         """Queue a merge; its result is an ``Output``.
