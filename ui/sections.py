@@ -22,7 +22,7 @@ from ui.components.whatif import WhatIfBar
 from ui.views import headings
 from ui.views.glossary import SECTIONS, Terms
 
-_INVITE = (
+INVITE = (
     "<p>Open a cell (click it, or Enter on it) to see its tensor: who agrees there, twelve of its "
     "weights on their way through the merge, and how large its changes are.</p>"
 )
@@ -90,7 +90,7 @@ def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("conflict"):
         effect = Prose(shown["effect"], "effect", elem_classes="me-verdict", elem_id="effect")
         heatmap = ConflictHeatmap(shown["heatmap"], "heatmap", elem_id="heatmap")
-        gr.HTML(_INVITE, elem_classes="me-invite")
+        gr.HTML(INVITE, elem_classes="me-invite")
         with gr.Column(elem_classes="me-cell", elem_id="opened"):
             cell = PlotHost(shown["cell"], "cell", elem_id="cell")
             twelve = TwelveWeights(shown["twelve"], "twelve", elem_id="twelve")

@@ -13,12 +13,13 @@ from merging.methods.registry import method
 from ui.desk import Updates, sent
 from ui.own.downloads import address
 from ui.own.files import mergekit_text, opened, own_text
+from ui.own.inside_parts import inside_shown
 from ui.own.local import local_edited, local_shown
 from ui.own.page import OwnPage
 from ui.own.reading import LONGEST_NAME, read_forms
 from ui.own.scores import scores_shown
 from ui.own.services import OwnServices
-from ui.own.settings import OwnSettings, from_recipe, renamed, to_task
+from ui.own.settings import OwnSettings, from_recipe, renamed, to_recipe, to_task
 from ui.own.state import OwnState
 from ui.own.status import Status, status_of
 from ui.own.views import (
@@ -176,7 +177,8 @@ class OwnDesk:
             found[self.page.fields] = fields_value(settings)
         found |= local_shown(self.page.local, self.services, settings, state.looked)
         after = found[self.page.state]
-        return found | self.shown(after, token) | self._kept(settings)
+        found |= self.shown(after, token) | self.weighed(after, token)
+        return found | self._kept(settings)
 
     def written(self, settings: OwnSettings) -> Updates:
         """Return updates that make all forms show these settings."""
@@ -215,6 +217,23 @@ class OwnDesk:
             scoring.needs(output, self.services.shelf),
             scoring.job(owner),
             scoring.result(owner),
+        )
+
+    def weighed(self, state: OwnState, owner: str) -> Updates:
+        """Return what the page says of the weights."""
+        services, settings = self.services, state.settings
+        try:
+            recipe = to_recipe(settings)
+        except MergeError:
+            recipe = None
+        return inside_shown(
+            self.page.inside,
+            services.inside,
+            services.listing,
+            recipe,
+            names_of(settings),
+            state.cell,
+            owner,
         )
 
     def _kept(self, settings: OwnSettings) -> Updates:

@@ -7,6 +7,7 @@ import gradio as gr
 from ui.desk import told
 from ui.events import FETCH
 from ui.own.desk import OwnDesk, TextFile
+from ui.own.inside_desk import InsideDesk
 from ui.own.page import OwnPage, draw_own
 from ui.own.scores_desk import ScoresDesk
 from ui.own.services import OwnServices
@@ -51,7 +52,8 @@ def _status(page: OwnPage) -> list[Any]:
 
 def _everything(page: OwnPage) -> list[Any]:
     forms = [*page.forms(), page.chooser, page.shelf, page.columns, page.notes]
-    return [*_status(page), page.owner, page.saved, *forms, *page.local.outputs()]
+    parts = [*page.local.outputs(), *page.inside.outputs()]
+    return [*_status(page), page.owner, page.saved, *forms, *parts]
 
 
 def wire_own(page: OwnPage, desk: OwnDesk) -> None:
@@ -87,6 +89,7 @@ def wire_own(page: OwnPage, desk: OwnDesk) -> None:
     )
     _wire_files(page, desk)
     _wire_scores(page, ScoresDesk(desk))
+    _wire_inside(page, InsideDesk(desk))
 
 
 def _wire_files(page: OwnPage, desk: OwnDesk) -> None:
@@ -125,6 +128,26 @@ def _wire_scores(page: OwnPage, desk: ScoresDesk) -> None:
             outputs,
             **_live(page),
         )
+    parts.timer.tick(
+        told(page.notice, as_of_now(desk.poll), clear=False),
+        [*inputs, parts.seen],
+        [page.notice, *parts.outputs()],
+        **_live(page),
+    )
+
+
+def _wire_inside(page: OwnPage, desk: InsideDesk) -> None:
+    parts, inputs = page.inside, [page.state, page.owner]
+    outputs = [page.notice, page.owner, *parts.outputs()]
+    for trigger, handler, more in (
+        (parts.look.click, desk.look, page.forms()),
+        (parts.pictures["heatmap"].select, desk.open_cell, []),
+    ):
+        trigger(
+            told(page.notice, in_turn(page.state, handler)), [*inputs, *more], outputs,
+            **_live(page),
+        )  # fmt: skip
+    parts.stop.click(told(page.notice, as_of_now(desk.stop)), inputs, outputs, **_live(page))
     parts.timer.tick(
         told(page.notice, as_of_now(desk.poll), clear=False),
         [*inputs, parts.seen],

@@ -12,6 +12,7 @@ from ui.components.own_fields import OwnFields
 from ui.components.own_models import OwnModels
 from ui.components.param_panel import ParamPanel
 from ui.components.prose import Prose
+from ui.own.inside_parts import InsideParts, draw_inside
 from ui.own.local import LocalParts, draw_local
 from ui.own.scores import ScoreParts, draw_scores
 from ui.own.settings import OwnSettings
@@ -66,6 +67,7 @@ class OwnPage:
     findings: Prose
     notes: Prose
     output: Prose
+    inside: InsideParts
     local: LocalParts
     scoring: ScoreParts
 
@@ -142,6 +144,7 @@ def _results_column() -> dict[str, Any]:
         parts["notes"] = Prose("", elem_id="own-notes", elem_classes="me-told")
     parts |= _values_section()
     parts["local"] = draw_local()
+    parts["inside"] = draw_inside()
     with gr.Column(elem_classes="me-section", elem_id="section-own-merged"):
         gr.HTML("<h2>What was merged</h2>")
         parts["output"] = Prose(output_html(None, ""), elem_id="own-merged", elem_classes="me-told")

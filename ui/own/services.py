@@ -11,6 +11,7 @@ from merging.errors import Cancelled, MergeError, ResourceError
 from merging.jobs import JobRunner, Report, ResultCache, Snapshot
 from merging.preflight import Findings
 from merging.recipe import Recipe
+from ui.own.inside import OwnInside
 from ui.own.outputs import SECONDS, Output, Outputs
 from ui.own.scoring import OwnScoring
 from ui.own.shelf import Shelf, read_shelf
@@ -30,6 +31,7 @@ class OwnServices:
         outputs: What was merged.
         jobs: Queue of the merges, shared with the first page.
         scoring: Scores what was merged, in the same queue.
+        inside: Reads models for what is told before a merge, in the same queue.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class OwnServices:
         self._sweep: threading.Timer | None = None
         self._found = ResultCache(MOST_FOUND)
         self.scoring = OwnScoring(jobs)
+        self.inside = OwnInside(jobs)
         self._blocks = ResultCache(MOST_BLOCKS)
         self._checks = JobRunner(CHECKERS, most_queued=64, prepare=prepare)
 

@@ -17,6 +17,7 @@ class OwnState:
         notes: What its import had to say.
         data: The visitor's own, to score on; gone with the session.
         looked: Whose values by layer are looked at, as ``ui.views.local.word_of`` writes it.
+        cell: Layer and module of the opened cell, or "".
     """
 
     settings: OwnSettings = field(default_factory=OwnSettings)
@@ -24,3 +25,4 @@ class OwnState:
     notes: tuple[Note, ...] = ()
     looked: str = ""
     data: OwnData | None = field(default=None, repr=False)
+    cell: str = ""
