@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from merging.methods.context import Context, Magnitudes
+from merging.methods.context import Context, Magnitudes, Settings
 from merging.methods.magnitudes import MeasuredMagnitudes, ModelMagnitudes, SortedMagnitudes
 from merging.methods.masks import kept
 from merging.recipe import Recipe
@@ -16,6 +16,7 @@ from merging.sketch.consensus import added, positive
 from merging.sketch.loops import add_up
 from merging.sketch.parts import Part
 from merging.sketch.quantiles import TableMagnitudes, WeighedMagnitudes
+from merging.sketch.spots import part_settings
 from merging.sketch.tables import Floats, Sums
 
 NOTHING = SortedMagnitudes(())
@@ -65,20 +66,22 @@ def through_kernels(
         change: Gets the merged delta of a positive λ, shape (columns,), or empty.
         pieces: What ``trimmed_pieces`` said already.
     """
-    settings = recipe.settings()
-    sums, how = columns.no_sums(), added(columns, settings)
-    turn = -1 if positive(settings)[1] < 0 else 1
+    settings, sums = part_settings(columns.sketch, recipe), columns.no_sums()
     with torch.inference_mode():
         pieces = trimmed_pieces(columns, recipe) if pieces is None else pieces
         survey = survey_of(recipe, pieces)
         for index, piece in enumerate(pieces):
             inside = slice(piece.part.start, piece.part.stop)
-            merged = _merged(recipe, piece, survey) * turn
+            sign = positive(settings[index])[1]
+            merged = _merged(recipe, piece, survey) * (-1 if sign < 0 else 1)
             own = np.ascontiguousarray(columns.deltas[:, inside]).reshape(-1)
             made, flat = (
                 np.ascontiguousarray(t.flatten().numpy()) for t in (piece.trimmed, merged)
             )
+            how = added(columns, settings[index])
             add_up(index, own, made, flat, how, pinned[inside], sums)
+            if not sign:
+                sums.moved2[index] = sums.moved4[index] = 0
             if len(change):
                 change[inside] = flat
     return sums
@@ -96,8 +99,9 @@ def trimmed_pieces(columns: Columns, recipe: Recipe) -> list[Piece]:
     """Drop and trim part by part; arguments of ``through_kernels``."""
     spec = recipe.spec
     sparse = []
-    for part in columns.parts:
-        context, stack = _opened(columns, recipe, part)
+    settings = part_settings(columns.sketch, recipe)
+    for part, own in zip(columns.parts, settings, strict=True):
+        context, stack = _opened(columns, recipe, part, own)
         if spec.sparsify is not None:
             stack = spec.sparsify(stack, context)
         sparse.append((part, context, stack))
@@ -112,7 +116,9 @@ def trimmed_pieces(columns: Columns, recipe: Recipe) -> list[Piece]:
     return pieces
 
 
-def _opened(columns: Columns, recipe: Recipe, part: Part) -> tuple[Context, Tensor]:
+def _opened(
+    columns: Columns, recipe: Recipe, part: Part, settings: Settings
+) -> tuple[Context, Tensor]:
     """The stack of one part and what kernels may know of it."""
     shape = part.shape if part.whole else (part.sampled,)
     inside = slice(part.start, part.stop)
@@ -124,7 +130,7 @@ def _opened(columns: Columns, recipe: Recipe, part: Part) -> tuple[Context, Tens
     context = Context(
         tensor=part.tensor,
         experts=ids,
-        settings=positive(recipe.settings())[0],
+        settings=positive(settings)[0],
         masks=masks,
         magnitudes=NOTHING,
         base=torch.from_numpy(columns.base[inside]).reshape(shape),

@@ -25,7 +25,7 @@ def consensus_of(columns: Columns, recipe: Recipe) -> Consensus | None:
         recipe: Ordered.
     """
     settings = recipe.settings()
-    known = recipe.method in _ELECTED or recipe.method in _ADDED
+    known = (recipe.method in _ELECTED or recipe.method in _ADDED) and not recipe.local
     if not known or (recipe.method == "linear" and not settings.flag("normalize")):
         return None
     plain = added(columns, settings)

@@ -8,10 +8,10 @@ from merging.checkpoints.buckets import Bucket
 from merging.recipe import Recipe
 from merging.sketch.answers import CellCurve, OpenedCell
 from merging.sketch.columns import columns_of
-from merging.sketch.consensus import votes
 from merging.sketch.curves import curve, largest
 from merging.sketch.kept import KeptByKernels, KeptByTables, kept_of
 from merging.sketch.model import Sketch
+from merging.sketch.spots import sides
 from merging.sketch.tables import Counts
 from merging.sketch.tally import Tally
 from merging.sketch.traced import Cell, Kept, chosen, trace
@@ -69,8 +69,8 @@ def _cell(sketch: Sketch, recipe: Recipe, parts: Counts) -> Cell:
 
 def _five(cell: Cell) -> Five:
     """Parts of all weights: agree on plus, on minus, plus wins, minus wins, nobody survives."""
-    sides = np.array(votes(cell.recipe.settings()), np.float32)[:, None]
-    said = np.where(cell.made != 0, np.sign(cell.columns.deltas[:, cell.at]) * sides, 0)
+    side = sides(cell.columns, cell.recipe, cell.parts.tolist())
+    said = np.where(cell.made != 0, np.sign(cell.columns.deltas[:, cell.at]) * side, 0)
     up, down = (said > 0).any(0), (said < 0).any(0)
     # The merged change of a positive λ; one that cancels counts with plus.
     minus = cell.worked.change[cell.at] < 0

@@ -87,9 +87,9 @@ def preview(sketch: Sketch, recipe: Recipe, pinned: Recipe | None = None) -> Pre
 
     Raises:
         UnknownNameError: An expert is not in the sketch.
-        RecipeError: The recipe has values by layer or tensor.
+        RecipeError: A value by layer or tensor stands where the method looks at the whole model.
     """
-    recipe = recipe.ordered().plain("The preview")
+    recipe = recipe.ordered()
     signs = _signs(sketch, pinned)
     return previewed(sketch, recipe, carry_out(sketch, recipe, signs), bool(len(signs)))
 

@@ -37,11 +37,15 @@ class Decided:
 def decide(columns: Columns, recipe: Recipe) -> Decided | None:
     """Return what survives a recipe of the TIES, DARE and averaging families; None for others.
 
+    Local values are left to the kernels.
+
     Args:
         columns: Of the recipe's experts, in its order.
         recipe: Ordered.
     """
     settings = recipe.settings()
+    if recipe.local:
+        return None
     if recipe.method == "ties":
         return _trimmed(columns, settings)
     dropped = recipe.method == "dare_ties" and all(d == 1 for d in settings.each["density"])

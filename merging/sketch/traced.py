@@ -17,6 +17,7 @@ from merging.sketch.columns import Columns
 from merging.sketch.kept import KeptByKernels, KeptByTables
 from merging.sketch.model import Sketch
 from merging.sketch.parts import generator
+from merging.sketch.spots import part_settings
 from merging.sketch.tables import Counts, Floats
 from merging.sketch.work import Worked, majorities
 
@@ -123,7 +124,8 @@ def _votes(
 
 def _context(cell: Cell, part: int) -> Context:
     """What the election of a part is told."""
-    sketch, settings = cell.columns.sketch, cell.recipe.settings()
+    sketch = cell.columns.sketch
+    settings = part_settings(sketch, cell.recipe)[part]
     ids = tuple(e.id for e in cell.recipe.experts)
     survey = torch.zeros((), dtype=torch.float64)
     if settings.word("zero_sign") == "majority":

@@ -8,10 +8,11 @@ import torch
 from merging.recipe import Recipe
 from merging.sketch.by_kernels import Piece, through_kernels
 from merging.sketch.columns import Columns, columns_of
-from merging.sketch.consensus import added, consensus_of, positive
+from merging.sketch.consensus import added, consensus_of
 from merging.sketch.flatness import works_flat
 from merging.sketch.loops import ADD, SUM, work_out
 from merging.sketch.model import Sketch
+from merging.sketch.spots import signs
 from merging.sketch.survivors import Decided, decide, everything
 from merging.sketch.tables import Consensus, Counts, Floats, Signs, Sums
 from merging.sketch.threads import share_out
@@ -30,7 +31,7 @@ class Worked:
     Attributes:
         sums: Those of values are of a positive λ.
         told: Whether values are known; else only a merge can tell.
-        sign: Of λ: -1, 0 or 1.
+        sign: Of λ: -1, 0 or 1; of each column where it may differ, shape (columns,).
         dense: Every change is kept.
         slack: Largest relative error of a kept share because a cut was looked up.
         change: The merged delta of a positive λ, where it was asked for, shape (columns,).
@@ -38,7 +39,7 @@ class Worked:
 
     sums: Sums
     told: bool
-    sign: int
+    sign: int | Floats
     dense: bool
     slack: float = 0.0
     change: Floats = field(default_factory=lambda: NO_CHANGE)
@@ -70,7 +71,7 @@ def carry_out(
     """
     columns = columns_of(sketch, sketch.rows(e.id for e in recipe.experts))
     settings, spec = recipe.settings(), recipe.spec
-    _, sign = positive(settings)
+    sign = signs(columns, recipe)
     dense = spec.sparsify is None and spec.trim is None
     how, decided = consensus_of(columns, recipe), decide(columns, recipe)
     if not tells(sketch, recipe, how):
@@ -84,7 +85,7 @@ def carry_out(
         slack = decided.slack
     else:
         sums = through_kernels(columns, recipe, pinned, merged, pieces)
-    if not sign:
+    if not recipe.local and not sign:
         for moved in (sums.moved2, sums.moved4):
             moved[:] = 0
     return Worked(sums, True, sign, dense, slack, merged)

@@ -152,11 +152,17 @@ def test_another_visitor_sees_the_same_sketch_but_not_the_job(desk: Desk) -> Non
     assert OFFER in desk.own.weighed(desk.state, OWNER)[desk.parts.pictures["effect"]]
 
 
-def test_values_by_layer_are_refused_in_words(desk: Desk) -> None:
-    desk.choose("one", "two")
+def test_values_by_layer_are_followed_or_refused_in_words(desk: Desk) -> None:
+    desk.choose("one", "two", method="task_arithmetic")
     desk.look()
+    plain = desk.picture("effect")
+    settings = desk.state.settings
     local = (Local("scale", (Rule(Curve((0.0, 1.0))),)),)
-    settings = replace(desk.state.settings, local=local)
-    desk.take(desk.own.changed(desk.state, settings, OWNER))
-    assert "values by layer" in desk.picture("effect").lower()
+    desk.take(desk.own.changed(desk.state, replace(settings, local=local), OWNER))
+    assert desk.picture("effect") != plain
+    assert desk.picture("heatmap")["stamp"] == to_recipe(desk.state.settings).key()
+    values = replace(settings.values, method="ties")
+    local = (Local("density", (Rule(Curve((0.1, 0.2))),)),)
+    desk.take(desk.own.changed(desk.state, replace(settings, values=values, local=local), OWNER))
+    assert "density cannot differ between layers" in desk.picture("effect")
     assert desk.picture("heatmap") is None

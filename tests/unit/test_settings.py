@@ -10,8 +10,6 @@ from merging.errors import ParameterError, RecipeError
 from merging.methods.registry import METHODS, method
 from merging.recipe import make_recipe
 from merging.recipe.local import Curve, Local, Rule
-from merging.sets import sketch
-from merging.sketch import preview
 from ui.settings import (
     ControlValues,
     MethodValues,
@@ -151,5 +149,3 @@ def test_values_that_have_no_control_are_refused_in_words() -> None:
     other = replace(make_recipe("ties", EXPERTS, set="gentle"), tokenizer="union")
     with pytest.raises(RecipeError, match="asks for a tokenizer"):
         from_recipe(other, START)
-    with pytest.raises(RecipeError, match="The preview does not follow"):
-        preview(sketch("gentle"), curved)

@@ -44,7 +44,7 @@ class Inside:
 
     Attributes:
         sketch: Holds the recipe's experts.
-        recipe: Without values by layer.
+        recipe: What is asked.
         words: Word for every expert, by id.
         shown: The answer for the recipe.
     """
@@ -87,7 +87,7 @@ def look_inside(sketch: Sketch, recipe: Recipe, words: Mapping[str, str]) -> Ins
         words: Word for every expert, by id.
 
     Raises:
-        RecipeError: It has values by layer, which the sketch cannot follow.
+        RecipeError: A value by layer stands where the method looks at the whole model.
     """
     return Inside(sketch, recipe, words, preview(sketch, recipe))
 
