@@ -352,6 +352,6 @@ def test_no_handler_of_the_page_is_public_or_waits_in_the_queue(own, tmp_path) -
         gr.Markdown("first page")
     add_own(demo, own, lambda name, text: tmp_path / name)
     found = [d for d in demo.config["dependencies"] if d["backend_fn"]]
-    assert len(found) == 18
+    assert len(found) == 22
     assert {d["api_visibility"] for d in found} == {"private"}
     assert not any(d["queue"] for d in found)

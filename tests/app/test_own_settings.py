@@ -220,6 +220,33 @@ def test_seeds_that_are_none(seed: Any) -> None:
         to_task(held)
 
 
+@pytest.mark.parametrize(
+    "template", ["chatml", "auto", "{% for m in messages %}{{ m }}{% endfor %}"]
+)
+def test_padding_and_template_go_both_ways(template: str) -> None:
+    held = replace(EVERYTHING, pad=64, template=template)
+    recipe = to_recipe(held)
+    assert (recipe.pad_to_multiple_of, recipe.chat_template) == (64, template)
+    assert to_recipe(from_recipe(recipe, OwnSettings(kinds=KINDS))) == recipe
+    forms = sent(held)
+    assert "for m in messages" not in forms[2]
+    again = read_forms(held, KINDS, *forms)
+    assert (again.pad, again.template) == (64, template)
+    stands = to_recipe(replace(held, tokenizer="position"))
+    assert (stands.pad_to_multiple_of, stands.tokenizer) == (1, "position")
+
+
+def test_templates_that_are_not_offered_are_refused() -> None:
+    models, panel, _ = sent(EVERYTHING)
+    for word in ("own", ""):
+        fields = json.dumps({"values": {"template": word}})
+        assert read_forms(EVERYTHING, KINDS, models, panel, fields).template == ""
+    for word in ("jinja", "{{ 1 }}", 5):
+        fields = json.dumps({"values": {"template": word}})
+        with pytest.raises(MergeError, match="template"):
+            read_forms(EVERYTHING, KINDS, models, panel, fields)
+
+
 def test_a_vocabulary_of_a_model_that_was_taken_off_is_forgotten() -> None:
     models, panel, _ = sent(GOOD)
     fields = json.dumps({"values": {"tokenizer": "org/b"}})

@@ -1,11 +1,9 @@
 """Recipes of own models as files: opened in either format, written in either. Pure."""
 
-from dataclasses import replace
-
 from merging.errors import RecipeError
 from merging.recipe import Recipe, parse_recipe, write_recipe
 from merging.recipe.document import MOST_BYTES, read_documents
-from merging.recipe.mergekit import Note, Outside, import_mergekit, write_mergekit
+from merging.recipe.mergekit import Note, import_mergekit, write_mergekit
 from merging.units import size_text
 from ui.own.work import Task
 
@@ -41,13 +39,7 @@ def opened(content: object) -> tuple[Recipe, tuple[Note, ...], str]:
             f"The file holds {len(found)} documents, one merge after another. This page does one "
             "merge: open each by itself."
         )
-    recipe, outside = found[0].recipe, found[0].outside
-    notes = found[0].notes
-    if outside.tokenizer and recipe.tokenizer is None:
-        source = "base" if outside.tokenizer == recipe.base else outside.tokenizer
-        recipe = replace(recipe, tokenizer=source)
-        notes = tuple(n for n in notes if (n.kind, n.where) != ("carry", "tokenizer"))
-    return recipe, notes, "mergekit"
+    return found[0].recipe, found[0].notes, "mergekit"
 
 
 def own_text(recipe: Recipe) -> str:
@@ -69,5 +61,4 @@ def mergekit_text(task: Task) -> str:
         raise RecipeError(f"{cannot} {delta!r:.80} is a delta of ours, which it does not read.")
     if task.output == "adapter":
         raise RecipeError(f"{cannot} It writes models, and this merge is written as an adapter.")
-    outside = Outside(tokenizer=recipe.tokenizer or "")
-    return write_mergekit(replace(recipe, tokenizer=None), outside)
+    return write_mergekit(recipe)

@@ -7,7 +7,8 @@ from typing import Any
 
 from merging.checkpoints.library import Kind
 from merging.errors import RecipeError, unknown
-from ui.own.settings import MOST, OUTPUTS, OwnSettings, Row, dtypes
+from merging.recipe.tokens import BASE, POSITION, TEMPLATES, UNION
+from ui.own.settings import MOST, OUTPUTS, OWN, OwnSettings, Row, dtypes
 from ui.views.panel import read_panel
 
 LONGEST = 50_000
@@ -42,14 +43,29 @@ def read_forms(
         seed=_whole(options.get("seed", before.values.seed)),
     )
     settings = replace(before, base=base, rows=rows, kinds=kinds, values=values)
-    chosen = {"dtype": dtypes(), "output": OUTPUTS, "tokenizer": ("", "union", "base")}
-    words = {name: str(options.get(name, getattr(before, name))) for name in chosen}
-    if words["tokenizer"] not in (*chosen["tokenizer"], *settings.ids):
+    words = _words(options, before, settings.ids)
+    numbers = {name: _whole(options.get(name, getattr(before, name))) for name in ("rank", "pad")}
+    return replace(settings, **words, **numbers)
+
+
+def _words(options: Mapping[str, Any], before: OwnSettings, ids: tuple[str, ...]) -> dict[str, str]:
+    """What was chosen from lists."""
+    chosen = {
+        "dtype": dtypes(),
+        "output": OUTPUTS,
+        "tokenizer": ("", UNION, BASE, POSITION),
+        "template": ("", OWN, *TEMPLATES),
+    }
+    kept = {name: getattr(before, name) for name in chosen} | {"template": before.template_word}
+    words = {name: str(options.get(name, kept[name])) for name in chosen}
+    if words["tokenizer"] not in (*chosen["tokenizer"], *ids):
         words["tokenizer"] = ""  # the model it named was taken off the list
-    for name in ("dtype", "output"):
+    for name in ("dtype", "output", "template"):
         if words[name] not in chosen[name]:
             raise unknown(name, words[name], chosen[name])
-    return replace(settings, **words, rank=_whole(options.get("rank", before.rank)))
+    if words["template"] == OWN:
+        words["template"] = before.template
+    return words
 
 
 def _models(text: object, kinds: Mapping[str, Kind]) -> tuple[str, tuple[Row, ...]]:

@@ -9,6 +9,7 @@ from merging.errors import RecipeError
 from merging.methods.registry import method
 from merging.recipe import DTYPES, Recipe
 from merging.recipe.local import Local
+from merging.recipe.tokens import POSITION, TEMPLATES
 from ui import settings as controls
 from ui.own.work import Task
 from ui.settings import ControlValues
@@ -16,6 +17,7 @@ from ui.settings import ControlValues
 MOST = 6
 SET = "own"  # stands in the controls' values where a bundled set would
 OUTPUTS = ("model", "adapter")
+OWN = "own"  # stands in the form where a template's whole text would
 MOST_RANK = 4096
 NEEDS = {
     "fisher": "Fisher diagonals have to be measured on data first, which this page does not do.",
@@ -61,7 +63,10 @@ class OwnSettings:
         kinds: Kind of every listed name.
         values: Method, its parameters and seed, as on the first page; see ``controls``.
         dtype: Type of the written weights, or "" for the base's.
-        tokenizer: union, base, an expert's id, or "" for rows as they stand.
+        tokenizer: union, base, an expert's id, position for rows as they stand whatever tokens
+            they are of, or "" where nothing is said.
+        pad: Number that divides the rows of a vocabulary.
+        template: Name of a chat template or its Jinja text; "" for that of the vocabulary's model.
         output: One of ``OUTPUTS``.
         rank: Of a written adapter; 0 for the largest of the inputs.
         local: Values by layer or tensor; those that do not fit the method are left out of recipes.
@@ -73,6 +78,8 @@ class OwnSettings:
     values: ControlValues = field(default_factory=_untouched)
     dtype: str = ""
     tokenizer: str = ""
+    pad: Any = 1
+    template: str = ""
     output: str = OUTPUTS[0]
     rank: Any = 0
     local: tuple[Local, ...] = ()
@@ -97,6 +104,16 @@ class OwnSettings:
             on=frozenset(id for id, row in pairs if row.on),
             weights={id: row.weight for id, row in pairs},
         )
+
+    @property
+    def padded(self) -> bool:
+        """Whether rows are brought to a vocabulary, and so can be padded."""
+        return self.tokenizer not in ("", POSITION)
+
+    @property
+    def template_word(self) -> str:
+        """The chat template as the form names it."""
+        return self.template if self.template in ("", *TEMPLATES) else OWN
 
     @property
     def fitting(self) -> tuple[Local, ...]:
@@ -135,6 +152,8 @@ def to_recipe(settings: OwnSettings) -> Recipe:
         base=settings.base or None,
         dtype=settings.dtype or None,
         tokenizer=settings.tokenizer or None,
+        pad_to_multiple_of=settings.pad if settings.padded else 1,
+        chat_template=settings.template or None,
         local=settings.fitting,
     )
 
@@ -170,7 +189,10 @@ def from_recipe(recipe: Recipe, settings: OwnSettings) -> OwnSettings:
     base = recipe.base or ""
     if base and settings.kinds.get(base) != "model":
         raise RecipeError(f"The recipe's base {base!r:.80} is no model folder of its own.")
-    plain = replace(recipe, base=None, local=(), tokenizer=None, dtype=None, set=SET)
+    plain = replace(
+        recipe, base=None, local=(), tokenizer=None, pad_to_multiple_of=1, chat_template=None,
+        dtype=None, set=SET,
+    )  # fmt: skip
     blank = ControlValues(SET, frozenset(), {}, settings.values.method, settings.values.methods)
     rows = tuple(_row(e.id, base, e.weight, settings.kinds) for e in recipe.experts)
     alone = not base and all(settings.kinds[r.name] == "adapter" and not r.over for r in rows)
@@ -181,6 +203,8 @@ def from_recipe(recipe: Recipe, settings: OwnSettings) -> OwnSettings:
         values=controls.from_recipe(plain, blank),
         dtype=recipe.dtype or "",
         tokenizer=recipe.tokenizer or "",
+        pad=recipe.pad_to_multiple_of,
+        template=recipe.chat_template or "",
         output="adapter" if alone else "model",
         local=recipe.local,
     )

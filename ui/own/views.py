@@ -10,9 +10,10 @@ from merging.methods.params import WEIGHT
 from merging.methods.registry import method
 from merging.preflight import Finding, Findings
 from merging.recipe.mergekit import Note
+from merging.recipe.tokens import MOST_PADDING, TEMPLATES
 from merging.units import size_text, time_text
 from ui.own.outputs import Output
-from ui.own.settings import MOST, MOST_RANK, NEEDS, OwnSettings, dtypes
+from ui.own.settings import MOST, MOST_RANK, NEEDS, OWN, OwnSettings, dtypes
 from ui.own.shelf import Shelf
 from ui.own.work import WRITTEN
 from ui.views.models import JobView
@@ -26,7 +27,6 @@ KINDS = {
     "ignored": "Without effect",
     "differs": "Differs",
     "law": "Same law only",
-    "carry": "Beside the weights",
 }
 _COLUMNS = ("Severity", "What was found", "Tensor", "Values", "What to do")
 
@@ -71,12 +71,14 @@ def fields_value(settings: OwnSettings) -> dict[str, Any]:
         ["union", "all tokens of all models"],
         *base,
         *[[id, f"that of {name}"] for id, name in settings.named.items()],
+        ["position", "row by row, whatever tokens they are of"],
     ]
     fields = [
         _select("dtype", "Type of the weights", types, "What is written; merging computes in "
                 "float32 at least."),
         _select("tokenizer", "Vocabulary", rows, "Where vocabularies differ, rows of embeddings "
                 "go by token."),
+        *_tokens(settings),
         _select("output", "Write", [["model", "a model"], ["adapter", "an adapter"]],
                 "Adapters alone can become one adapter, without the base's weights."),
     ]  # fmt: skip
@@ -84,9 +86,26 @@ def fields_value(settings: OwnSettings) -> dict[str, Any]:
         fields.append(_number("rank", "Rank", 0, MOST_RANK, "0: the largest of the inputs."))
     if spec.random:
         fields.append(_number("seed", "Seed", 0, None, "Same seed, same random draw."))
-    names = ("dtype", "tokenizer", "output", "rank")
+    names = ("dtype", "tokenizer", "pad", "output", "rank")
     values = {name: getattr(settings, name) for name in names} | {"seed": settings.values.seed}
+    values["template"] = settings.template_word
     return {"fields": fields, "values": values}
+
+
+def _tokens(settings: OwnSettings) -> Iterator[dict[str, Any]]:
+    """What else can be said of a vocabulary."""
+    if settings.padded:
+        yield _number(
+            "pad",
+            "Rows padded to a multiple of",
+            1,
+            MOST_PADDING,
+            "1: as many as there are tokens.",
+        )
+    own = [[OWN, "the opened recipe's own"]] if settings.template_word == OWN else []
+    named = [["auto", "what most of the models have"], *([t, t] for t in TEMPLATES if t != "auto")]
+    choices = [["", "that of the vocabulary's model"], *own, *named]
+    yield _select("template", "Chat template", choices, "How the tokenizer writes conversations.")
 
 
 def _select(name: str, label: str, choices: list[list[str]], help: str) -> dict[str, Any]:

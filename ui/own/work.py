@@ -191,7 +191,7 @@ def _model(task: Task, shelf: Shelf, folder: Path, report: Report) -> list[str]:
 
 def _adapter(task: Task, shelf: Shelf, folder: Path, report: Report) -> list[str]:
     adapters = shelf.adapters(task.recipe)
-    recipe = replace(task.recipe, tokenizer=None)
+    recipe = replace(task.recipe, tokenizer=None, pad_to_multiple_of=1, chat_template=None)
     made = merge_adapters(recipe, adapters, task.rank or None, part(report, 0.02, WRITTEN))
     write_adapter(made, folder)
     ranks = sorted({f.a.shape[0] for f in made.factors.values()})
