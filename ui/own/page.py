@@ -142,22 +142,10 @@ def _results_column() -> dict[str, Any]:
             elem_id="own-findings", elem_classes="me-told",
         )  # fmt: skip
         parts["notes"] = Prose("", elem_id="own-notes", elem_classes="me-told")
-    parts |= _values_section()
     parts["local"] = draw_local()
     parts["inside"] = draw_inside()
     with gr.Column(elem_classes="me-section", elem_id="section-own-merged"):
         gr.HTML("<h2>What was merged</h2>")
         parts["output"] = Prose(output_html(None, ""), elem_id="own-merged", elem_classes="me-told")
-    parts |= _scores_section()
     parts["scoring"] = draw_scores()
     return parts
-
-
-def _values_section() -> dict[str, Any]:
-    """Values by layer and module: a recipe's ``local``, held in ``OwnSettings.local``."""
-    return {}
-
-
-def _scores_section() -> dict[str, Any]:
-    """Scores of what was merged: ``OwnServices.output(owner)`` has its folder and recipe."""
-    return {}
