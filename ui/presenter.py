@@ -36,6 +36,7 @@ from ui.views.sentences import (
 )
 
 SPACE = "https://huggingface.co/spaces/"
+OTHER_UNITS = "This sentence counts in shares of the own expert, the chart in accuracies."
 
 
 class Presenter:
@@ -90,14 +91,16 @@ class Presenter:
         """Return the verdict on a run, as HTML; stale when the sliders have left it."""
         record = scene.record
         sentence = _prose(self._view(scene).sentence)
+        units = scene.state.view.units
+        told = "" if units == "share" else f'<p class="me-note">{OTHER_UNITS}</p>'
         if not scene.stale:
-            return f'<p aria-live="polite">{sentence}</p>'
+            return f'<p aria-live="polite">{sentence}</p>{told}'
         name = scene.name_of(record.key)
         whose = (
             f"are from {name}" if name else f"were measured before: {settings_line(record.recipe)}"
         )
         note = f"These scores {whose}. Press Merge and evaluate to score your settings."
-        return f'<p class="me-stale">{sentence}</p><p class="me-note">{_prose(note)}</p>'
+        return f'<p class="me-stale">{sentence}</p>{told}<p class="me-note">{_prose(note)}</p>'
 
     def scores(self, scene: Scene) -> dict[str, Any]:
         """Return the dot plot of a run."""

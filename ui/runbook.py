@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 from merging.errors import RecipeError
 from merging.evaluation.record import RunRecord
 
 MOST_RUNS = 50
 MOST_OWNERS = 2000
 LONGEST_NAME = 60
-SHIPPED = "shipped"
+SHIPPED, IMPORTED = "shipped", "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ListedRun:
     Attributes:
         record: The recipe and its scores.
         name: Given by the page or the visitor.
-        when: Date and time in words, or "shipped".
+        when: Date and time in words, "shipped", or "imported" where the scores come from a file.
         parent: Key of the run whose scores stood on the page when it was asked for, or "".
     """
 
@@ -50,10 +52,15 @@ class RunList:
     def with_run(self, record: RunRecord, when: str, parent: str = "") -> "RunList":
         """Return the list with a run at its end; the oldest goes where there are too many.
 
-        Its parent is the newest run where the one that is named is not on the list.
+        Its parent is the newest run where the one that is named is not on the list. A run with
+        other scores, which was imported, gets those that were measured here.
         """
-        if self.find(record.key) is not None:
-            return self
+        mine = self.find(record.key)
+        if mine is not None:
+            if same_scores(mine.record, record):
+                return self
+            measured = replace(mine, record=record, when=when)
+            return RunList(tuple(measured if run is mine else run for run in self.runs))
         if self.find(parent) is None:
             parent = self.runs[-1].key if self.runs else ""
         number = 1 + max((_number(run.name) for run in self.runs), default=0)
@@ -75,10 +82,17 @@ class RunList:
         return RunList(tuple(run for run in self.runs if run.key != key))
 
     def joined(self, others: Iterable[ListedRun]) -> "RunList":
-        """Return the list with runs of another one behind it, each recipe once."""
+        """Return the list with runs of another one behind it, each recipe once, if they fit."""
         known = {run.key for run in self.runs}
         new = [run for run in others if run.key not in known]
-        return RunList((*self.runs, *new)[-MOST_RUNS:])
+        return RunList((*self.runs, *new[: max(0, MOST_RUNS - len(self.runs))]))
+
+
+def same_scores(one: RunRecord, other: RunRecord) -> bool:
+    """Return whether two runs of one recipe gave the same answers on the same items."""
+    if one.correct.keys() != other.correct.keys():
+        return False
+    return all(np.array_equal(bits, other.correct[task]) for task, bits in one.correct.items())
 
 
 def check_name(name: object) -> str:

@@ -16,7 +16,7 @@ from ui.link import decode
 from ui.map_scene import chosen_plane, counted
 from ui.region_scene import chosen_way
 from ui.reports import Reports
-from ui.runbook import ListedRun, RunList, check_name, now
+from ui.runbook import IMPORTED, ListedRun, RunList, check_name, now, same_scores
 from ui.saved import again_words, read_runs, write_runs
 from ui.scene import starts, token_of
 from ui.settings import to_recipe
@@ -254,9 +254,17 @@ class RunsDesk:
 
     def _imported(self, shown: Shown, token: str, listed: RunList, text: Any) -> Updates:
         found, problems = read_runs(text, self._services.items)
-        updates = self._kept(shown, token, listed.joined(found.runs))
-        notices = [word for word in (again_words(listed, found), *problems) if word]
+        runs = (replace(run, when=self._when(run)) for run in found.runs)
+        after = listed.joined(runs)
+        updates = self._kept(shown, token, after)
+        words = (again_words(listed, found, after), *problems)
+        notices = [word for word in words if word]
         return updates | ({self._page.notice: " ".join(notices)} if notices else {})
+
+    def _when(self, run: ListedRun) -> str:
+        """When a run of a file was scored, as far as this server knows: it may be anybody's."""
+        known = self._services.record(run.key)
+        return run.when if known and same_scores(known, run.record) else IMPORTED
 
     def _listed(self, shown: Shown, token: str, record: RunRecord) -> Updates:
         """Put a finished run on the list and show it."""

@@ -82,21 +82,29 @@ def read_runs(text: object, items: Items) -> tuple[RunList, tuple[str, ...]]:
     return runs, tuple(problems)
 
 
-def again_words(listed: RunList, found: RunList) -> str:
-    """Return which imported runs were on a list already, by the names there; "" for none.
+def again_words(listed: RunList, found: RunList, after: RunList) -> str:
+    """Return which imported runs were on a list already, by the names there, or had no room.
 
     That every list begins with the shipped run is told only where nothing else was imported.
+
+    Args:
+        listed: Before the import.
+        found: The imported runs.
+        after: The list with them.
     """
     again = [mine for run in found.runs if (mine := listed.find(run.key)) is not None]
-    added = len(found.runs) - len(again)
-    names = [mine.name for mine in again if not (added and mine.when == SHIPPED)]
-    if not names:
-        return ""
+    new, added = len(found.runs) - len(again), len(after.runs) - len(listed.runs)
+    names = [mine.name for mine in again if not (new and mine.when == SHIPPED)]
     more = len(names) - MOST_NAMED
     told = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"Already listed: {told}. " + (
-        f"{counted(added, 'run')} added." if added else "Nothing was added."
-    )
+    said = [f"Already listed: {told}."] if names else []
+    if added < new:
+        said.append(
+            f"A list holds {MOST_RUNS} runs: {added} of {new} were added. Delete some to make room."
+        )
+    elif names:
+        said.append(f"{counted(added, 'run')} added." if added else "Nothing was added.")
+    return " ".join(said)
 
 
 def _read(entry: object, items: Items) -> ListedRun:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from merging.errors import RecipeError, unknown
 from merging.evaluation.record import RunRecord
 from merging.recipe import Recipe, make_recipe
-from ui.runbook import MOST_RUNS, SHIPPED, ListedRun, RunList
+from ui.runbook import IMPORTED, MOST_RUNS, SHIPPED, ListedRun, RunList, same_scores
 from ui.saved import FORMAT, again_words, read_runs, write_runs
 
 ITEMS = {"one": 13, "two": 8}
@@ -119,14 +119,37 @@ def test_joining_keeps_each_recipe_once() -> None:
     assert [r.name for r in listed.runs] == ["mine", "new"]
 
 
+def test_runs_of_a_file_take_no_place_of_the_visitors_own() -> None:
+    own = RunList(tuple(run(seed) for seed in range(MOST_RUNS - 1)))
+    sent = RunList((run(3), run(90, "first"), run(91, "second")))
+    after = own.joined(sent.runs)
+    assert after.runs[:-1] == own.runs and after.runs[-1].name == "first"
+    assert again_words(own, sent, after).endswith(
+        f"A list holds {MOST_RUNS} runs: 1 of 2 were added. Delete some to make room."
+    )
+    assert after.joined([run(92)]) == after
+
+
+def test_scores_that_are_measured_here_replace_those_of_a_file() -> None:
+    measured = run(1).record
+    wrong = replace(measured, correct={t: ~bits for t, bits in measured.correct.items()})
+    listed = RunList((replace(run(1, "Theirs"), record=wrong, when=IMPORTED),))
+    after = listed.with_run(measured, "today")
+    assert [(r.name, r.when) for r in after.runs] == [("Theirs", "today")]
+    assert same_scores(after.runs[0].record, measured) and not same_scores(wrong, measured)
+
+
 def test_what_an_import_says_of_runs_that_are_listed() -> None:
+    def said(listed: RunList, found: RunList) -> str:
+        return again_words(listed, found, listed.joined(found.runs))
+
     listed = RunList(tuple(run(seed, f"Mine {seed}") for seed in range(7)))
-    assert again_words(listed, RunList((run(8),))) == ""
+    assert said(listed, RunList((run(8),))) == ""
     one = RunList((run(3, "Theirs"), run(8), run(9)))
-    assert again_words(listed, one) == "Already listed: Mine 3. 2 runs added."
-    assert again_words(listed, listed) == (
+    assert said(listed, one) == "Already listed: Mine 3. 2 runs added."
+    assert said(listed, listed) == (
         "Already listed: Mine 0, Mine 1, Mine 2, Mine 3, Mine 4 and 2 more. Nothing was added."
     )
     shipped = RunList((replace(run(1), when=SHIPPED),))
-    assert again_words(shipped, RunList((run(1), run(2)))) == ""
-    assert again_words(shipped, RunList((run(1),))) == "Already listed: Run 1. Nothing was added."
+    assert said(shipped, RunList((run(1), run(2)))) == ""
+    assert said(shipped, RunList((run(1),))) == "Already listed: Run 1. Nothing was added."

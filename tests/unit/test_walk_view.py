@@ -91,3 +91,14 @@ def test_whose_steps_they_are() -> None:
     one = walked()
     assert not walk_view(one, sum_of(1.7), TASKS).stale
     assert walk_view(one, sum_of().patched(weights={"a": 0.5}), TASKS).stale
+
+
+def test_stopped_before_its_first_step() -> None:
+    one = walked(CancelAfter(0))
+    assert one.points == () and one.ended == "cancelled"
+    assert walk_ended_words(one) == "Stopped: no step was tried."
+    assert walk_words(one, live=False) == "Stopped: no step was tried."
+    job = Snapshot("1", "key", "done", result=one)
+    assert (job_view(job).state, job_view(job).text) == ("cancelled", "Stopped: no step was tried.")
+    view = walk_view(one, sum_of(), TASKS)
+    assert view.tried == () and sweep_figure(view)["table"]["rows"] == []

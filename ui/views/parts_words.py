@@ -15,6 +15,8 @@ NOUNS = {"cell": "parts", "row": "layers", "module": "kinds of module"}
 def parts_ended_words(result: AttributionResult) -> str:
     """Return how an attribution ended, in one sentence; "" while it runs."""
     of = f"{len(result.effects)} of {len(result.blocks)} parts"
+    if result.ended == "cancelled" and not result.effects:
+        return "Stopped: no part was put back."
     if result.ended == "cancelled":
         return f"Stopped: {of} were put back and are kept."
     if result.ended == "budget":

@@ -94,7 +94,8 @@ def walk_words(walked: Walked, live: bool) -> str:
     """
     result, steps = walked.result, counted(len(walked.points), "step")
     if result.best is None:
-        return f"{steps} so far." if live else "None of the steps could be scored."
+        told = "None of the steps could be scored." if walked.points else _stopped(walked)
+        return f"{steps} so far." if live else told
     best = result.points[result.best]
     share = f"{share_words(best.mean)} of what the experts can do on the images for choosing"
     if live:
@@ -110,6 +111,10 @@ def walk_ended_words(walked: Walked) -> str:
 
 
 def _stopped(walked: Walked) -> str:
+    if not walked.points:
+        return {"cancelled": "Stopped", "budget": "The time was up"}.get(
+            walked.ended, "It broke off"
+        ) + ": no step was tried."
     last, steps = walked.points[-1], counted(len(walked.points), "step")
     mean = f"{100 * last.mean.value:.1f} %" if last.mean is not None else "no score"
     return {
