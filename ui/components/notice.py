@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 _TEMPLATE = """<div class="me-notice-box" role="alert" hidden>
-<span class="me-notice-text"></span>
+<span class="me-notice-text" tabindex="0"></span>
 <button type="button" class="me-notice-close">Dismiss</button></div>"""
 
 _SCRIPT = """
