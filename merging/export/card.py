@@ -83,7 +83,7 @@ def card_text(facts: CardFacts) -> str:
         "## Scores",
         _scores(facts.scores),
         "## Licence",
-        plain(about_licence, 2000),
+        plain(_without_folders(about_licence, recipe), 2000),
         "## How to reproduce",
         *_again(facts),
     ]
@@ -172,7 +172,8 @@ def _done(facts: CardFacts) -> str:
         lines.append("- No tokenizer, template or processor files: none were found.")
     for name, why in facts.companions.left.items():
         lines.append(f"- Not taken: {plain(name)}, because {plain(why)}")
-    lines += [f"- {plain(note)}" for note in (*facts.companions.notes, *facts.notes)]
+    notes = (_without_folders(n, facts.recipe) for n in (*facts.companions.notes, *facts.notes))
+    lines += [f"- {plain(note)}" for note in notes]
     return "\n".join(lines)
 
 
@@ -216,6 +217,14 @@ def _versions() -> dict[str, str]:
 
 def _value(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _without_folders(text: str, recipe: Recipe) -> str:
+    """A text with models named by ``_short``."""
+    names = [e.id for e in recipe.experts] + ([recipe.base] if recipe.base else [])
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, _short(name))
+    return text
 
 
 def _short(name: str) -> str:

@@ -1,6 +1,6 @@
 """The licence of a merge, from those of its models."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 
 def common_licence(licences: Mapping[str, str]) -> tuple[str, str]:
@@ -18,12 +18,19 @@ def common_licence(licences: Mapping[str, str]) -> tuple[str, str]:
         return known[0], f"All models that were merged are under {known[0]}."
     if unknown:
         names = ", ".join(unknown[:8]) + (" and others" if len(unknown) > 8 else "")
+        rest = f" Of the others: {_each(licences, unknown)}." if known else ""
         return "other", (
             f"The licence of {names} is not known here, so none is claimed for the merge. "
-            "Find it out before you publish the result."
+            f"Find it out before you publish the result.{rest}"
         )
-    each = "; ".join(f"{name}: {said}" for name, said in sorted(licences.items())[:12])
+    each = _each(licences, ())
     return "other", (
         f"The models that were merged have different licences ({each}), so none is claimed for "
         "the merge. Find out whether they allow it before you publish the result."
     )
+
+
+def _each(licences: Mapping[str, str], without: Container[str]) -> str:
+    """Models with their licences; the first twelve."""
+    told = [f"{name}: {said}" for name, said in sorted(licences.items()) if name not in without]
+    return "; ".join(told[:12]) + (" and more" if len(told) > 12 else "")

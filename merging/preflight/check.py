@@ -1,7 +1,7 @@
 """Check a recipe and its models before any work; nothing is merged and nothing is written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from merging.checkpoints.align import folder_of
@@ -19,7 +19,7 @@ from merging.export import gather
 from merging.preflight.findings import Finding, Findings, sorted_findings
 from merging.preflight.licences import licences
 from merging.preflight.resources import resources
-from merging.preflight.texts import vocabularies
+from merging.preflight.texts import templates, vocabularies
 from merging.preflight.weights import architectures, tensors
 from merging.recipe import Recipe
 from merging.recipe.tokens import POSITION, UNION
@@ -68,10 +68,7 @@ def check(
         refusal = str(error)
     except SourceError as error:
         found.append(unreadable(error))
-    try:
-        (base or experts[0]).config()
-    except SourceError as error:
-        found.append(unreadable(error))
+    found += _configs(everyone)
     blocked = any(f.severity == "blocks" for f in found)
     found += _weights(plan, base, experts, refusal, recipe, blocked)
     if plan is not None:
@@ -83,6 +80,23 @@ def check(
 def unreadable(error: MergeError) -> Finding:
     """Return the finding for a model that cannot be read."""
     return Finding("blocks", "unreadable", str(error), "Repair or replace the model.")
+
+
+def _configs(everyone: list[Checkpoint]) -> Iterator[Finding]:
+    """Configs that cannot be read: the reference's is written, the others' only compared."""
+    for place, model in enumerate(everyone):
+        try:
+            model.config()
+        except SourceError as error:
+            remedy = "Repair it: whether this is the same network cannot be told."
+            found = Finding("warns", "config_unreadable", str(error), remedy, models=(model.name,))
+            yield unreadable(error) if place == 0 else found
+
+
+def _other_network(finding: Finding, refusal: str) -> Finding:
+    """The finding that a model is of another kind, where this is why nothing can be merged."""
+    remedy = f"Choose models of one architecture. {refusal}".strip()
+    return replace(finding, severity="blocks", remedy=remedy)
 
 
 def _weights(
@@ -99,7 +113,13 @@ def _weights(
         base, experts = plan.base, list(plan.experts)
         tied = {s.tensor: s.source for s in plan.steps if s.action == "tie"}
     reference = base or experts[0]
-    yield from architectures(reference, experts)
+    other = False
+    for finding in architectures(reference, experts):
+        apart = plan is None and finding.message.startswith("model_type ")
+        other = other or apart
+        yield _other_network(finding, refusal) if apart else finding
+    if other:
+        return
     if plan is not None or (refusal and recipe.tokenizer in (None, POSITION)):
         try:
             for finding in tensors(reference, experts, tied):
@@ -115,6 +135,7 @@ def _weights(
 
 
 def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
+    told = recipe.tokenizer
     known: dict[str, Tokens | None] = {}
     unread = {}
     read: dict[Path, Tokens | None] = {}  # adapters share the folder of their base
@@ -132,6 +153,8 @@ def _texts(recipe: Recipe, everyone: list[Checkpoint]) -> Iterator[Finding]:
             remedy = "Repair its tokenizer's files."
             yield Finding("warns", "tokenizer_unreadable", str(error), remedy, models=(model.name,))
     yield from vocabularies(known, unread, recipe.tokenizer)
+    if recipe.chat_template is None:
+        yield from templates(known, everyone[0].name if told == "base" else told)
 
 
 def _card(everyone: list[Checkpoint], known: Mapping[str, str]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from merging.checkpoints.align import BY_TOKEN, clash_text
 from merging.checkpoints.tokens import ROLES, Tokens
 from merging.checkpoints.vocabulary import difference
-from merging.preflight.findings import Finding
+from merging.preflight.findings import Finding, Severity
 from merging.recipe.tokens import POSITION
 
 
@@ -30,7 +30,6 @@ def vocabularies(
         if ours is not None and theirs is not None:
             yield from _ids(reference, ours, name, theirs, told)
             yield from _roles(reference, ours, name, theirs)
-            yield from _templates(reference, ours, name, theirs)
 
 
 def _ids(ref: str, ours: Tokens, name: str, theirs: Tokens, told: str | None) -> Iterator[Finding]:
@@ -64,12 +63,38 @@ def _roles(ref: str, ours: Tokens, name: str, theirs: Tokens) -> Iterator[Findin
             yield Finding("warns", "special_token", message, remedy, "", (ref, name), values)
 
 
-def _templates(ref: str, ours: Tokens, name: str, theirs: Tokens) -> Iterator[Finding]:
-    if ours.template == theirs.template:
+def templates(known: Mapping[str, Tokens | None], told: str | None) -> Iterator[Finding]:
+    """Compare the chat template that a merge takes with those of all other models.
+
+    Taken is that of the tokenizer's model; where it has none, that of the first model whose
+    tokenizer is the same, as ``merging.export`` does.
+
+    Args:
+        known: Of every model by its name, the reference first; None where nothing is known.
+        told: What the recipe says of the tokenizer, or None.
+    """
+    there = {name: tokens for name, tokens in known.items() if tokens is not None}
+    if not there:
         return
-    values = tuple(
-        "none" if t is None else f"{len(t)} characters" for t in (ours.template, theirs.template)
-    )
-    message = f"The chat templates of {ref} and {name} differ ({values[0]} and {values[1]})."
-    remedy = f"The merged model keeps {ref}'s; ask it in that form."
-    yield Finding("warns", "chat_template", message, remedy, "", (ref, name), values)
+    owner = told if told in there else next(iter(there))
+    kept = _taken(there, str(owner))
+    for name, theirs in there.items():
+        if name == kept or (kept and theirs.template == there[kept].template):
+            continue
+        if kept is None and theirs.template is not None:
+            message = f"The chat template of {name} is not taken: its tokenizer is not {owner}'s."
+            remedy = "Name one in the recipe (chat_template), if the merged model is to chat."
+            yield Finding("warns", "chat_template", message, remedy, "", (str(owner), name))
+        elif kept is not None:
+            texts = (there[kept].template, theirs.template)
+            values = tuple("none" if t is None else f"{len(t)} characters" for t in texts)
+            message = f"The chat templates of {kept} and {name} differ ({' and '.join(values)})."
+            remedy = f"The merged model keeps {kept}'s; ask it in that form."
+            severity: Severity = "warns" if theirs.template is not None else "tells"
+            yield Finding(severity, "chat_template", message, remedy, "", (kept, name), values)
+
+
+def _taken(there: Mapping[str, Tokens], owner: str) -> str | None:
+    """The model whose chat template a merge takes, or None."""
+    same = [n for n, t in there.items() if t.template is not None and t.ids == there[owner].ids]
+    return owner if owner in same else next(iter(same), None)

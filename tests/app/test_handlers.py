@@ -134,8 +134,10 @@ def test_scores_are_told_in_the_units_that_were_chosen(desk, page, state, servic
     assert told[page.link]["query"] == "v=1&units=accuracy"
     own = told[page.scores]["data"]
     assert "own expert" in [trace["name"] for trace in own]
+    assert "the chart in accuracies" in told[page.verdict]
     back = desk.choose_units(told[page.state], OWNER, "", "share")
     assert "Merged, % of own" in back[page.scores]["table"]["columns"]
+    assert "the chart in accuracies" not in back[page.verdict]
 
 
 def test_an_opened_cell_is_of_the_settings_that_the_heatmap_shows(desk, page, state) -> None:

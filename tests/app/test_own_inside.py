@@ -148,7 +148,10 @@ def test_another_visitor_sees_the_same_sketch_but_not_the_job(desk: Desk) -> Non
     settings = desk.state.settings
     found = desk.own.changed(OwnState(settings), settings, OTHER)
     assert found[desk.parts.pictures["heatmap"]] == desk.picture("heatmap")
+    assert desk.shown[desk.parts.job]["text"].startswith("Done in")
     desk.services.list_again()
+    again = desk.own.weighed(desk.state, OWNER)
+    assert again[desk.parts.job]["text"] == ""
     assert OFFER in desk.own.weighed(desk.state, OWNER)[desk.parts.pictures["effect"]]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,18 @@ from merging.recipe import make_recipe, parse_recipe
 from merging.recipe.local import Curve, Local, Rule
 from merging.recipe.mergekit import Note, parse_mergekit
 from ui.own.files import mergekit_text, opened, own_text
+from ui.own.outputs import Output
 from ui.own.reading import read_forms
 from ui.own.settings import OwnSettings, Row, from_recipe, renamed, to_recipe, to_task
-from ui.own.views import fields_value, findings_html, job_value, models_value, names_of, notes_html
+from ui.own.views import (
+    fields_value,
+    findings_html,
+    job_value,
+    models_value,
+    names_of,
+    notes_html,
+    output_html,
+)
 from ui.own.work import Task, blocked
 from ui.views.panel import panel_value
 
@@ -320,3 +330,17 @@ def test_words_for_experts_stay_apart() -> None:
 )
 def test_the_job_line_tells_how_far_a_merge_is(shot: Snapshot, text: str) -> None:
     assert job_value(shot).text == text
+
+
+def test_an_expert_with_weights_by_layer_says_so_at_its_slider() -> None:
+    rows = models_value(EVERYTHING)["rows"]
+    assert [row["local"] for row in rows] == [False, False, True, False]
+
+
+def test_what_was_merged_says_when_the_settings_are_other_ones(tmp_path: Path) -> None:
+    recipe = to_recipe(EVERYTHING)
+    archive = tmp_path / "merged.zip"
+    archive.write_bytes(b"1234")
+    output = Output("t", "o", "merged", tmp_path, archive, recipe, ("Done.",), 0.0, 4)
+    assert "other ones now" not in output_html(output, "x", recipe.key())
+    assert "The settings are other ones now." in output_html(output, "x", "another")

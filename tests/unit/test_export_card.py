@@ -120,6 +120,8 @@ def test_the_licence_of_a_merge() -> None:
     assert common_licence({"a": "mit", "b": "mit"})[0] == "mit"
     name, said = common_licence({"a": "mit", "b": "apache-2.0"})
     assert name == "other" and "a: mit; b: apache-2.0" in said
+    _, said = common_licence({"a": "cc-by-nc-4.0", "b": "", "c": "mit"})
+    assert said.endswith("Of the others: a: cc-by-nc-4.0; c: mit.")
     name, said = common_licence({"a": "mit", "b": ""})
     assert name == "other" and said.startswith("The licence of b is not known")
     assert common_licence({"a": "other", "b": "other"})[1].startswith("The licence of a, b is not")

@@ -226,3 +226,36 @@ def test_what_merge_refuses_before_any_work_blocks_here_too(tmp_path: Path, caps
     )
     assert main(["check", str(path)]) == 1
     assert "one has 2 layers, and the recipe asks for layer 2" in capsys.readouterr().out
+
+
+def test_templates_are_compared_with_the_one_that_is_taken(tmp_path: Path) -> None:
+    """The base has none: the first expert's is taken, and the second's is the one that is lost."""
+    found = folders(tmp_path, [WORDS] * 3, [{}, {"chat_template": "A"}, {"chat_template": "AB"}])
+    lost, none = sorted(found.of("chat_template"), key=lambda f: f.severity, reverse=True)
+    assert (lost.severity, lost.models) == ("warns", ("one", "two"))
+    assert "keeps one's" in lost.remedy and lost.values == ("1 characters", "2 characters")
+    assert (none.severity, none.models) == ("tells", ("one", "base"))
+
+
+def test_a_template_of_another_tokenizer_is_not_taken_and_that_is_told(tmp_path: Path) -> None:
+    said = [{}, {}, {"chat_template": "AB"}]
+    found = folders(tmp_path, [WORDS, WORDS, [*WORDS, "<end>"]], said)
+    assert "of two is not taken" in only(found, "chat_template").message
+
+
+def test_an_experts_damaged_config_warns(tmp_path: Path) -> None:
+    found = trio("llama", tmp_path)
+    (found["two"] / "config.json").write_text('{"a": ')
+    opened = {n: open_folder(p, n) for n, p in found.items()}
+    finding = only(check(RECIPE, opened["base"], opened), "config_unreadable")
+    assert (finding.severity, finding.models) == ("warns", ("two",))
+
+
+def test_another_kind_of_network_is_told_once_and_first(tmp_path: Path) -> None:
+    found = trio("llama", tmp_path)
+    saved(tiny("gpt2"), found["two"])
+    opened = {n: open_folder(p, n) for n, p in found.items()}
+    findings = check(RECIPE, opened["base"], opened)
+    (first,) = [f for f in findings.entries if f.severity == "blocks"]
+    assert first.message.startswith("model_type is 'llama' in base and 'gpt2' in two")
+    assert first.remedy.startswith("Choose models of one architecture.")

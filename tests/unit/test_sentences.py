@@ -156,3 +156,15 @@ def test_everything_kept_one_expert_and_too_few() -> None:
     assert alone.startswith("Every change of every expert is kept. With one expert there is nobody")
     few = s.conflict_sentence(preview((100, 0, 49), 3, 0.1, 1.0))
     assert few == "Too few weights are kept by two or more experts to speak of conflict."
+
+
+def test_shares_kept_that_differ_are_told_as_an_average() -> None:
+    shown = preview((0, 60, 40), 20, 0.5, 1.0)
+    assert "50.0 % of each expert's changes are kept" in s.weights_sentence(
+        make_recipe("ties", FIVE[:2]), shown
+    )
+    more = replace(shown.experts[1], kept=exact(1.0))
+    apart = replace(shown, experts=(shown.experts[0], more))
+    assert "75.0 % of an expert's changes, on average, are kept" in s.weights_sentence(
+        make_recipe("ties", FIVE[:2]), apart
+    )

@@ -72,6 +72,7 @@ function weightControl(row, place) {
     send();
   });
   block.append(make('span', 'weight'), bar, box);
+  if (row.local) block.append(make('p', 'Values by layer go before this one: see there.', 'me-help'));
   return block;
 }
 

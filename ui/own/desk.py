@@ -79,7 +79,8 @@ class OwnDesk:
             return self.changed(replace(state, looked=looked), settings, owner)
         names = ("action", "preset", "row", "column", "value")
         edit = {name: sent(event, name) for name in names}
-        return self.changed(state, local_edited(self.services, settings, state.looked, edit), owner)
+        after = local_edited(self.services, settings, state.looked, edit)
+        return self.changed(state, after, owner) | {self.page.models: models_value(after)}
 
     def list_again(self, state: OwnState, owner: Any, *forms: Any) -> Updates:
         """Look at the folder of models anew; what is no longer there is taken off the list."""
@@ -201,7 +202,9 @@ class OwnDesk:
             page.go: gr.Button(status.button, interactive=status.pressable and not live),
             page.cancel: gr.Button(interactive=live),
             page.job: asdict(job_value(job)),
-            page.output: output_html(output, address(output) if output else ""),
+            page.output: output_html(
+                output, address(output) if output else "", _key(state.settings)
+            ),
             page.timer: gr.Timer(active=live or status.waiting),
             page.seen: _mark(status, job),
             **self.scored(state, owner),
@@ -246,6 +249,13 @@ class OwnDesk:
         shelf = self.services.shelf
         there = shelf.library is not None
         return {self.page.shelf: shelf_words(shelf), self.page.columns: gr.Row(visible=there)}
+
+
+def _key(settings: OwnSettings) -> str:
+    try:
+        return to_recipe(settings).key()
+    except MergeError:
+        return ""
 
 
 def _panel(settings: OwnSettings) -> dict[str, Any]:

@@ -97,11 +97,15 @@ def inside_shown(
     return {
         parts.look: gr.Button(interactive=ready and not live),
         parts.stop: gr.Button(interactive=live),
-        parts.job: asdict(job_view(job)),
+        parts.job: asdict(job_view(job if live or sketch is not None or _failed(job) else None)),
         parts.timer: gr.Timer(active=live),
         parts.seen: inside_mark(job),
         **_pictures(parts, sketch, recipe, words, cell),
     }
+
+
+def _failed(job: Snapshot | None) -> bool:
+    return job is not None and job.status not in ("done", "queued", "running")
 
 
 def inside_mark(job: Snapshot | None) -> str:

@@ -48,6 +48,7 @@ def shelf_words(shelf: Shelf) -> str:
 
 def models_value(settings: OwnSettings) -> dict[str, Any]:
     """Return what the form of models draws."""
+    by_layer = {one.expert for one in settings.fitting if one.param == WEIGHT.name}
     return {
         "entries": [[name, kind] for name, kind in settings.kinds.items()],
         "most": MOST,
@@ -55,7 +56,14 @@ def models_value(settings: OwnSettings) -> dict[str, Any]:
         "slider": [*WEIGHT.slider, WEIGHT.step],
         "base": settings.base,
         "rows": [
-            {"name": r.name, "over": r.over, "on": r.on, "weight": r.weight} for r in settings.rows
+            {
+                "name": r.name,
+                "over": r.over,
+                "on": r.on,
+                "weight": r.weight,
+                "local": id in by_layer,
+            }
+            for id, r in zip(settings.ids, settings.rows, strict=True)
         ],
     }
 
@@ -204,12 +212,13 @@ def job_value(snapshot: Snapshot | None) -> JobView:
     return JobView(snapshot.status, snapshot.message, snapshot.fraction)
 
 
-def output_html(output: Output | None, address: str) -> str:
+def output_html(output: Output | None, address: str, now: str = "") -> str:
     """Return what was merged last, with the link that fetches it.
 
     Args:
         output: Of this visitor, or None.
         address: Of its archive.
+        now: Key of the recipe in the controls, or "".
     """
     if output is None:
         return "<p>Nothing has been merged yet, or an hour has passed since.</p>"
@@ -217,8 +226,9 @@ def output_html(output: Output | None, address: str) -> str:
     size = size_text(output.archive.stat().st_size) if output.archive.exists() else "gone"
     names = ", ".join(expert.id for expert in output.recipe.experts)
     told = "".join(f"<li>{e(line)}</li>" for line in output.told)
+    other = "" if now == output.recipe.key() else ". The settings are other ones now."
     return (
-        f"<p>{e(output.recipe.spec.label)} of {e(names)}</p><ul>{told}</ul>"
+        f"<p>{e(output.recipe.spec.label)} of {e(names)}{other}</p><ul>{told}</ul>"
         f'<p><a class="me-fetch" href="{e(address)}" download>Download {e(output.name)}.zip '
         f"({e(size)})</a></p><p>It is kept for an hour. The zip holds the folder that "
         "<code>from_pretrained</code> loads, its recipe and a report of what was done to every "

@@ -79,7 +79,18 @@ def findings(task: Task, shelf: Shelf, folder: Path) -> Findings:
         found = [unreadable(error)]
     except MergeError as error:
         found = [Finding("blocks", "refused", str(error))]
-    return sorted_findings([replace(f, message=shelf.hidden(f.message)) for f in found])
+    told = (
+        replace(f, message=_here(shelf.hidden(f.message)), remedy=_here(f.remedy)) for f in found
+    )
+    return sorted_findings(list(told))
+
+
+def _here(text: str) -> str:
+    """A sentence about a line of a recipe's file, for who has the page's controls instead."""
+    return text.replace(
+        "Write tokenizer: union (or base) into the recipe",
+        "Choose a vocabulary (all tokens of all models, or the base's)",
+    )
 
 
 def written_bytes(recipe: Recipe, reference: Checkpoint) -> int:

@@ -6,6 +6,7 @@ from merging.methods.params import Value
 from merging.recipe import Recipe
 from merging.sketch import Preview
 
+SAME_SHARE = 0.005  # shares of changes kept that differ by less are told as one
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -166,9 +167,14 @@ def weights_sentence(recipe: Recipe, shown: Preview) -> str:
     elif kept > 0.9999:
         text = "Every change of every expert is kept. "
     else:
+        apart = max(e.kept.value for e in shown.experts) - min(e.kept.value for e in shown.experts)
+        whose = (
+            "of each expert's changes"
+            if apart < SAME_SHARE
+            else "of an expert's changes, on average,"
+        )
         text = (
-            f"{percent(kept, 1)} of each expert's changes are kept, "
-            f"with {percent(energy)} of their squared length. "
+            f"{percent(kept, 1)} {whose} are kept, with {percent(energy)} of their squared length. "
         )
     text += conflict_sentence(shown)
     if shown.length is None:
