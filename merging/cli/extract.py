@@ -41,8 +41,8 @@ def packing_of(options: Options) -> Packing:
     ways = {"rank": options.rank, "density": options.density, "bits": options.bits}
     given = {kind: value for kind, value in ways.items() if value is not None}
     if len(given) != 1:
-        said = " and ".join(f"--{kind}" for kind in given) or "none"
-        raise RecipeError(f"Give one of --rank, --density and --bits; {said} is given.")
+        said = f"{' and '.join(f'--{kind}' for kind in given)} are" if given else "none is"
+        raise RecipeError(f"Give one of --rank, --density and --bits; {said} given.")
     ((kind, value),) = given.items()
     return Packing(kind, value)
 

@@ -66,7 +66,8 @@ def read_tokens(folder: Path, rows: int) -> Tokens | str:
             known[int(entry["id"])] = (str(entry["content"]), kind)
         merges = tuple(m if isinstance(m, str) else " ".join(m) for m in model["merges"])
     except (Refused, KeyError, ValueError, TypeError, AttributeError) as error:
-        return _not(f"tokenizer.json is not there or not understood ({str(error)[:100]})")
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        return _not(f"tokenizer.json is not there or not understood ({why[:100]})")
     if not known or max(known) >= min(rows, MOST_TOKENS) or min(known) < 0:
         return _not(f"it has ids that the embedding of {rows} rows does not have")
     listed = [known.get(i, (f"[PAD{i}]", UNUSED)) for i in range(rows)]

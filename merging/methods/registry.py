@@ -97,4 +97,5 @@ def method(name: str) -> MethodSpec:
     for spec in METHODS:
         if spec.id == name:
             return spec
-    raise unknown("method", name, (spec.id for spec in METHODS), ELSEWHERE)
+    words = {spec.label.lower(): spec.id for spec in METHODS}
+    raise unknown("method", name, (spec.id for spec in METHODS), words | ELSEWHERE)

@@ -78,7 +78,9 @@ def check(
 
 
 def unreadable(error: MergeError) -> Finding:
-    """Return the finding for a model that cannot be read."""
+    """Return the finding for a model that cannot be read, or not as the recipe asks."""
+    if isinstance(error, CompatibilityError):
+        return Finding("blocks", "incompatible", str(error))
     return Finding("blocks", "unreadable", str(error), "Repair or replace the model.")
 
 
