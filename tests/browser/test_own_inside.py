@@ -28,5 +28,8 @@ def test_look_inside_by_keyboard_follow_a_slider_and_open_a_cell(visit_own) -> N
     expect(page.locator("#twelve")).to_contain_text("one")
     expect(page.locator("#cell .me-plot")).to_have_attribute("data-drawn", "yes")
     assert violations(page) == []
-    page.emulate_media(color_scheme="dark")
-    assert violations(page) == []
+    dark = visit_own(color_scheme="dark").page
+    choose_two(dark)
+    expect(dark.locator(DRAWN)).to_be_visible()  # what was read serves everybody
+    expect(dark.locator("#who-won .me-plot")).to_have_attribute("data-drawn", "yes")
+    assert violations(dark) == []
