@@ -9,7 +9,8 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from math import inf
 from typing import Any
@@ -29,7 +30,9 @@ VARIABLE = "MERGE_EXPLORER_RAY"
 ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]{1,253}):(?P<port>\d{1,5})")
 START = 60.0  # s until the process is connected
 KNOCK = 3.0  # s for an answer of the cluster's port
-STARTS = 3  # of the process for one order: it ends with the node of this machine
+STARTS = 7  # of the process for one order: it ends with the node of this machine
+PAUSE = 1.0  # s before the second, then twice as long each time: a dead node is noticed late
+LOOK = 0.05  # s between two looks while pausing
 NOT_REACHED = (
     f"The Ray cluster that {VARIABLE} names cannot be reached: {{why}}. Start it (a node must run "
     "on this machine too), or start Merge explorer without the variable."
@@ -38,6 +41,10 @@ LOST = (
     "The Ray cluster was lost after {done} of {total} points. What is done is kept. Try again "
     "when the cluster is back."
 )
+
+
+class Closed(ResourceError):
+    """Nothing listens where the cluster's head was."""
 
 
 class Cluster:
@@ -140,19 +147,23 @@ class Cluster:
             socket.create_connection((match["host"], int(match["port"])), KNOCK).close()
         except (OSError, OverflowError) as error:
             log.warning("the Ray cluster at %s: %s", self.address, error)
-            raise ResourceError(NOT_REACHED.format(why="nothing answers there")) from error
+            raise Closed(NOT_REACHED.format(why="nothing answers there")) from error
 
     def _all(self, order: dict[str, Any], report: Report) -> Generator[Scored, None, None]:
         """Yield all answers; what a process leaves undone, the next one does."""
         recipes, left = order["recipes"], list(range(len(order["recipes"])))
         self.ran = []
         for start in range(STARTS):
+            if start:
+                _pause(PAUSE * 2 ** (start - 1), partial(report, 1 - len(left) / len(recipes)))
             try:
                 driver = self._ready(report)
-            except ResourceError:
+            except ResourceError as error:
                 if start == 0:
                     raise
-                break
+                if isinstance(error, Closed):
+                    break
+                continue
             driver.say(order | {"recipes": [recipes[index] for index in left]})
             try:
                 for place, told in self._told(driver, left, len(recipes), report):
@@ -181,6 +192,14 @@ class Cluster:
             left.remove(place)
             self.ran.append((str(told.get("worker", "")), float(told.get("seconds", 0.0))))
             yield place, told
+
+
+def _pause(seconds: float, report: Callable[[str], None]) -> None:
+    """Wait; ``report`` may raise ``Cancelled``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        report("wait for the cluster")
+        time.sleep(LOOK)
 
 
 def named_cluster() -> Cluster | None:

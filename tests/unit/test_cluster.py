@@ -1,6 +1,7 @@
 """The source of points that a cluster scores: its process dies, babbles, hangs, refuses."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,11 @@ RECIPES = [make_recipe("linear", ["one", "two"], set="tiny", seed=s) for s in ra
 @pytest.fixture
 def measure(zoo: Path) -> SetMeasure:
     return SetMeasure("tiny", zoo, items=7)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.001)
 
 
 class Made:
@@ -127,7 +133,7 @@ def test_a_process_that_ends_or_babbles_is_started_anew_for_what_it_left(
 def test_what_came_before_the_cluster_was_lost_is_handed_on(
     made: Made, measure: SetMeasure, then: str, tmp_path: Path
 ) -> None:
-    """Later processes answer nothing, or do not reach it: three are started, or two."""
+    """Later processes answer nothing, or do not reach it."""
     starts = tmp_path / "starts"
     first = f"say(ready=True); hear(); say(index=2, {RIGHT.replace('% i', '% 1')})"
     code = f"f = open({str(starts)!r}, 'a+')\nprint(1, file=f, flush=True)\nf.seek(0)\n"
@@ -137,7 +143,19 @@ def test_what_came_before_the_cluster_was_lost_is_handed_on(
         for point in source:
             found.append(point)
     assert [i for i, _ in found] == [2]
-    assert len(starts.read_text().split()) == (3 if "ready" in then else 2)
+    assert len(starts.read_text().split()) == module.STARTS
+
+
+def test_a_cluster_whose_head_is_gone_is_not_waited_for(made: Made, measure: SetMeasure) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        lines = f"{READ}say(ready=True); hear()\nsay(index=0, {RIGHT.replace('% i', '% 1')})"
+        cluster = Cluster(address, (sys.executable, "-c", lines))
+        made.all.append(cluster)
+        source = cluster.source(measure)(RECIPES, quiet)
+        assert next(source)[0] == 0
+    with pytest.raises(ResourceError, match="lost after 1 of 3 points"):
+        next(source)
 
 
 def test_a_cluster_that_refuses_is_told_in_words(

@@ -26,12 +26,16 @@ class TwoNodes:
         head = ["--head", f"--port={port}", f"--temp-dir={self.folder}"]
         self.head = self._node("127.0.0.1", *head, "--include-dashboard=false")
         self._ours = next(self.folder.glob("session_2*")) / "node_ip_address.json"
-        self._first = self._ours.read_text()
+        self._first, self._added = self._ours.read_text(), 0
         self.add()
 
     def add(self) -> None:
-        """Start the other node; Ray then takes it for this machine's own."""
-        self.other = self._node("127.0.0.2", f"--address={self.address}")
+        """Start the other node; Ray then takes it for this machine's own.
+
+        Each has an address that none had before: a node that died is known by its own for a while.
+        """
+        self._added += 1
+        self.other = self._node(f"127.0.0.{1 + self._added}", f"--address={self.address}")
 
     def hang_on_head(self) -> None:
         """Let who connects to the cluster from now on hang on the head's node."""
