@@ -24,6 +24,7 @@ from ui.settings import ControlValues
 from ui.views.changes import changed_words
 from ui.views.compare import MOST, CompareView, compare_view
 from ui.views.ended import study_ended
+from ui.views.job import job_view as job_line
 from ui.views.magnitudes import expert_names, letters
 from ui.views.models import JobView, RunRow, ScoresView
 from ui.views.scores import scores_view, worst_task
@@ -220,19 +221,12 @@ def _cited(source: Source) -> str:
 
 
 def job_view(snapshot: Snapshot | None) -> JobView:
-    """Return what the job line says of a snapshot."""
-    if snapshot is None:
-        return JobView("idle", "")
-    if snapshot.status == "queued":
-        return JobView("queued", f"Waiting, place {snapshot.position}", 0.0, snapshot.position)
-    if snapshot.status == "running":
-        text = f"{snapshot.message.capitalize()} · {snapshot.elapsed:.0f} s"
-        return JobView("running", text, snapshot.fraction)
-    if snapshot.status == "done" and (said := study_ended(snapshot.result)):
+    """Return what the job line of the first page says: of a study, how it ended."""
+    if snapshot is None or snapshot.status != "done":
+        return job_line(snapshot)
+    if said := study_ended(snapshot.result):
         state = "cancelled" if snapshot.result.ended == "cancelled" else "done"
         return JobView(state, said, 1.0)
-    if snapshot.status == "done" and getattr(snapshot.result, "ended", "") == "cancelled":
+    if getattr(snapshot.result, "ended", "") == "cancelled":
         return JobView("cancelled", "Stopped. What was found is kept.", 1.0)
-    if snapshot.status == "done":
-        return JobView("done", f"Done in {snapshot.elapsed:.1f} s", 1.0)
-    return JobView(snapshot.status, snapshot.message, snapshot.fraction)
+    return job_line(snapshot)

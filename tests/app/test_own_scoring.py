@@ -19,11 +19,12 @@ from tests.own_models import make_models  # it lets the next one be found
 from ui.own.desk import OwnDesk
 from ui.own.events import wire_own
 from ui.own.page import OwnPage, draw_own
-from ui.own.scores import ScoreParts, job_view
+from ui.own.scores import ScoreParts
 from ui.own.scores_desk import ScoresDesk
 from ui.own.scoring import MERGED, NOTHING
 from ui.own.services import OwnServices
 from ui.own.state import OwnState
+from ui.views.job import job_view
 
 from reading_models import reading, texts  # isort: skip
 

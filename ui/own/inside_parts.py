@@ -18,11 +18,11 @@ from ui.components.prose import Prose
 from ui.components.weights import TwelveWeights
 from ui.own.inside import NO_BASE, OwnInside
 from ui.own.inside_pictures import PICTURES, look_inside, pictures
-from ui.own.scores import job_view
+from ui.own.scores import LEFT
 from ui.sections import INVITE, read_fold
 from ui.views import headings
 from ui.views.glossary import SECTIONS
-from ui.views.models import JobView
+from ui.views.job import job_view
 
 OFFER = "Base and experts are read once; from then on this follows the controls without merging."
 CHOOSE = "Choose a base and experts."
@@ -55,7 +55,7 @@ def draw_inside() -> InsideParts:
         with gr.Row(elem_classes="me-files"):
             look = gr.Button("Look inside", size="sm", interactive=False, elem_id="own-look")
             stop = gr.Button("Stop", size="sm", interactive=False, elem_id="own-look-stop")
-        job = JobLine(asdict(JobView("idle", "")), elem_id="own-look-job")
+        job = JobLine(asdict(job_view(None)), elem_id="own-look-job")
         shown["heatmap"] = ConflictHeatmap(elem_id="heatmap")
         gr.HTML(INVITE, elem_classes="me-invite")
         with gr.Column(elem_classes="me-cell", elem_id="opened"):
@@ -93,19 +93,16 @@ def inside_shown(
     job = inside.job(owner)
     live = job is not None and not job.final
     sketch = None if recipe is None else inside.sketch(listing, recipe)
+    stale = job is not None and job.status == "done" and sketch is None  # of other models
     ready = recipe is not None and recipe.base is not None and sketch is None
     return {
         parts.look: gr.Button(interactive=ready and not live),
         parts.stop: gr.Button(interactive=live),
-        parts.job: asdict(job_view(job if live or sketch is not None or _failed(job) else None)),
+        parts.job: asdict(job_view(None if stale else job, left=LEFT)),
         parts.timer: gr.Timer(active=live),
         parts.seen: inside_mark(job),
         **_pictures(parts, sketch, recipe, words, cell),
     }
-
-
-def _failed(job: Snapshot | None) -> bool:
-    return job is not None and job.status not in ("done", "queued", "running")
 
 
 def inside_mark(job: Snapshot | None) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from merging.evaluation.own_data import OwnData
 from merging.jobs import Snapshot
-from merging.units import size_text, time_text
+from merging.units import size_text
 from ui.charts.own_scores import (
     change_figure,
     change_table,
@@ -24,9 +24,10 @@ from ui.components.table import PlainTable
 from ui.own.outputs import Output
 from ui.own.scoring import Needs, Result
 from ui.sections import read_fold
-from ui.views.models import JobView
+from ui.views.job import job_view
 from ui.views.own_scores import KINDS
 
+LEFT = (0.05, 1.0)  # shares of the work between which the time left is told
 ENDINGS = (".csv", ".jsonl", ".txt")
 NO_DATA = (
     "<p>No data of your own yet. A CSV or JSONL file with columns text and label, or prompt and "
@@ -83,7 +84,7 @@ def draw_scores() -> ScoreParts:
                 "Compare outputs", size="sm", interactive=False, elem_id="own-compare"
             )
             stop = gr.Button("Stop", size="sm", interactive=False, elem_id="own-score-stop")
-        job = JobLine(asdict(JobView("idle", "")), elem_id="own-score-job")
+        job = JobLine(asdict(job_view(None)), elem_id="own-score-job")
         chart = PlotHost(words_only("", "own scores"), elem_id="own-scores")
         table = PlainTable(None, elem_id="own-scores-table")
         notes = Prose("", elem_id="own-scores-notes", elem_classes="me-told")
@@ -120,7 +121,7 @@ def scores_shown(
         parts.compare: gr.Button(interactive=ready),
         parts.stop: gr.Button(interactive=live),
         parts.data: data_html(data) + needs_html(needs),
-        parts.job: asdict(job_view(job)),
+        parts.job: asdict(job_view(job, left=LEFT)),
         parts.timer: gr.Timer(active=live),
         parts.seen: mark_of(job, output),
         **_found(parts, result, output),
@@ -144,22 +145,6 @@ def data_html(data: OwnData | None) -> str:
         f"<p>Your data: {len(data.rows)} {KINDS[data.kind]}{labels}, of which {held} are held back "
         f"for scores.</p>{f'<ul>{notes}</ul>' if notes else ''}"
     )
-
-
-def job_view(job: Snapshot | None) -> JobView:
-    """Return what the job line says of a scoring."""
-    if job is None:
-        return JobView("idle", "")
-    if job.status == "queued":
-        return JobView("queued", f"Waiting, place {job.position}", 0.0, job.position)
-    if job.status == "running":
-        done, spent = job.fraction, job.elapsed
-        left = f", about {time_text(spent / done - spent)} left" if done > 0.05 else ""
-        said = f"{job.message[:1].upper()}{job.message[1:]}"
-        return JobView("running", f"{said} \u00b7 {spent:.0f} s{left}", done)
-    if job.status == "done":
-        return JobView("done", f"Done in {job.elapsed:.1f} s", 1.0)
-    return JobView(job.status, job.message, job.fraction)
 
 
 def needs_html(needs: Needs) -> str:

@@ -11,11 +11,12 @@ from merging.methods.registry import method
 from merging.preflight import Finding, Findings
 from merging.recipe.mergekit import Note
 from merging.recipe.tokens import MOST_PADDING, TEMPLATES
-from merging.units import size_text, time_text
+from merging.units import size_text
 from ui.own.outputs import Output
 from ui.own.settings import MOST, MOST_RANK, NEEDS, OWN, OwnSettings, dtypes
 from ui.own.shelf import Shelf
 from ui.own.work import WRITTEN
+from ui.views.job import job_view
 from ui.views.models import JobView
 
 MOST_ALIKE = 3  # findings with one code that are shown, where there are more than one further
@@ -196,20 +197,8 @@ def ready_html(found: Findings | None, fetchable: bool) -> str:
 
 
 def job_value(snapshot: Snapshot | None) -> JobView:
-    """Return what the job line says of a merge."""
-    if snapshot is None:
-        return JobView("idle", "")
-    if snapshot.status == "queued":
-        return JobView("queued", f"Waiting, place {snapshot.position}", 0.0, snapshot.position)
-    if snapshot.status == "running":
-        done, spent = snapshot.fraction, snapshot.elapsed
-        soon = EARLY < done < WRITTEN - EARLY  # what comes after the merge takes its own time
-        left = f", about {time_text(spent / done - spent)} left" if soon else ""
-        message = f"{snapshot.message[:1].upper()}{snapshot.message[1:]}"
-        return JobView("running", f"{message} \u00b7 {spent:.0f} s{left}", done)
-    if snapshot.status == "done":
-        return JobView("done", f"Merged in {snapshot.elapsed:.1f} s", 1.0)
-    return JobView(snapshot.status, snapshot.message, snapshot.fraction)
+    """Return what the job line says of a merge; what comes after writing takes its own time."""
+    return job_view(snapshot, "Merged", (EARLY, WRITTEN - EARLY))
 
 
 def output_html(output: Output | None, address: str, now: str = "") -> str:
