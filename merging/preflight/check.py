@@ -97,8 +97,10 @@ def _configs(everyone: list[Checkpoint]) -> Iterator[Finding]:
 
 def _other_network(finding: Finding, refusal: str) -> Finding:
     """The finding that a model is of another kind, where this is why nothing can be merged."""
+    (one, other), (ours, theirs) = finding.models, finding.values
+    message = f"model_type is {ours} in {one} and {theirs} in {other}: these are other networks."
     remedy = f"Choose models of one architecture. {refusal}".strip()
-    return replace(finding, severity="blocks", remedy=remedy)
+    return replace(finding, severity="blocks", message=message, remedy=remedy)
 
 
 def _weights(

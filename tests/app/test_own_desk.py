@@ -15,6 +15,7 @@ from safetensors.torch import load, load_file
 from merging.errors import MergeError, RecipeError
 from merging.jobs import JobRunner
 from merging.recipe import parse_recipe
+from tests.app.own_page import OTHER, OWNER, chosen, desk_of, forms, method, services_of
 from tests.app.test_handlers import Sent
 from tests.own_models import SCALE, VOCAB, make_models, saved, tiny
 from ui.desk import APOLOGY, told
@@ -23,12 +24,7 @@ from ui.own.events import add_own
 from ui.own.page import OwnPage, draw_own
 from ui.own.services import OwnServices
 from ui.own.settings import OwnSettings, Row
-from ui.own.shelf import read_shelf
 from ui.own.state import OwnState
-from ui.own.views import fields_value, models_value, names_of
-from ui.views.panel import panel_value
-
-OWNER, OTHER = "a" * 32, "b" * 32
 
 
 @pytest.fixture(scope="module")
@@ -38,44 +34,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(root: Path, tmp_path: Path) -> Iterator[OwnServices]:
-    jobs = JobRunner()
-    made = OwnServices(jobs, str(root), tmp_path)
-    yield made
-    made.close()
-    jobs.close()
-
-
-@pytest.fixture(scope="module")
-def page(root: Path) -> OwnPage:
-    with gr.Blocks(analytics_enabled=False):
-        return draw_own(read_shelf(str(root)))
+    with services_of(root, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
-def desk(page: OwnPage, own: OwnServices, tmp_path: Path) -> OwnDesk:
-    def text_file(name: str, text: str) -> Path:
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return OwnDesk(page, own, text_file)
+def desk(own: OwnServices, tmp_path: Path) -> OwnDesk:
+    return desk_of(own, tmp_path)
 
 
-def forms(settings: OwnSettings) -> list[str]:
-    """What the page would send of its forms."""
-    panel = panel_value(settings.controls, names_of(settings))
-    return [json.dumps(v) for v in (models_value(settings), panel, fields_value(settings))]
-
-
-def chosen(own: OwnServices, *names: str, base: str = "base", **fields: Any) -> OwnSettings:
-    rows = tuple(Row(name) for name in names)
-    settings = OwnSettings(base=base, rows=rows, kinds=own.shelf.kinds, **fields)
-    return settings
-
-
-def method(settings: OwnSettings, name: str, **params: Any) -> OwnSettings:
-    values = replace(settings.values, method=name)
-    held = replace(values.chosen, params={**values.chosen.params, **params})
-    return replace(settings, values=values.having(held))
+@pytest.fixture
+def page(desk: OwnDesk) -> OwnPage:
+    return desk.page
 
 
 def checked(desk: OwnDesk, settings: OwnSettings, owner: str = OWNER) -> dict[Any, Any]:
@@ -157,14 +127,27 @@ def test_adapters_alone_become_an_adapter(desk, page, own, root: Path) -> None:
     assert json.loads(files["adapter_config.json"])["r"] == 6
 
 
-def test_a_blocked_merge_says_why_and_cannot_be_started(desk, page, own) -> None:
-    settings = chosen(own, "one", "other/gpt2")
-    found = checked(desk, settings)
-    count = found[page.findings].count('class="is-blocks"')
+def test_another_network_is_said_once(desk, page, own) -> None:
+    found = checked(desk, chosen(own, "one", "other/gpt2"))
     assert not found[page.go].interactive
-    assert "findings block it" in found[page.go].value
-    assert "findings block the merge. The first: " in found[page.why]
-    assert count == 8 and "more like these" in found[page.findings]  # two kinds, counted
+    assert found[page.go].value == "Merge (1 finding blocks it)"
+    assert (
+        "model_type is &#x27;llama&#x27; in base and &#x27;gpt2&#x27; in other/gpt2"
+        in (found[page.why])
+    )
+    assert found[page.findings].count('class="is-blocks"') == 1
+
+
+def test_a_blocked_merge_says_why_and_cannot_be_started(desk, page, own, root: Path) -> None:
+    saved(tiny("llama", intermediate_size=8), root / "other" / "narrow")
+    own.list_again()
+    settings = chosen(own, "one", "other/narrow")
+    found = checked(desk, settings)
+    assert not found[page.go].interactive
+    assert found[page.go].value == "Merge (6 findings block it)"  # gate, up and down of two layers
+    assert "6 findings block the merge. The first: " in found[page.why]
+    assert found[page.findings].count('class="is-blocks"') == 4
+    assert "and 3 more like these" in found[page.findings]
     state = found[page.state]
     with pytest.raises(MergeError, match="findings block the merge"):
         desk.start(state, OWNER, *forms(settings))
@@ -201,7 +184,9 @@ def test_who_merges_before_the_check_has_ended_is_told_by_the_merge(desk, page, 
     own.jobs.wait(f"own {OWNER}", 60)
     done = desk.poll(started[page.state], OWNER, "")
     assert done[page.job]["state"] == "failed"
-    assert "findings block the merge. The first: other/gpt2" in done[page.job]["text"]
+    assert done[page.job]["text"].startswith(
+        "1 finding blocks the merge. model_type is 'llama' in base and 'gpt2' in other/gpt2"
+    )
 
 
 def test_listing_again_finds_what_is_new_and_lets_go_of_what_is_gone(
@@ -275,7 +260,8 @@ def test_vocabularies_of_other_sizes_block_until_rows_go_by_token(
     own.list_again()
     plain = chosen(own, "vocabulary/more", base="vocabulary/words")
     found = checked(desk, plain)
-    assert not found[page.go].interactive and "tokenizer: union" in found[page.why]
+    assert not found[page.go].interactive and "tokenizer: union" not in found[page.why]
+    assert "Choose a vocabulary (all tokens of all models, or the base&#x27;s)" in found[page.why]
     union = replace(plain, tokenizer="union")
     assert checked(desk, union)[page.go].interactive
     assert merged(desk, union)[page.job]["state"] == "done"

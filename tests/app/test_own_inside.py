@@ -1,34 +1,25 @@
 """The page of own models looks at weights before a merge: reading, following, opening a cell."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from merging.checkpoints import open_folder
 from merging.errors import MergeError
-from merging.jobs import JobRunner
 from merging.recipe.local import Curve, Local, Rule
 from merging.sketch import build_sketch, preview
+from tests.app.own_page import OTHER, OWNER, desk_of, forms, services_of
 from tests.app.test_handlers import Sent
 from tests.own_models import make_models
-from ui.own.desk import OwnDesk
-from ui.own.events import wire_own
 from ui.own.inside_desk import InsideDesk
 from ui.own.inside_parts import CHOOSE, OFFER, InsideParts
-from ui.own.page import draw_own
 from ui.own.services import OwnServices
 from ui.own.settings import OwnSettings, Row, to_recipe
 from ui.own.state import OwnState
-from ui.own.views import fields_value, models_value, names_of
-from ui.views.panel import panel_value
 from ui.views.sentences import weights_sentence
-
-OWNER, OTHER = "a" * 32, "b" * 32
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +30,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Desk:
     """The page with its services; remembers state and what was sent last."""
 
-    def __init__(self, services: OwnServices) -> None:
-        with gr.Blocks(analytics_enabled=False):
-            page = draw_own(services.shelf)
-            self.own = OwnDesk(page, services, lambda name, text: Path(name))
-            wire_own(page, self.own)
-        self.inside, self.parts, self.services = InsideDesk(self.own), page.inside, services
+    def __init__(self, services: OwnServices, files: Path) -> None:
+        self.own = desk_of(services, files)
+        self.inside, self.parts = InsideDesk(self.own), self.own.page.inside
+        self.services = services
         self.state = OwnState(OwnSettings(kinds=services.shelf.kinds))
         self.shown: dict[Any, Any] = {}
 
@@ -59,13 +48,8 @@ class Desk:
         settings = replace(self.state.settings, base=base, rows=rows, values=values)
         self.take(self.own.changed(self.state, settings, OWNER))
 
-    def forms(self) -> list[dict[str, Any]]:
-        settings = self.state.settings
-        panel = panel_value(settings.controls, names_of(settings))
-        return [models_value(settings), panel, fields_value(settings)]
-
     def look(self) -> None:
-        self.take(self.inside.look(self.state, OWNER, *map(json.dumps, self.forms())))
+        self.take(self.inside.look(self.state, OWNER, *forms(self.state.settings)))
         self.services.inside._jobs.wait(f"inside {OWNER}", 60)
         self.take(self.inside.poll(self.state, OWNER, ""))
 
@@ -75,11 +59,8 @@ class Desk:
 
 @pytest.fixture
 def desk(root: Path, tmp_path: Path) -> Iterator[Desk]:
-    jobs = JobRunner()
-    services = OwnServices(jobs, str(root), tmp_path)
-    yield Desk(services)
-    services.close()
-    jobs.close()
+    with services_of(root, tmp_path) as services:
+        yield Desk(services, tmp_path)
 
 
 def ready(parts: InsideParts, shown: dict[Any, Any]) -> bool:

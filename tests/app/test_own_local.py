@@ -5,20 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from merging.errors import MergeError, ParameterError, RecipeError
-from merging.jobs import JobRunner
 from merging.recipe import parse_recipe
+from tests.app.own_page import OWNER, chosen, desk_of, forms, method, services_of
 from tests.app.test_handlers import Sent
-from tests.app.test_own_desk import OWNER, chosen, forms, method
 from tests.own_models import make_models
 from ui.own.desk import OwnDesk
-from ui.own.events import wire_own
-from ui.own.page import OwnPage, draw_own
+from ui.own.page import OwnPage
 from ui.own.services import OwnServices
 from ui.own.settings import Row, to_recipe
 from ui.own.state import OwnState
@@ -32,24 +29,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(root: Path, tmp_path: Path) -> Iterator[OwnServices]:
-    jobs = JobRunner()
-    made = OwnServices(jobs, str(root), tmp_path)
-    yield made
-    made.close()
-    jobs.close()
+    with services_of(root, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def desk(own: OwnServices, tmp_path: Path) -> OwnDesk:
-    def text_file(name: str, text: str) -> Path:
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    with gr.Blocks(analytics_enabled=False):
-        page = draw_own(own.shelf)
-        found = OwnDesk(page, own, text_file)
-        wire_own(page, found)
-    return found
+    return desk_of(own, tmp_path)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from merging.checkpoints import open_folder
@@ -13,12 +12,10 @@ from merging.evaluation.change import change, outputs
 from merging.evaluation.own_data import read_own_data
 from merging.evaluation.own_models import open_model
 from merging.evaluation.own_scores import score_own
-from merging.jobs import JobRunner
-from tests.app.test_own_desk import OTHER, OWNER, chosen, forms, method
+from tests.app.own_page import OTHER, OWNER, chosen, desk_of, forms, method, services_of
 from tests.own_models import make_models  # it lets the next one be found
 from ui.own.desk import OwnDesk
-from ui.own.events import wire_own
-from ui.own.page import OwnPage, draw_own
+from ui.own.page import OwnPage
 from ui.own.scores import ScoreParts
 from ui.own.scores_desk import ScoresDesk
 from ui.own.scoring import MERGED, NOTHING
@@ -39,20 +36,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(root: Path, tmp_path: Path) -> Iterator[OwnServices]:
-    jobs = JobRunner()
-    made = OwnServices(jobs, str(root), tmp_path)
-    yield made
-    made.close()
-    jobs.close()
+    with services_of(root, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def desk(own: OwnServices, tmp_path: Path) -> OwnDesk:
-    with gr.Blocks(analytics_enabled=False):
-        page = draw_own(own.shelf)
-        found = OwnDesk(page, own, lambda name, text: tmp_path / name)
-        wire_own(page, found)
-    return found
+    return desk_of(own, tmp_path)
 
 
 @pytest.fixture

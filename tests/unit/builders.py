@@ -1,6 +1,7 @@
 """Small models and recipes with explicit seeds, shared by the unit tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from merging.methods.params import Param
 from merging.methods.registry import METHODS, method
 from merging.methods.spec import MethodSpec
 from merging.recipe import Expert, Recipe, make_recipe
+from merging.recipe.local import spots_of
 
 State = dict[str, Tensor]
 
@@ -136,3 +138,15 @@ def recipes(draw: Any, ids: st.SearchStrategy[str] = IDS, eighths: bool = False)
 def _own(draw: Any, spec: MethodSpec, eighths: bool) -> tuple[tuple[str, Any], ...]:
     own = [p for p in spec.params if p.per_expert and draw(st.booleans())]
     return tuple((p.name, draw(values(p, eighths))) for p in own)
+
+
+def flat(recipe: Recipe, tensor: str, names: Iterable[str]) -> Recipe:
+    """The recipe with the values by layer of one of a model's tensors as plain ones."""
+    settings = recipe.settings_at(spots_of(names)[tensor])
+    own = [p.name for p in recipe.spec.params if p.per_expert]
+    experts = tuple(
+        Expert(e.id, settings.each["weight"][i], tuple((p, settings.each[p][i]) for p in own))
+        for i, e in enumerate(recipe.experts)
+    )
+    common = {n: v for n, v in settings.common.items() if n not in own}
+    return replace(recipe, experts=experts, params=tuple(common.items()), local=())

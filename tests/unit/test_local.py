@@ -14,7 +14,7 @@ from merging.errors import ParameterError, RecipeError
 from merging.methods.params import Value
 from merging.recipe import Expert, Recipe, make_recipe
 from merging.recipe.local import Curve, Local, Rule, Spot, spots_of
-from tests.unit.builders import State, checkpoints, experts, merge, state
+from tests.unit.builders import State, checkpoints, experts, flat, merge, state
 
 LAYERS = 4
 SHAPES = {
@@ -129,18 +129,6 @@ LINES = {
 }
 
 
-def flat(recipe: Recipe, name: str) -> Recipe:
-    """The recipe with the values of one tensor as plain ones."""
-    settings = recipe.settings_at(spots_of(SHAPES)[name])
-    own = [p.name for p in recipe.spec.params if p.per_expert]
-    chosen = tuple(
-        Expert(e.id, settings.each["weight"][i], tuple((p, settings.each[p][i]) for p in own))
-        for i, e in enumerate(recipe.experts)
-    )
-    common = {n: v for n, v in settings.common.items() if n not in own}
-    return replace(recipe, experts=chosen, params=tuple(common.items()), local=())
-
-
 @pytest.mark.parametrize("chunk", ["", "small"])
 @pytest.mark.parametrize("method", LINES)
 def test_each_tensor_is_merged_by_its_own_values(
@@ -157,7 +145,7 @@ def test_each_tensor_is_merged_by_its_own_values(
     base = BASE if recipe.spec.needs.base else None
     found = merge(recipe, base, MODELS)
     for name in SHAPES:
-        expected = merge(flat(recipe, name), base, MODELS)[name]
+        expected = merge(flat(recipe, name, SHAPES), base, MODELS)[name]
         assert torch.equal(found[name], expected), name
     if local:
         assert any(
@@ -169,7 +157,7 @@ def test_each_tensor_is_merged_by_its_own_values(
 def test_a_weight_may_differ_where_the_whole_model_is_trimmed_as_one() -> None:
     recipe = make_recipe("ties", ["e0", "e1"], local=(weigh(Rule(curve(0.0, 1.0))),))
     found = merge(recipe, BASE, MODELS)
-    plain = merge(flat(recipe, "layers.3.mlp.weight"), BASE, MODELS)
+    plain = merge(flat(recipe, "layers.3.mlp.weight", SHAPES), BASE, MODELS)
     assert torch.equal(found["layers.3.mlp.weight"], plain["layers.3.mlp.weight"])
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import merge
+from builders import flat, merge
 from sampled_sketch import BASE, IDS, MODELS, SAMPLED, SHAPES, WHOLE
 
 from merging.errors import RecipeError
-from merging.recipe import Expert, Recipe, make_recipe
-from merging.recipe.local import Curve, Local, Rule, spots_of
+from merging.recipe import Recipe, make_recipe
+from merging.recipe.local import Curve, Local, Rule
 from merging.sketch import Sketch, open_cell, preview, winners
 from merging.sketch.work import carry_out
 
@@ -35,18 +35,6 @@ def recipe_of(method: str) -> Recipe:
     local = [Local(p, (Rule(Curve(v)),)) for p, v in lines.items()]
     local += [weigh("a", 0.5, 1.0), weigh("b", 1.0, 0.25)]
     return make_recipe(method, IDS, params=params, seed=3, local=tuple(local)).ordered()
-
-
-def flat(recipe: Recipe, tensor: str) -> Recipe:
-    """The recipe with the values of one tensor as plain ones."""
-    settings = recipe.settings_at(spots_of(SHAPES)[tensor])
-    own = [p.name for p in recipe.spec.params if p.per_expert]
-    experts = tuple(
-        Expert(e.id, settings.each["weight"][i], tuple((p, settings.each[p][i]) for p in own))
-        for i, e in enumerate(recipe.experts)
-    )
-    common = {n: v for n, v in settings.common.items() if n not in own}
-    return replace(recipe, experts=experts, params=tuple(common.items()), local=())
 
 
 def at_columns(sketch: Sketch, merged: dict[str, torch.Tensor]) -> np.ndarray:
@@ -84,7 +72,7 @@ def test_every_bucket_is_told_as_by_its_own_values(method: str) -> None:
         bucket = next(p.bucket for p in WHOLE.parts if p.tensor == tensor)
         if sum(p.bucket == bucket for p in WHOLE.parts) > 1:
             continue
-        own = preview(WHOLE, flat(recipe, tensor))
+        own = preview(WHOLE, flat(recipe, tensor, SHAPES))
         found, wanted = shown.at(bucket), own.at(bucket)
         for name in ("agree", "disjoint", "contested", "untouched"):
             assert getattr(found.conflict, name) == getattr(wanted.conflict, name)
@@ -109,7 +97,7 @@ def test_an_opened_cell_is_that_of_its_own_values(method: str) -> None:
     for tensor in ("layers.0.q_proj.weight", "layers.1.q_proj.weight"):
         bucket = next(p.bucket for p in WHOLE.parts if p.tensor == tensor)
         found = open_cell(WHOLE, recipe, bucket)
-        wanted = open_cell(WHOLE, flat(recipe, tensor), bucket)
+        wanted = open_cell(WHOLE, flat(recipe, tensor, SHAPES), bucket)
         assert found.five == wanted.five
         for one, other in zip(found.traced, wanted.traced, strict=True):
             assert (one.kept, one.elected, one.agreeing) == (
