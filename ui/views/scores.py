@@ -1,6 +1,6 @@
 """Run records to the dot plot and its verdict. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from merging.evaluation import Bits, Estimate, compare, normalised, wilson
 from merging.evaluation.record import RunRecord
@@ -33,44 +33,55 @@ def scores_view(
         units: "share" of the own expert, or plain "accuracy".
     """
     ghost = pinned if pinned is not None and pinned.key != record.key else None
-    merged, mean_merged = normalised(record.correct, references.own)
+    letter_of = {task: letters[expert][0] for expert, task in reversed(tasks_of.items())}
+    held_in = {tasks_of[expert.id] for expert in record.recipe.experts}
+    merged, mean = normalised(record.correct, references.own)
     base, base_mean = normalised(references.base, references.own)
     ghosts, ghost_mean = normalised(ghost.correct, references.own) if ghost else ({}, None)
-    held_in = {tasks_of[e.id] for e in record.recipe.experts}
-    letter_of = {task: letters[expert][0] for expert, task in reversed(tasks_of.items())}
 
-    def row(task: str, merged: Estimate) -> ScoreRow:
-        own, raw = _accuracy(references.own[task]), _accuracy(record.correct[task])
-        pinned_raw = _accuracy(ghost.correct[task]) if ghost else None
+    def row(task: str) -> ScoreRow:
         return ScoreRow(
-            task, names[task], letter_of.get(task, ""), task in held_in, own, base[task], merged,
-            ghosts.get(task), raw, _accuracy(references.base[task]), pinned_raw,
+            task, names[task], letter_of.get(task, ""), task in held_in,
+            _accuracy(references.own[task]), base[task], merged[task], ghosts.get(task),
+            _accuracy(record.correct[task]), _accuracy(references.base[task]),
+            _accuracy(ghost.correct[task]) if ghost else None,
         )  # fmt: skip
 
-    rows = sorted(
-        (row(task, score) for task, score in merged.items()), key=lambda r: r.merged.value
-    )
+    rows = tuple(sorted(map(row, merged), key=lambda r: r.merged.value))
     own, raw, base_raw = (_mean(rows, field) for field in ("own", "raw", "base_raw"))
-    mean = ScoreRow(
-        "mean", "Mean", "", True, own, base_mean, mean_merged, ghost_mean, raw, base_raw,
-        _mean(rows, "pinned_raw") if ghost else None,
+    return ScoresView(
+        rows,
+        ScoreRow(
+            "mean", "Mean", "", True, own, base_mean, mean, ghost_mean, raw, base_raw,
+            _mean(rows, "pinned_raw") if ghost else None,
+        ),
+        _sentence(record, ghost, references, (base_mean, mean), pinned_name, rows),
+        pinned_name=pinned_name if ghost else "", units=units,
+        order=in_order(names, [row.task for row in rows]),
     )  # fmt: skip
-    gap = compare(record.correct, ghost.correct, references.own).mean[1] if ghost else None
-    sentence = verdict(
+
+
+def _sentence(
+    record: RunRecord,
+    ghost: RunRecord | None,
+    references: References,
+    means: tuple[Estimate, Estimate],
+    pinned_name: str,
+    rows: Sequence[ScoreRow],
+) -> str:
+    """Say what the means of base and merge come to, with the paired gaps."""
+    base, mean = means
+    return verdict(
         record.recipe,
-        mean_merged,
-        base_mean,
+        mean,
+        base,
         compare(record.correct, references.base, references.own).mean[1],
-        gap,
+        compare(record.correct, ghost.correct, references.own).mean[1] if ghost else None,
         pinned_name,
         record.per_task,
         common_note(record),
-        all(r.held_in for r in rows),
+        all(row.held_in for row in rows),
     )
-    return ScoresView(
-        tuple(rows), mean, sentence, pinned_name=pinned_name if ghost else "", units=units,
-        order=in_order(names, [row.task for row in rows]),
-    )  # fmt: skip
 
 
 def common_note(record: RunRecord) -> str:
@@ -92,7 +103,7 @@ def _accuracy(bits: Bits) -> Estimate:
     return wilson(int(bits.sum()), len(bits))
 
 
-def _mean(rows: list[ScoreRow], field: str) -> Estimate:
+def _mean(rows: Sequence[ScoreRow], field: str) -> Estimate:
     parts = [getattr(row, field) for row in rows]
     value, low, high = (
         sum(getattr(part, end) for part in parts) / len(parts) for end in ("value", "low", "high")
