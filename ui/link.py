@@ -173,14 +173,7 @@ def decode(query: str, starts: Starts) -> tuple[AppState, tuple[str, ...]]:
         starts: By set, the first one first.
     """
     reader = _Reader({})
-    try:
-        pairs = parse_qsl(query[:LONGEST], keep_blank_values=True, max_num_fields=MOST_KEYS)
-    except ValueError:
-        pairs = []
-        reader.problems.append(f"It has more than {MOST_KEYS} entries.")
-    if len(query) > LONGEST:
-        reader.problems.append(f"It is longer than {LONGEST} characters.")
-    for name, text in pairs:
+    for name, text in _pairs(query, reader):
         if name in reader.entries:
             reader.complain(name, text, "it stands twice; the first counts.")
         elif not name.startswith("__"):  # Gradio's own
@@ -192,6 +185,22 @@ def decode(query: str, starts: Starts) -> tuple[AppState, tuple[str, ...]]:
     for name, text in reader.entries.items():
         reader.complain(name, text, _nearest(name, state.values))
     return state, tuple(reader.problems)
+
+
+def _pairs(query: str, reader: _Reader) -> list[tuple[str, str]]:
+    """Names and texts of as many entries as a link may have; what is beyond is complained of."""
+    whole = query
+    if len(query) > LONGEST:
+        whole = query[:LONGEST].rpartition("&")[0]
+        reader.problems.append(
+            f"It is longer than {LONGEST} characters; what is beyond is left out."
+        )
+    entries = whole.split("&")
+    if len(entries) > MOST_KEYS:
+        reader.problems.append(
+            f"It has more than {MOST_KEYS} entries; the first {MOST_KEYS} count."
+        )
+    return parse_qsl("&".join(entries[:MOST_KEYS]), keep_blank_values=True)
 
 
 def _read_state(reader: _Reader, starts: Starts) -> AppState:

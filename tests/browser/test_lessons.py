@@ -57,6 +57,20 @@ def opened(visit, query: str, **options: object) -> Page:
     return page
 
 
+def test_a_lesson_is_a_few_tabs_away(visit, measure: Rising) -> None:
+    page = opened(visit, "lesson=1")
+    link = page.get_by_role("navigation", name="Sections").get_by_role("link", name="Lesson")
+    tabs = 0
+    while not link.evaluate("link => link === document.activeElement"):
+        page.keyboard.press("Tab")
+        tabs += 1
+        assert tabs < 10
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    inside = "document.activeElement.closest('#section-lesson') !== null"
+    page.wait_for_function(inside)
+
+
 def press(page: Page, name: str, within: str = PLAYER, exact: bool = True) -> None:
     """Reach a button by Tab from where the focus is, and press Enter on it."""
     button = page.locator(within).get_by_role("button", name=name, exact=exact)

@@ -110,6 +110,14 @@ def test_a_link_leads_to_its_section(visit, width: int) -> None:
     assert page.evaluate("window.notReloaded")
 
 
+def test_on_a_phone_an_arrow_tells_that_the_row_of_sections_goes_on(visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844}).page
+    row = page.locator(".me-jump")
+    expect(row).to_have_class(re.compile("is-more"))
+    row.evaluate("row => row.scrollTo(row.scrollWidth, 0)")
+    expect(row).not_to_have_class(re.compile("is-more"))
+
+
 def test_an_address_with_a_section_opens_there(visit) -> None:
     page = visit(query="v=1&method=ties#section-dialects").page
     expect(page.locator("#section-dialects h2")).to_be_in_viewport()

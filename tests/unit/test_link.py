@@ -166,8 +166,11 @@ def test_entries_in_any_order_give_a_page(entries: list[tuple[str, str]]) -> Non
         ("v=9", "v=9: this page knows links of version 1."),
         ("scale=1&scale=2", "scale=2: it stands twice; the first counts."),
         ("method=ties&dialect=latin", "dialect=latin: Unknown dialect for ties 'latin'."),
-        ("x=" + "y" * 5000, "It is longer than 4000 characters."),
-        ("&".join(f"a{i}=1" for i in range(200)), "It has more than 100 entries."),
+        ("x=" + "y" * 5000, "It is longer than 4000 characters; what is beyond is left out."),
+        (
+            "&".join(f"a{i}=1" for i in range(200)),
+            "It has more than 100 entries; the first 100 count.",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named(query: str, said: str) -> None:
@@ -183,6 +186,13 @@ def test_one_bad_value_leaves_the_others() -> None:
     assert (recipe.method, recipe.settings().word("election")) == ("ties", "count")
     assert recipe.settings().number("density") == method("ties").defaults("paper")["density"]
     assert state.view.units == "accuracy"
+
+
+@pytest.mark.parametrize("rest", ["&".join(f"a{i}=1" for i in range(200)), "x=" + "y" * 5000])
+def test_of_a_link_that_is_too_long_the_beginning_counts(rest: str) -> None:
+    state, problems = read(f"method=ties&scale=0.5&{rest}")
+    assert (state.recipe().method, state.recipe().settings().number("scale")) == ("ties", 0.5)
+    assert problems[0].startswith("It ")
 
 
 def test_gradios_own_entries_are_left_alone() -> None:

@@ -39,6 +39,16 @@ function watchSections(tries) {
   sections.forEach((section) => seen.observe(section));
 }
 
+// Where the row is wider than the page, an arrow at its end tells that it goes on.
+function watchWidth() {
+  const row = element.querySelector('.me-jump');
+  const tell = () => {
+    row.classList.toggle('is-more', row.scrollLeft + row.clientWidth < row.scrollWidth - 1);
+  };
+  row.addEventListener('scroll', tell, { passive: true });
+  new ResizeObserver(tell).observe(row);
+}
+
 // Gradio's page has a base address without our query: a plain link to a part would load it anew,
 // and the settings would be lost.
 element.addEventListener('click', (event) => {
@@ -54,3 +64,4 @@ element.addEventListener('click', (event) => {
 });
 followAddress();
 watchSections(50);
+watchWidth();

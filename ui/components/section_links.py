@@ -7,6 +7,7 @@ import gradio as gr
 from ui.components.assets import script
 
 SECTIONS = {
+    "lesson": "Lesson",
     "scores": "Skills",
     "conflict": "Conflict",
     "sizes": "Sizes",
