@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from merging.checkpoints.aligned import AlignedCheckpoint, Fill, Group
+from merging.checkpoints.aligned import AlignedCheckpoint, Fill, Given, Group
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.tokens import Tokens, read_tokens, same_files
 from merging.checkpoints.under import folder_under
@@ -17,6 +17,7 @@ from merging.checkpoints.vocabulary import (
     vocabulary_tensors,
 )
 from merging.errors import CompatibilityError, RecipeError, SourceError
+from merging.recipe.token_rows import TokenRow
 from merging.recipe.tokens import BASE, UNION
 
 BY_TOKEN = (
@@ -32,6 +33,7 @@ def align(
     *,
     fill: Fill = "mean",
     pad_to_multiple_of: int = 1,
+    given: Sequence[TokenRow] = (),
 ) -> tuple[Checkpoint | None, dict[str, Checkpoint]]:
     """Return views of models whose rows stand in one vocabulary.
 
@@ -43,11 +45,14 @@ def align(
         experts: By id, in computing order.
         fill: What a row is that no model has: the mean of the model's rows, or zero.
         pad_to_multiple_of: Rows without a token are added until this divides their number.
+        given: Rows of single tokens that the recipe sets.
 
     Raises:
-        RecipeError: The target is ``base`` and there is none, or no expert has this id.
+        RecipeError: The target is ``base`` and there is none, or no expert has this id; or a row
+            that is set is of a token or a number that its model does not have.
         SourceError: A tokenizer is missing or cannot be read.
-        CompatibilityError: A model has no embedding of tokens, or two models have one name.
+        CompatibilityError: A model has no embedding of tokens, two models have one name, or a row
+            that is set is of a model that lacks a tensor which another one has.
         ParameterError: ``pad_to_multiple_of`` is less than 1.
     """
     known = _checked(target, base, experts)
@@ -56,13 +61,22 @@ def align(
         raise CompatibilityError("Two models have the same name; give each its own to align them.")
     tokens = {name: tokens_of(model) for name, model in models.items()}
     tables = {n: vocabulary_tensors(m.tensors(), n) for n, m in models.items()}
+    new = [one.token for one in given]
     if target == UNION:
-        made = union_of(list(tokens.values()), pad_to_multiple_of)
+        made = union_of(list(tokens.values()), pad_to_multiple_of, new)
     else:
-        made = named(tokens[known], tables[known][1], known, pad_to_multiple_of)
-    if all(t.ids == made.ids() and tables[n][1] == len(made.tokens) for n, t in tokens.items()):
+        made = named(tokens[known], tables[known][1], known, pad_to_multiple_of, new)
+    if not any(one.force for one in given) and all(
+        t.ids == made.ids() and tables[n][1] == len(made.tokens) for n, t in tokens.items()
+    ):
         return base, dict(experts)
-    group = _group(models, tokens, {n: t[1] for n, t in tables.items()}, base, made, fill)
+    names = {BASE: base.name if base else ""} | {key: m.name for key, m in experts.items()}
+    rows = _given(given, made, names, tokens, tables)
+    _check_given(rows, models, tables)
+    group = Group(
+        models, {n: rows_in(made, n, tokens[n], tables[n][1]) for n in models},
+        base.name if base else "", made, fill, rows,
+    )  # fmt: skip
     views: dict[str, Checkpoint] = {
         n: AlignedCheckpoint(m, group, frozenset(tables[n][0]), tokens[n])
         for n, m in models.items()
@@ -131,16 +145,50 @@ def folder_of(model: Checkpoint) -> Path | None:
     return None if found is None else found.about.parent
 
 
-def _group(
-    models: Mapping[str, Checkpoint],
-    tokens: Mapping[str, Tokens],
-    rows: Mapping[str, int],
-    base: Checkpoint | None,
+def _given(
+    rows: Sequence[TokenRow],
     made: Target,
-    fill: Fill,
-) -> Group:
-    places = {n: rows_in(made, n, tokens[n], rows[n]) for n in models}
-    return Group(models, places, base.name if base else "", made, fill)
+    names: Mapping[str, str],
+    tokens: Mapping[str, Tokens],
+    tables: Mapping[str, tuple[tuple[str, ...], int]],
+) -> tuple[Given, ...]:
+    """Where rows that a recipe sets stand and come from; ``names`` are the models' by its words."""
+    ids, found = made.ids(), []
+    for one in rows:
+        name, row = names.get(one.model, ""), one.row
+        if one.model and row is None:
+            row = tokens[name].ids.get(one.like or one.token)
+            if row is None:
+                raise RecipeError(
+                    f"tokens: {one.token!r:.60} takes the row of {one.like or one.token!r:.60} in "
+                    f"{one.model}, which has no such token. Name another (like), or a row."
+                )
+        if one.model and not 0 <= (row or 0) < tables[name][1]:
+            raise RecipeError(
+                f"tokens: {one.token!r:.60} takes row {row} of {one.model}, which has "
+                f"{tables[name][1]} rows."
+            )
+        found.append(Given(ids[one.token], name, row or 0, one.force))
+    return tuple(found)
+
+
+def _check_given(
+    rows: Sequence[Given],
+    models: Mapping[str, Checkpoint],
+    tables: Mapping[str, tuple[tuple[str, ...], int]],
+) -> None:
+    """Refuse rows of models that lack a tensor, or have narrower or wider rows."""
+    for source in sorted({one.model for one in rows} - {""}):
+        theirs = models[source].tensors()
+        for name, model in models.items():
+            infos = model.tensors()
+            for tensor in tables[name][0]:
+                there = theirs.get(tensor)
+                if there is None or there.shape[1:] != infos[tensor].shape[1:]:
+                    raise CompatibilityError(
+                        f"tokens takes rows of {source}, which has no {tensor!r} with rows like "
+                        f"those of {name}. Take rows of another model."
+                    )
 
 
 def _checked(target: str, base: Checkpoint | None, experts: Mapping[str, Checkpoint]) -> str:

@@ -2,7 +2,8 @@
 
 A row that a model lacks is filled by a stated rule: the mean over the experts that have the token,
 so that their average results; else the base's row; else the mean of the model's own rows (or zero,
-on request). The view says how many rows of each kind it has.
+on request). A recipe may set rows of single tokens otherwise. The view says how many rows of each
+kind it has.
 """
 
 import math
@@ -33,12 +34,31 @@ class RowCounts:
         experts: Mean over the experts that have the token.
         base: From the base, where no expert has the token.
         made: Of no model: the mean of the model's own rows, or zero on request.
+        given: Set by the recipe.
     """
 
     own: int
     experts: int
     base: int
     made: int
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One row of the target that a recipe sets.
+
+    Attributes:
+        at: Its place.
+        model: Name of the model whose row it is, or "" for zeros.
+        row: Of that model.
+        force: Whether models that have the token get it too.
+    """
+
+    at: int
+    model: str
+    row: int
+    force: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,7 @@ class Group:
         base: Name of the base, or "".
         target: The vocabulary of the result.
         fill: What a row is that no model has.
+        given: Rows that the recipe sets.
     """
 
     models: Mapping[str, Checkpoint]
@@ -58,6 +79,7 @@ class Group:
     base: str
     target: Target
     fill: Fill = "mean"
+    given: tuple[Given, ...] = ()
 
     def owners(self, name: str, tensor: str) -> list[str]:
         """Return the experts, other than a model itself, that can fill its rows of a tensor."""
@@ -138,28 +160,34 @@ class AlignedCheckpoint:
         """Return where its rows come from, for tensors that all models have."""
         places, base = self.group.places, self.group.base
         own = places[self.name] >= 0
+        rows = [one.at for one in self.group.given if one.force or not own[one.at]]
+        given = torch.zeros_like(own)
+        given[rows] = True
         others = [p >= 0 for n, p in places.items() if n not in (self.name, base)]
         expert = torch.stack(others).any(0) & ~own if others else torch.zeros_like(own)
         based = torch.zeros_like(own)
         if base and base != self.name:
             based = (places[base] >= 0) & ~own & ~expert
         made = ~(own | expert | based)
-        return RowCounts(*(int(kind.sum()) for kind in (own, expert, based, made)))
+        kinds = (*(kind & ~given for kind in (own, expert, based, made)), given)
+        return RowCounts(*(int(kind.sum()) for kind in kinds))
 
     def sentence(self) -> str:
         """Return in words where its rows come from."""
         told, target = self.counts(), self.group.target
         whose = "the union of all" if target.source == "union" else f"that of {target.source}"
         last = "zero" if self.group.fill == "zero" else "the mean of its rows"
+        said = f", {told.given} as the recipe says" if told.given else ""
         return (
             f"{self.name} in {len(target.tokens)} rows, {whose}: {told.own} of its own, "
             f"{told.experts} mean of the experts that have the token, {told.base} of the base, "
-            f"{told.made} of no model ({last})"
+            f"{told.made} of no model ({last}){said}"
         )
 
     def _hashed(self, marks: list[str]) -> str:
         target = "\n".join("" if t is None else repr(t) for t in self.group.target.tokens)
-        facts = "\n".join([self.name, self.group.fill, *marks, target])
+        given = [repr(one) for one in self.group.given]
+        facts = "\n".join([self.name, self.group.fill, *marks, *given, target])
         return sha256(facts.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
     def _renumbered(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,10 +246,25 @@ class _Aligned:
         places = {n: p[first:last] for n, p in group.places.items()}
         missing = places[view.name] < 0
         self._copy(out, view.name, name, places[view.name], width)
-        if not bool(missing.any()):
-            return out
-        total = torch.zeros(last - first, width, dtype=torch.float64)
-        count = torch.zeros(last - first, 1, dtype=torch.float64)
+        if bool(missing.any()):
+            self._fill(out, name, places, missing)
+        for one in group.given:
+            if first <= one.at < last and (one.force or bool(missing[one.at - first])):
+                out[one.at - first] = self._given(one, name, width).to(dtype)
+        return out
+
+    def _given(self, one: Given, name: str, width: int) -> Tensor:
+        """The row that the recipe sets, shape (width,)."""
+        if not one.model:
+            return torch.zeros(width)
+        return self._files[one.model].run(name, one.row * width, (one.row + 1) * width)
+
+    def _fill(self, out: Tensor, name: str, places: Mapping[str, Tensor], missing: Tensor) -> None:
+        """Fill the rows that the model lacks by the stated rule."""
+        view, group = self._view, self._view.group
+        width = out.shape[1]
+        total = torch.zeros(out.shape, dtype=torch.float64)
+        count = torch.zeros(len(out), 1, dtype=torch.float64)
         for owner in group.owners(view.name, name):
             theirs = torch.where(missing, places[owner], -1)
             self._copy(total, owner, name, theirs, width, add=True)
@@ -231,10 +274,9 @@ class _Aligned:
             self._copy(total, group.base, name, theirs, width, add=True)
             count += (theirs >= 0).unsqueeze(1)
         filled = missing & (count[:, 0] > 0)
-        out[filled] = (total[filled] / count[filled]).to(dtype)
+        out[filled] = (total[filled] / count[filled]).to(out.dtype)
         if bool((missing & ~filled).any()) and group.fill == "mean":
-            out[missing & ~filled] = self._mean(name, width).to(dtype)
-        return out
+            out[missing & ~filled] = self._mean(name, width).to(out.dtype)
 
     def _copy(
         self, out: Tensor, model: str, name: str, places: Tensor, width: int, add: bool = False

@@ -30,10 +30,12 @@ class Target:
     Attributes:
         tokens: Token of every row, or None where a row has none (padding).
         source: Name of the model whose tokenizer it is, or ``union``.
+        more: Those of its tokens that no model has, or not the one whose tokenizer it is.
     """
 
     tokens: tuple[str | None, ...]
     source: str
+    more: tuple[str, ...] = ()
 
     def ids(self) -> dict[str, int]:
         """Return the id of every token."""
@@ -65,12 +67,15 @@ def difference(ours: Tokens, theirs: Tokens) -> Difference:
     return Difference(len(moved), (only[0], only[1]), next(iter(moved or clash), None))
 
 
-def union_of(vocabularies: Sequence[Tokens], pad_to_multiple_of: int = 1) -> Target:
+def union_of(
+    vocabularies: Sequence[Tokens], pad_to_multiple_of: int = 1, more: Sequence[str] = ()
+) -> Target:
     """Return the union: the first one's tokens keep their ids, the others' follow by model and id.
 
     Args:
         vocabularies: The reference's first.
         pad_to_multiple_of: Rows without a token are added until this divides their number.
+        more: Tokens that follow where no vocabulary has them.
 
     Raises:
         ParameterError: ``pad_to_multiple_of`` is less than 1.
@@ -85,10 +90,13 @@ def union_of(vocabularies: Sequence[Tokens], pad_to_multiple_of: int = 1) -> Tar
             if token not in there:
                 there.add(token)
                 rows.append(token)
-    return Target(_padded(rows, pad_to_multiple_of), UNION)
+    new = [token for token in more if token not in there]
+    return Target(_padded([*rows, *new], pad_to_multiple_of), UNION, tuple(new))
 
 
-def named(tokens: Tokens, rows: int, source: str, pad_to_multiple_of: int = 1) -> Target:
+def named(
+    tokens: Tokens, rows: int, source: str, pad_to_multiple_of: int = 1, more: Sequence[str] = ()
+) -> Target:
     """Return the vocabulary of one model, with the rows of its embedding that have no token.
 
     Args:
@@ -96,14 +104,17 @@ def named(tokens: Tokens, rows: int, source: str, pad_to_multiple_of: int = 1) -
         rows: Of its embedding.
         source: Its name.
         pad_to_multiple_of: As in ``union_of``.
+        more: Tokens for the rows after its last token where it does not have them.
 
     Raises:
         ParameterError: ``pad_to_multiple_of`` is less than 1.
     """
-    found: list[str | None] = [None] * max(rows, tokens.size)
+    new = [token for token in more if token not in tokens.ids]
+    found: list[str | None] = [None] * max(rows, tokens.size + len(new))
     for token, at in tokens.ids.items():
         found[at] = token
-    return Target(_padded(found, pad_to_multiple_of), source)
+    found[tokens.size : tokens.size + len(new)] = new
+    return Target(_padded(found, pad_to_multiple_of), source, tuple(new))
 
 
 def rows_in(target: Target, name: str, tokens: Tokens, rows: int) -> Tensor:

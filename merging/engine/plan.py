@@ -97,8 +97,8 @@ def make_plan(recipe: Recipe, base: Checkpoint | None, models: Mapping[str, Chec
     if recipe.tokenizer is None:
         check_positions([m for m in (base, *chosen.values()) if m is not None])
     elif recipe.tokenizer != POSITION:
-        pad = recipe.pad_to_multiple_of
-        base, chosen = align(recipe.tokenizer, base, chosen, pad_to_multiple_of=pad)
+        pad, given = recipe.pad_to_multiple_of, recipe.tokens
+        base, chosen = align(recipe.tokenizer, base, chosen, pad_to_multiple_of=pad, given=given)
     experts = tuple(chosen.values())
     reference = base or experts[0]
     infos = reference.tensors()

@@ -77,8 +77,8 @@ def _take_texts(basket: Basket, models: Sequence[Checkpoint], folders: Folders) 
     if target is not None:
         owner = models[0].name if target.source == UNION else target.source
         owners = [f for f in folders if f[0] == owner]
-    if target is not None and target.source == UNION:
-        take_joined(basket, target, folders)
+    if target is not None and (target.source == UNION or target.more):
+        take_joined(basket, target, [*owners, *(f for f in folders if f not in owners)])
     else:
         take_tokenizer(basket, folders, owners)
     _take_first(basket, GENERATION, owners)

@@ -1,9 +1,10 @@
-"""A tokenizer whose ids are those of a union of vocabularies: the first model's, with more tokens.
+"""A tokenizer for a vocabulary that no model has: the first model's, with more tokens.
 
 The ids stand in the vocabulary of ``tokenizer.json``, where both its reader and transformers look
 first. Tokens that another model added (special ones, chat marks) are added here with the same
-settings. Its other pieces are in the vocabulary, but no merge rule of a BPE makes them: such a
-tokenizer cuts plain text as the first model's does.
+settings, and those that only the recipe names as plain words. Its other pieces are in the
+vocabulary, but no merge rule of a BPE makes them: such a tokenizer cuts plain text as the first
+model's does.
 """
 
 import json
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from merging.checkpoints.vocabulary import Target
+from merging.recipe.tokens import UNION
 
 WHOLE, CONFIG, SPECIAL = "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"
+PLAIN = dict.fromkeys(("single_word", "lstrip", "rstrip", "special"), False) | {"normalized": True}
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
@@ -33,16 +36,16 @@ class Joined:
 
 
 def joined(target: Target, files: Sequence[tuple[str, Mapping[str, bytes]]]) -> Joined:
-    """Return a tokenizer for the union of vocabularies.
+    """Return a tokenizer for the union of vocabularies, or for one with more tokens.
 
     Args:
-        target: The union; its first ids are the first model's.
+        target: Its first ids are the first model's.
         files: Name of each model with its files ``tokenizer.json``, ``tokenizer_config.json`` and
             ``special_tokens_map.json``, the first model's first.
 
     Returns:
         The files, or why there are none: a file is missing, or the tokenizer that was made gives
-        another id than the union.
+        another id than the target.
 
     Source:
         ``tokenizer.json`` as huggingface's tokenizers 0.22 write it.
@@ -55,6 +58,7 @@ def joined(target: Target, files: Sequence[tuple[str, Mapping[str, bytes]]]) -> 
     ids = target.ids()
     marks = {e["content"]: e for _, theirs in others for e in _added(_object(theirs.get(WHOLE)))}
     known = _known(data)
+    marks |= {t: marks.get(t, {**PLAIN, "content": t}) for t in target.more}
     new = [{**marks[t], "id": ids[t]} for t in ids if t in marks and t not in known | before]
     if why := _put(data, target):
         return Joined(why=f"{why} (in {first[0]})")
@@ -73,7 +77,8 @@ def joined(target: Target, files: Sequence[tuple[str, Mapping[str, bytes]]]) -> 
     if SPECIAL in first[1]:
         made[SPECIAL] = first[1][SPECIAL]
     more = len(ids) - len(known | before)
-    names = ", ".join(name for name, _ in others)
+    givers = [name for name, _ in others] if target.source == UNION else []
+    names = ", ".join(givers + ["the recipe"] * bool(target.more))
     return Joined(made, _note(first[0], names, more, len(new), data["model"]))
 
 

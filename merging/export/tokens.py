@@ -36,7 +36,7 @@ def take_tokenizer(basket: Basket, folders: Folders, owners: Folders) -> None:
 
 
 def take_joined(basket: Basket, target: Target, folders: Folders) -> None:
-    """Take a tokenizer made for the union of vocabularies, or say why there is none."""
+    """Take a tokenizer made for the union of vocabularies, or for one with more tokens."""
     theirs = []
     for model, folder in folders:
         found = {n: bytes_of(folder, n) for n in (WHOLE, CONFIG, SPECIAL)}
@@ -44,7 +44,7 @@ def take_joined(basket: Basket, target: Target, folders: Folders) -> None:
     made = joined(target, theirs)
     first, folder = folders[0]
     if made.why:
-        basket.left["tokenizer"] = f"none fits the union of vocabularies: {made.why}"
+        basket.left["tokenizer"] = f"none fits the vocabulary: {made.why}"
         return
     basket.files |= made.files
     basket.sources |= dict.fromkeys(made.files, first)

@@ -178,7 +178,8 @@ def _rows(plan: Plan) -> Iterator[Finding]:
             yield Finding("tells", "aligned", message, "", "", (model.name,), tuple(counts))
     models = [m for m in (plan.base, *plan.experts) if m is not None]
     views = [m for m in models if isinstance(m, AlignedCheckpoint)]
-    if views and views[0].group.target.source == UNION:
+    target = views[0].group.target if views else None
+    if target is not None and (target.source == UNION or target.more):
         along = gather(models)
         if why := along.left.get("tokenizer"):
             remedy = "Save the tokenizers anew with save_pretrained, or take tokenizer: base."

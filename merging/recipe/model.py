@@ -15,7 +15,8 @@ from merging.methods.registry import method
 from merging.methods.spec import MethodSpec
 from merging.recipe.layers import Layers, check_layers, told_layers
 from merging.recipe.local import Local, Spot, checked, overridden, told
-from merging.recipe.tokens import check_template, check_tokenizer
+from merging.recipe.token_rows import TokenRow, check_token_rows, write_token_rows
+from merging.recipe.tokens import POSITION, check_template, check_tokenizer
 
 FORMAT = "merge-explorer/1"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -61,6 +62,7 @@ class Recipe:
         pad_to_multiple_of: Rows without a token are added until this divides their number.
         chat_template: A name (chatml, auto ...) or a Jinja template; None for that of the model
             whose tokenizer is taken.
+        tokens: Rows of single tokens, sorted by token; the others take the stated rule.
         local: Values that depend on layer or tensor, sorted by parameter and expert.
         base_layers: Runs of layers that the base is put together from; none where it is one model.
 
@@ -81,6 +83,7 @@ class Recipe:
     base_layers: tuple[Layers, ...] = ()
     pad_to_multiple_of: int = 1
     chat_template: str | None = None
+    tokens: tuple[TokenRow, ...] = ()
 
     def __post_init__(self) -> None:
         spec = method(self.method)
@@ -92,6 +95,8 @@ class Recipe:
         names = [*based, *(e.id for e in self.experts)]
         check_tokenizer(self.tokenizer, self.pad_to_multiple_of, names)
         check_template(self.chat_template)
+        check_token_rows(self.tokens, self.tokenizer not in (None, POSITION), names)
+        object.__setattr__(self, "tokens", tuple(sorted(self.tokens, key=lambda t: t.token)))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             shown = "empty" if self.seed is None else f"{self.seed!r:.60}"
             raise ParameterError(f"seed is {shown}; it must be a whole number.")
@@ -195,6 +200,8 @@ class Recipe:
             found["pad_to_multiple_of"] = recipe.pad_to_multiple_of
         if recipe.chat_template is not None:
             found["chat_template"] = recipe.chat_template
+        if recipe.tokens:
+            found["tokens"] = write_token_rows(recipe.tokens)
         if recipe.local:
             found["local"] = list(told(recipe.local))
         if recipe.base_layers or any(e.layers for e in recipe.experts):

@@ -6,6 +6,7 @@ from typing import Any
 from merging.methods.params import WEIGHT, Param
 from merging.methods.registry import METHODS
 from merging.recipe.model import DTYPES, FORMAT, MOST_SEED
+from merging.recipe.token_rows import MOST_ROWS, MOST_TOKENS
 from merging.recipe.tokens import LONGEST_TEMPLATE, MOST_PADDING, SHORTEST_TEMPLATE, TEMPLATES
 
 Schema = dict[str, Any]
@@ -34,6 +35,11 @@ def recipe_schema() -> Schema:
         "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
         "tokenizer": TEXT,
         "pad_to_multiple_of": {"type": "integer", "minimum": 1, "maximum": MOST_PADDING},
+        "tokens": {
+            "type": "object",
+            "maxProperties": MOST_TOKENS,
+            "additionalProperties": _token_row(),
+        },
         "chat_template": {"anyOf": [{"enum": list(TEMPLATES)}, JINJA]},
     }
     return {
@@ -97,6 +103,17 @@ def _local(value: Schema) -> Schema:
         "additionalProperties": False,
     }
     return {"anyOf": [value, curve, {"type": "array", "items": entry, "minItems": 1}]}
+
+
+def _token_row() -> Schema:
+    row = {"type": "integer", "minimum": 0, "exclusiveMaximum": MOST_ROWS}
+    fields = {"model": TEXT, "like": TEXT, "row": row, "force": {"type": "boolean"}}
+    return {
+        "type": "object",
+        "properties": {**fields, "zero": {"const": True}},
+        "oneOf": [{"required": ["model"]}, {"required": ["zero"]}],
+        "additionalProperties": False,
+    }
 
 
 def _runs() -> Schema:

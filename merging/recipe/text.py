@@ -9,10 +9,11 @@ from merging.recipe.ids import with_id
 from merging.recipe.local import Local
 from merging.recipe.local_text import read_layers, read_local, unplain, write_layers, write_local
 from merging.recipe.model import FORMAT, Expert, Recipe
+from merging.recipe.token_rows import read_token_rows, write_token_rows
 
 _TOKENS = ("tokenizer", "pad_to_multiple_of", "chat_template")
 _OPTIONAL = ("set", "base", "dialect", "dtype", "seed", *_TOKENS)
-KEYS = ("format", "base_layers", "experts", "method", "params", *_OPTIONAL)
+KEYS = ("format", "base_layers", "experts", "method", "params", "tokens", *_OPTIONAL)
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -55,6 +56,8 @@ def write_recipe(recipe: Recipe) -> str:
     for name in _TOKENS:
         if getattr(recipe, name) not in (None, 1):
             data[name] = getattr(recipe, name)
+    if recipe.tokens:
+        data["tokens"] = write_token_rows(recipe.tokens)
     return write_document(data)
 
 
@@ -96,6 +99,7 @@ def recipe_of(data: dict[str, Any]) -> Recipe:
         params=tuple(params.items()),
         local=(*local, *more),
         base_layers=read_layers(data.get("base_layers"), "base_layers"),
+        tokens=read_token_rows(data.get("tokens")),
         **optional,
     )
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from merging.jobs import JobRunner, Report, ResultCache
 from merging.recipe import Recipe
 from scripts.browsing import FLAGS
+from tests.browser.profiles import Profiles
 from tests.held_measure import HeldMeasure
 from ui.app import build_app, launch_options
 from ui.services import Services
@@ -74,24 +75,41 @@ def open_gate(site: Site) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as found:
         yield found
-        found.close()
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def profiles(
+    playwright: Playwright, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Profiles]:
+    kept = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS
+    )
+    yield Profiles(kept, lambda: request.getfixturevalue("browser"))
+    kept.close()
 
 
 class Visitor:
     """One browser profile with one page; any console error is kept."""
 
-    def __init__(self, browser: Browser, url: str, query: str = "", **options: object) -> None:
+    def __init__(self, profiles: Profiles, url: str, query: str = "", **options: object) -> None:
         options = {"viewport": {"width": 1440, "height": 1500}, **options}
-        self.context: BrowserContext = browser.new_context(**options)
+        origin = "/".join(url.split("/")[:3])
+        self.profile = profiles.take(origin, **options)
         self.url, self.errors = f"{url}?{query}" if query else url, []
         self.page = self.open()
 
     def open(self) -> Page:
-        page = self.context.new_page()
+        page = self.profile.new_page()
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(self.url)
@@ -169,16 +187,16 @@ def press(page: Page, selector: str, key: str, times: int = 1) -> None:
 
 
 @pytest.fixture
-def visit(browser: Browser, site: Site) -> Iterator[object]:
+def visit(profiles: Profiles, site: Site) -> Iterator[object]:
     made: list[Visitor] = []
 
     def new(**options: object) -> Visitor:
-        made.append(Visitor(browser, site.url, **options))
+        made.append(Visitor(profiles, site.url, **options))
         return made[-1]
 
     yield new
     for visitor in made:
-        visitor.context.close()
+        visitor.profile.leave()
     assert [error for visitor in made for error in visitor.errors] == []
 
 
@@ -193,16 +211,16 @@ def models(site: Site) -> Path:
 
 
 @pytest.fixture
-def visit_own(browser: Browser, site: Site, models: Path) -> Iterator[object]:
+def visit_own(profiles: Profiles, site: Site, models: Path) -> Iterator[object]:
     made: list[Visitor] = []
 
     def new(**options: object) -> Visitor:
-        made.append(OwnVisitor(browser, f"{site.url}own", **options))
+        made.append(OwnVisitor(profiles, f"{site.url}own", **options))
         return made[-1]
 
     yield new
     for visitor in made:
-        visitor.context.close()
+        visitor.profile.leave()
     assert [error for visitor in made for error in visitor.errors] == []
 
 

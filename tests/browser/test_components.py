@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from merging.analysis import Figure
 from merging.checkpoints import Bucket
 from merging.sketch.answers import OpenedCell, TracedWeight
+from tests.browser.conftest import rest
 from ui.app import launch_options
 from ui.charts.cell import cell_figure, twelve_table
 from ui.charts.parts import moving, words_only
@@ -219,11 +220,13 @@ def test_winners_move_where_plotly_will_draw_them(visit) -> None:
         "(x) => document.querySelector('#who-won .me-plot').data[0].x.join() !== x.join()",
         arg=still["first"],
     )
+    rest(page)
     dragged = page.evaluate(DRAGGED, "0.45")
     page.wait_for_function(
         "(x) => document.querySelector('#who-won .me-plot').data[0].x.join() !== x.join()",
         arg=dragged["first"],
     )
+    rest(page)
     settled = page.evaluate("window.drawnBars()")
     assert len(dragged["marks"]) == len(settled) > 60
     for moved, laid_out in zip(dragged["marks"], settled, strict=True):
@@ -237,8 +240,8 @@ def test_charts_in_view_are_drawn_first_and_the_others_without_being_looked_at(v
       if (target.dataset.drawn) window.drawn.push(target.closest('[id]:not([id^=html-])').id);
     })).observe(document, { subtree: true, attributeFilter: ['data-drawn'] });"""
     visitor = visit(viewport={"width": 1440, "height": 900})
-    visitor.context.add_init_script(noted)
-    page, held = visitor.context.new_page(), []
+    page, held = visitor.profile.new_page(), []
+    page.add_init_script(noted)
     page.route(re.compile("plotly"), lambda route: held.append(route))
     page.goto(visitor.url)
     expect(page.locator("#magnitudes .me-caption")).not_to_be_empty()

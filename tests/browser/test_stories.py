@@ -221,6 +221,10 @@ def test_an_answer_that_comes_too_late_is_drawn_over(visit) -> None:
         slide(page, SCALE, 0.3)
     page.get_by_role("radio", name="Difference").check()
     expect(page).to_have_url(re.compile("side=difference"))
+    for _ in range(1000):
+        if late:
+            break
+        page.evaluate("new Promise(requestAnimationFrame)")  # the held answer comes meanwhile
     with page.expect_request(lambda request: '"again"' in (request.post_data or "")):
         late[0][0].fulfill(response=late[0][1])
     expect(page).to_have_url(re.compile("scale=0.3&side=difference"))

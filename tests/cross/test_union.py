@@ -17,11 +17,21 @@ WORDS = {
     "one": (("<unk>", "<s>", "</s>", "sun", "sea"), ("<|im|>",)),
     "two": (("<unk>", "</s>", "<s>", "sky", "sea", "rain"), ("<|call|>", "<|im|>")),
 }
-RECIPE = {
+PLAIN = {
     "merge_method": "linear",
     "models": [{"model": n, "parameters": {"weight": w}} for n, w in (("one", 1.0), ("two", 2.0))],
-    "tokenizer_source": "union",
     "dtype": "float32",
+}
+TOKENS = {
+    "sun": {"source": {"kind": "zero"}},
+    "<|im|>": {"source": "one", "force": True},
+    "sky": {"source": {"kind": "model_token", "model": "one", "token": "sea"}},
+    "<|new|>": {"source": {"kind": "model_token", "model": "two", "token_id": 1}},
+    "<|void|>": {"source": {"kind": "zero"}},
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    "union": {**PLAIN, "tokenizer_source": "union"},
+    "tokens": {**PLAIN, "tokenizer": {"source": "union", "tokens": TOKENS}},
 }
 
 
@@ -40,19 +50,28 @@ def save(folder: Path, words: tuple[str, ...], added: tuple[str, ...], seed: int
     PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>").save_pretrained(folder)
 
 
-@pytest.fixture(scope="module")
-def folder(other_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def placed(value: Any, root: Path) -> Any:
+    """A recipe with the folders of its models."""
+    if isinstance(value, dict):
+        return {key: placed(entry, root) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [placed(entry, root) for entry in value]
+    return str(root / value) if value in WORDS else value
+
+
+@pytest.fixture(scope="module", params=list(RECIPES))
+def folder(
+    request: pytest.FixtureRequest, other_python: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     root = tmp_path_factory.mktemp("union")
     for seed, (name, (words, added)) in enumerate(WORDS.items()):
         save(root / name, words, added, seed)
-    config: dict[str, Any] = json.loads(json.dumps(RECIPE))
-    for entry in config["models"]:
-        entry["model"] = str(root / entry["model"])
+    config = placed(RECIPES[request.param], root)
     job = {"id": "union", "kind": "mergekit", "config": config, "out": str(root / "theirs")}
     (root / "jobs.json").write_text(json.dumps([job]))
     other_side(other_python, "other_side.py", root / "jobs.json")
     assert json.loads((root / "done.json").read_text()) == {"union": ""}
-    (root / "recipe.yaml").write_text(json.dumps(RECIPE))
+    (root / "recipe.yaml").write_text(json.dumps(RECIPES[request.param]))
     assert main(["merge", str(root / "recipe.yaml"), "--out", str(root / "ours"), "--quiet"]) == 0
     return root
 
@@ -60,9 +79,13 @@ def folder(other_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["model.embed_tokens.weight", "lm_head.weight"])
 def test_every_token_has_the_row_that_mergekit_gives_it(folder: Path, name: str) -> None:
     rows: list[Tensor] = []
+    names: list[list[str]] = []
     for side in ("ours", "theirs"):
         ids = Tokenizer.from_file(str(folder / side / "tokenizer.json")).get_vocab()
-        assert set(ids) == {t for parts in WORDS.values() for part in parts for t in part}
+        known = {t for parts in WORDS.values() for part in parts for t in part}
+        assert known <= set(ids) <= known | set(TOKENS)
         table = written(folder / side)[name]
         rows.append(torch.stack([table[ids[token]] for token in sorted(ids)]))
+        names.append(sorted(ids))
+    assert names[0] == names[1]
     assert torch.allclose(rows[0], rows[1], atol=1e-6)

@@ -21,7 +21,8 @@ def test_the_file_is_that_of_the_code() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_fits(name: str) -> None:
-    tail = "tokenizer: {pad_to_multiple_of: 8}\nchat_template: llama3\n"
+    tokens = 'tokens: {"<x>": {source: {kind: zero}, force: true}}'
+    tail = f"tokenizer: {{pad_to_multiple_of: 8, {tokens}}}\nchat_template: llama3\n"
     text = write_recipe(parse_mergekit(f"{RECIPES[name]}\n{tail}"))
     assert "tokenizer: union" in text
     assert not list(CHECK.iter_errors(yaml.safe_load(text)))

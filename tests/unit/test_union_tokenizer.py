@@ -137,7 +137,7 @@ def test_what_has_no_tokenizer_file_to_add_to_says_so(tmp_path: Path, capsys: An
     assert "one has no tokenizer.json" in capsys.readouterr().out
     assert main(["merge", str(path), "--out", str(tmp_path / "out"), "--quiet"]) == 0
     report = json.loads((tmp_path / "out" / "merge_report.json").read_text())
-    assert "none fits the union" in report["files_not_taken"]["tokenizer"]
+    assert "none fits the vocabulary" in report["files_not_taken"]["tokenizer"]
     assert not list((tmp_path / "out").glob("*token*")) + list((tmp_path / "out").glob("vocab*"))
 
 

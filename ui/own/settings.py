@@ -186,6 +186,11 @@ def from_recipe(recipe: Recipe, settings: OwnSettings) -> OwnSettings:
             f"The recipe has {len(recipe.experts)} experts; this page takes {MOST}. Use the "
             "command line: python -m merging merge RECIPE --out DIR."
         )
+    if recipe.tokens:
+        raise RecipeError(
+            "The recipe sets rows of single tokens (tokens), for which this page has no control. "
+            "Take these lines out, or use python -m merging merge RECIPE --out DIR."
+        )
     base = recipe.base or ""
     if base and settings.kinds.get(base) != "model":
         raise RecipeError(f"The recipe's base {base!r:.80} is no model folder of its own.")

@@ -7,7 +7,9 @@ from typing import Any
 from merging.errors import RecipeError, unknown
 from merging.recipe.mergekit.references import reference
 from merging.recipe.mergekit.report import ROUNDED, Note, strangers
+from merging.recipe.mergekit.token_rows import rows_of
 from merging.recipe.model import DTYPES, Recipe
+from merging.recipe.token_rows import TokenRow
 from merging.recipe.tokens import BASE, POSITION, TEMPLATES, UNION, check_template, check_tokenizer
 
 TYPES = (*DTYPES, "float64", "int64")
@@ -29,12 +31,14 @@ class Outside:
         tokenizer: union, base or a model id; "" where nothing is said.
         pad_to_multiple_of: Rows of embeddings are filled up to a multiple of it.
         chat_template: A name of mergekit's or the template itself; None where nothing is said.
+        tokens: Rows of single tokens; models as the file names them.
     """
 
     name: str = ""
     tokenizer: str = ""
     pad_to_multiple_of: int = 1
     chat_template: str | None = None
+    tokens: tuple[TokenRow, ...] = ()
 
 
 def outside_of(data: Mapping[str, Any]) -> tuple[Outside, tuple[Note, ...]]:
@@ -47,10 +51,11 @@ def outside_of(data: Mapping[str, Any]) -> tuple[Outside, tuple[Note, ...]]:
     if "tokenizer" in data and "tokenizer_source" in data:
         raise RecipeError("tokenizer and tokenizer_source are both there. Keep tokenizer.")
     source, pad = "", 1
+    tokens: tuple[TokenRow, ...] = ()
     if "tokenizer_source" in data:
         source = reference(data["tokenizer_source"], "tokenizer_source")
     elif "tokenizer" in data:
-        source, pad, more = _tokenizer(data["tokenizer"])
+        source, pad, tokens, more = _tokenizer(data["tokenizer"])
         notes += more
     template, name = data.get("chat_template"), data.get("name", "")
     check_template(template)
@@ -59,7 +64,7 @@ def outside_of(data: Mapping[str, Any]) -> tuple[Outside, tuple[Note, ...]]:
     notes += _of_words(bool(source), template)
     if str(data.get("dtype", "float32")).removeprefix("torch.") != "float32":
         notes.append(Note("differs", f"dtype {data['dtype']}", ROUNDED))
-    return Outside(name, source, pad, template), tuple(notes)
+    return Outside(name, source, pad, template, tokens), tuple(notes)
 
 
 def of_tokens(recipe: Recipe) -> Iterator[Note]:
@@ -84,7 +89,7 @@ def with_tokens(recipe: Recipe, said: Outside, base: str | None) -> Recipe:
         base: The document's base_model; mergekit takes the first model where there is none.
 
     Raises:
-        RecipeError: The tokenizer is that of a model which is not merged.
+        RecipeError: The tokenizer, or the row of a token, is that of a model which is not merged.
     """
     source = said.tokenizer
     if source == BASE:
@@ -94,6 +99,10 @@ def with_tokens(recipe: Recipe, said: Outside, base: str | None) -> Recipe:
         tokenizer=_whose(recipe, source) if source else None,
         pad_to_multiple_of=said.pad_to_multiple_of,
         chat_template=said.chat_template,
+        tokens=tuple(
+            replace(one, model=_whose(recipe, one.model)) if one.model else one
+            for one in said.tokens
+        ),
     )
 
 
@@ -112,19 +121,15 @@ def _whose(recipe: Recipe, source: str) -> str:
     )
 
 
-def _tokenizer(value: object) -> tuple[str, int, list[Note]]:
+def _tokenizer(value: object) -> tuple[str, int, tuple[TokenRow, ...], list[Note]]:
     if not isinstance(value, dict):
         raise RecipeError("tokenizer must have a source: union, base or a model.")
     notes = list(strangers(value, TOKENIZER_KEYS, "tokenizer", "key of tokenizer"))
-    if value.get("tokens"):
-        raise RecipeError(
-            "tokenizer: tokens sets rows of single tokens, which is not read. Leave it out: a "
-            "token takes the mean of the models that have it."
-        )
+    tokens, more = rows_of(value.get("tokens"))
     pad = value.get("pad_to_multiple_of") or 1
     source = reference(value.get("source", UNION), "tokenizer: source")
     check_tokenizer(UNION, pad, ())
-    return source, pad, notes
+    return source, pad, tokens, [*notes, *more]
 
 
 def output_type(data: Mapping[str, Any]) -> str | None:

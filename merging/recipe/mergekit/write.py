@@ -8,6 +8,7 @@ from merging.methods.params import Value
 from merging.recipe.document import write_document
 from merging.recipe.layers import Layers
 from merging.recipe.local import Curve, Local, Rule
+from merging.recipe.mergekit import token_rows
 from merging.recipe.mergekit.table import METHODS, Method, theirs_of
 from merging.recipe.model import Expert, Recipe
 from merging.recipe.tokens import POSITION
@@ -43,7 +44,7 @@ def write_mergekit(recipe: Recipe, name: str = "") -> str:
         data = {"name": name, **data}
     base = recipe.experts[0].id if theirs == "slerp" else recipe.base
     first = recipe.base_layers or (recipe.experts[0].layers if theirs == "slerp" else ())
-    if base is not None and method.base != "input" and _around(recipe) != "origin":
+    if base is not None and _based(recipe, method):
         data["base_model"] = first[0].model if first else base
     if any(e.layers for e in recipe.experts):
         data["slices"] = list(_slices(recipe, method))
@@ -56,6 +57,11 @@ def write_mergekit(recipe: Recipe, name: str = "") -> str:
     if recipe.dtype not in (None, "float32"):
         data["out_dtype"] = recipe.dtype
     return write_document(data | _tokens(recipe))
+
+
+def _based(recipe: Recipe, method: Method) -> bool:
+    """Whether a document names the base as such."""
+    return method.base != "input" and _around(recipe) != "origin"
 
 
 def _theirs(recipe: Recipe) -> str | None:
@@ -90,6 +96,7 @@ def _reasons(recipe: Recipe, method: Method) -> Iterator[str]:
             yield from _hidden(entry, rule, recipe)
     if recipe.base_layers and not any(e.layers for e in recipe.experts):
         yield "The base is put together from layers and the experts are not."
+    yield from token_rows.why_not(recipe.tokens, _based(recipe, method))
     yield from _of_pieces(recipe)
     if recipe.method == "karcher" and any(e.weight != 1 for e in recipe.experts):
         yield "mergekit's karcher has no weights."
@@ -231,8 +238,10 @@ def _tokens(recipe: Recipe) -> Entry:
     found: Entry = {}
     if recipe.tokenizer not in (None, POSITION):
         pad = recipe.pad_to_multiple_of
-        whole = {"source": recipe.tokenizer, "pad_to_multiple_of": pad}
-        found = {"tokenizer": whole} if pad > 1 else {"tokenizer_source": recipe.tokenizer}
+        whole: Entry = {"source": recipe.tokenizer}
+        whole |= {"pad_to_multiple_of": pad} if pad > 1 else {}
+        whole |= {"tokens": token_rows.written(recipe.tokens, recipe.base)} if recipe.tokens else {}
+        found = {"tokenizer": whole} if len(whole) > 1 else {"tokenizer_source": recipe.tokenizer}
     return found | ({"chat_template": recipe.chat_template} if recipe.chat_template else {})
 
 
