@@ -15,8 +15,11 @@ from scripts.figures import Report
 BAR, TRY = "#whatif .me-whatif", "#whatif .me-try"
 AXES = ("weight.digits", "weight.fashion", "density", "scale", "weight.optical")
 BUSY = ("queued", "running")
-POINTS = """() => document.querySelector('#sweep .me-plot').data
-  ?.find(({ name }) => name === 'mean')?.x.length ?? 0"""
+# What is drawn, as a text: two sweeps may try the same value first, and find other scores.
+POINTS = """() => {
+  const mean = document.querySelector('#sweep .me-plot').data?.find(({ name }) => name === 'mean');
+  return mean?.x.length ? `${mean.x} ${mean.y}` : '';
+}"""
 
 
 def state(page: Page) -> str:
@@ -45,7 +48,7 @@ def measure_point_and_stop(browser: Browser, server: Server, report: Report) -> 
     for axis in AXES[:3]:
         known = page.evaluate(POINTS)
         pressed = begin(page, axis)
-        page.wait_for_function(f"(known) => ({POINTS})() > 0 && ({POINTS})() !== known", arg=known)
+        page.wait_for_function(f"(known) => !['', known].includes(({POINTS})())", arg=known)
         firsts.append(time.perf_counter() - pressed)
         pressed = time.perf_counter()
         page.locator(TRY).click()

@@ -15,6 +15,7 @@ from ui.own.downloads import download_route
 from ui.own.events import add_own
 from ui.page import draw_page
 from ui.presenter import Presenter
+from ui.quick import QuickBlocks
 from ui.reference import add_reference
 from ui.runs_desk import RunsDesk
 from ui.scene import starts
@@ -29,7 +30,7 @@ TITLE = "Merge explorer"
 def build_app(services: Services) -> gr.Blocks:
     """Build the page and its handlers around these services."""
     presenter = Presenter(services, starts(services))
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200)) as demo:
+    with QuickBlocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 7200)) as demo:
         page = draw_page(services, presenter)
         desk = Desk(page, services, presenter)
         runs = RunsDesk(desk)

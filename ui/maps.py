@@ -19,7 +19,7 @@ from merging.search.path import Path, straight_path
 from merging.search.plane import SIDE, Plane, Spot
 from merging.search.points import Measure
 from merging.sets import ModelSet
-from ui.studies import Found, Keep, Studies
+from ui.studies import STUDIED, Found, Keep, Studies
 
 MAP, PATH, HULL = "map", "path", "hull"
 MERGED = "merged"  # an end of a path: what the controls describe
@@ -86,14 +86,14 @@ class Maps:
 
         Args:
             opened: The set.
-            sweep: Seconds that a point of a sweep of it takes, with all items; None if not known.
+            sweep: Seconds that a point of a sweep of it takes; None if not known.
         """
         known = self._seconds.get(opened.id)
         if known is not None or sweep is None:
             return known
         every = [int(task["tuning"]) for task in opened.card["tasks"]]
         judged = sum(min(ITEMS, n) for n in every) / len(every)
-        return sweep * judged / sum(every) / hands()
+        return sweep * judged / sum(min(STUDIED, n) for n in every) / hands()
 
     def left(self, name: str, experts: tuple[str, str], tasks: Sequence[str]) -> int:
         """Return how many places of a plane no map has judged yet on all of some tasks."""

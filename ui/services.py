@@ -39,7 +39,7 @@ from ui.maps import Maps
 from ui.own.services import OwnServices
 from ui.own.shelf import VARIABLE
 from ui.runbook import RunBook
-from ui.studies import Studies
+from ui.studies import STUDIED, Studies
 from ui.sweeps import Sweeps
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ class Services:
         return self.cluster.source(measure)
 
     def measure(self, name: str) -> Measure:
-        """Open a set to score many recipes of it."""
-        return SetMeasure(name, cache=self.intermediates)
+        """Open a set to score many recipes of it, each on some images of every task."""
+        return SetMeasure(name, items=STUDIED, cache=self.intermediates)
 
     def warm(self) -> None:
         """Read the sets and what previews need, so that the first slider answers at once.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from merging.checkpoints.adapter_config import CONFIG_FILE
-from merging.checkpoints.adapter_file import PREFIX, WEIGHTS_FILE, Pair
+from merging.checkpoints.adapter_file import PREFIX, WEIGHTS_FILE, Pair, read_adapter
 from merging.engine.adapters import MergedAdapter
 from merging.engine.claim import FULL, Claim
 from merging.engine.factored import Factored
@@ -51,6 +51,7 @@ def write_adapter(merged: MergedAdapter, folder: Path) -> None:
         path.write_bytes(safetensors.torch.save(tensors, metadata_of(merged.recipe)))
         for name, text in files.items():
             (claim.model / name).write_text(text, "utf-8")
+        _read_back(claim.model, tensors)
         claim.deliver()
     except BaseException as error:
         with suppress(OSError):
@@ -61,6 +62,19 @@ def write_adapter(merged: MergedAdapter, folder: Path) -> None:
         raise kind(f"Cannot write {str(folder)!r}: {error.strerror}.") from error
     finally:
         claim.release()
+
+
+def _read_back(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Open an adapter as it was written, as any other is; all factors must be there, unchanged.
+
+    Raises:
+        SourceError: It cannot be read, or a factor is another one than was written.
+    """
+    found = read_adapter(folder, "that was written")
+    keys = {key for pair in found.pairs.values() for key in (pair.a, pair.b)}
+    for name, tensor in tensors.items():
+        if name not in keys or not torch.equal(found.read(name), tensor.double()):
+            raise SourceError(f"{name!r} does not read back as it was written. Check the disk.")
 
 
 def _named(pair: Pair, factors: Factored, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from merging.checkpoints import FolderCheckpoint, open_folder
 from merging.checkpoints.base import TensorInfo
 from merging.errors import MergeError, ResourceError
 from merging.export.trial import Trial, try_model
+from merging.jobs import Report
 
 CHUNK = 1 << 22  # elements looked at in one go
 REPORT_FILE = "merge_report.json"
@@ -55,7 +56,10 @@ class Verdict:
 
 
 def verify(
-    folder: Path, expected: Mapping[str, TensorInfo] | None = None, memory: int | None = None
+    folder: Path,
+    expected: Mapping[str, TensorInfo] | None = None,
+    memory: int | None = None,
+    report: Report = lambda fraction, message: None,
 ) -> Verdict:
     """Check a written model folder.
 
@@ -67,10 +71,11 @@ def verify(
         folder: What was written.
         expected: Shape and type of every tensor, or None where they are not known.
         memory: Bytes that may be used to load the model, or None for what is free.
+        report: Told the share of the tensors that was read; it may raise ``Cancelled``.
     """
     try:
         model = open_folder(folder)
-        problems = [*_differences(model.tensors(), expected), *_not_finite(model)]
+        problems = [*_differences(model.tensors(), expected), *_not_finite(model, report)]
     except (MergeError, OSError) as error:
         return Verdict((f"What was written cannot be read: {error}",), 0)
     count = len(model.tensors())
@@ -123,11 +128,13 @@ def _differences(
     return said
 
 
-def _not_finite(model: FolderCheckpoint) -> list[str]:
+def _not_finite(model: FolderCheckpoint, report: Report) -> list[str]:
     """Read every weight, a chunk at a time."""
     bad: list[str] = []
+    infos = model.tensors()
     with model.opened() as opened:
-        for name, info in model.tensors().items():
+        for place, (name, info) in enumerate(infos.items()):
+            report(place / len(infos), "looking at what was written")
             size = torch.Size(info.shape).numel()
             if info.dtype.is_floating_point and any(
                 not bool(torch.isfinite(opened.run(name, i, min(size, i + CHUNK))).all())

@@ -28,6 +28,9 @@ KINDS = (
 )
 
 
+SOURCE = "Look at its source before you publish the merge."
+
+
 def kind_of(licence: str) -> str:
     """Return the kind of a licence by its identifier; ``UNKNOWN`` where the table has none."""
     return next((kind for kind, rule in KINDS if rule.search(licence)), UNKNOWN)
@@ -43,15 +46,15 @@ def licences(known: Mapping[str, str]) -> Iterator[Finding]:
         Warnings; licences never block a merge, since merging at home is not publishing.
     """
     kinds = {name: kind_of(licence) for name, licence in known.items()}
+    yield from _silent([name for name, said in known.items() if not said])
     for name, kind in kinds.items():
         said, models = known[name], (name,)
-        if kind == UNKNOWN:
-            what = (
-                f"the licence {said!r}, which we do not know" if said else "no licence that we find"
+        if kind == UNKNOWN and said:
+            message = (
+                f"{name} states the licence {said!r}, which we do not know. Whether a merge of it "
+                "may be published is open."
             )
-            message = f"{name} states {what}. Whether a merge of it may be published is open."
-            remedy = "Look at its source before you publish the merge."
-            yield Finding("warns", "licence_unknown", message, remedy, "", models, (said,))
+            yield Finding("warns", "licence_unknown", message, SOURCE, "", models, (said,))
         elif kind == NO_DERIVATIVES:
             message = f"{name} is under {said}: changed versions, merges too, may not be published."
             yield Finding(
@@ -72,6 +75,20 @@ def licences(known: Mapping[str, str]) -> Iterator[Finding]:
             remedy = "Read them: some ask for a name, a notice or limits of use."
             yield Finding("warns", "licence_publish", message, remedy, "", models, (said,))
     yield from _together(known, kinds)
+
+
+def _silent(names: list[str]) -> Iterator[Finding]:
+    """One finding for all models without a licence."""
+    if names:
+        *others, last = names
+        who = f"{', '.join(others)} and {last} state" if others else f"{last} states"
+        whose = "them" if others else "it"
+        message = (
+            f"{who} no licence that we find. Whether a merge of {whose} may be published is open."
+        )
+        remedy = SOURCE if not others else SOURCE.replace("its source", "their sources")
+        values = ("",) * len(names)
+        yield Finding("warns", "licence_unknown", message, remedy, "", tuple(names), values)
 
 
 def _together(known: Mapping[str, str], kinds: Mapping[str, str]) -> Iterator[Finding]:

@@ -33,4 +33,8 @@ def renamed(recipe: Recipe, names: Mapping[str, str]) -> Recipe:
         experts=tuple(replace(e, id=new(e.id), layers=moved(e.layers)) for e in recipe.experts),
         local=tuple(replace(one, expert=new(one.expert)) for one in recipe.local),
         tokenizer=new(recipe.tokenizer) if recipe.tokenizer in known else recipe.tokenizer,
+        tokens=tuple(
+            replace(one, model=new(one.model)) if one.model in known else one
+            for one in recipe.tokens
+        ),
     )

@@ -231,6 +231,7 @@ def renamed(recipe: Recipe, kinds: Mapping[str, Kind]) -> Recipe:
         experts=tuple(replace(e, id=ids.get(e.id, e.id)) for e in recipe.experts),
         tokenizer=ids.get(recipe.tokenizer or "", recipe.tokenizer),
         local=tuple(replace(one, expert=ids.get(one.expert, one.expert)) for one in recipe.local),
+        tokens=tuple(replace(one, model=ids.get(one.model, one.model)) for one in recipe.tokens),
     )
 
 

@@ -151,7 +151,7 @@ def _alike(group: list[Finding]) -> Iterator[str]:
     yield from (_finding(f) for f in (group[:MOST_ALIKE] if left > 1 else group))
     if left > 1:
         mark, word = MARKS[group[0].severity]
-        names = ", ".join(f"<code>{html.escape(f.tensor)}</code>" for f in group[-2:] if f.tensor)
+        names = ", ".join(_code(f.tensor) for f in group[-2:] if f.tensor)
         last = f", the last of them {names}" if names else ""
         yield (
             f'<tr class="is-{group[0].severity}"><th scope="row"><span aria-hidden="true">{mark}'
@@ -162,7 +162,7 @@ def _alike(group: list[Finding]) -> Iterator[str]:
 def _finding(finding: Finding) -> str:
     e = html.escape
     mark, word = MARKS[finding.severity]
-    tensor = f"<code>{e(finding.tensor)}</code>" if finding.tensor else ""
+    tensor = _code(finding.tensor) if finding.tensor else ""
     if len(finding.values) == len(finding.models):
         pairs = [(m, v) for m, v in zip(finding.models, finding.values, strict=True) if v]
         values = "<br>".join(f"{e(model)}: {e(value)}" for model, value in pairs)
@@ -173,6 +173,11 @@ def _finding(finding: Finding) -> str:
         f'<tr class="is-{finding.severity}"><th scope="row"><span aria-hidden="true">{mark}</span> '
         f"{word}</th>{''.join(f'<td data-head={_COLUMNS[i]!r}>{c}</td>' for c, i in cells)}</tr>"
     )
+
+
+def _code(tensor: str) -> str:
+    """A tensor's name, which may be broken after its dots."""
+    return f"<code>{html.escape(tensor).replace('.', '.<wbr>')}</code>"
 
 
 def go_words(found: Findings | None) -> str:

@@ -181,11 +181,10 @@ def _model(task: Task, shelf: Shelf, folder: Path, report: Report) -> list[str]:
     base, experts = shelf.open(task.recipe)
     plan = make_plan(task.recipe, base, experts)
     outcome = commit(plan, folder, part(report, 0.02, WRITTEN))
-    report(WRITTEN, "looking at what was written")
     whole = task.recipe.spec.whole is not None
     slots = {} if whole else outputs_of(plan)
     expected = {n: TensorInfo(s.shape, s.dtype) for n, s in slots.items()}
-    verdict = verify(folder, expected or None)
+    verdict = verify(folder, expected or None, report=part(report, WRITTEN, LOOKED))
     if not verdict.ok:
         raise CompatibilityError(
             f"What was written does not pass its check, and nothing was kept: {verdict.text()}"

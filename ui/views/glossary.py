@@ -85,8 +85,9 @@ SECTIONS: dict[str, Terms] = {
     "whatif": (
         (
             "Images for choosing",
-            "Half of the images (the tuning half). Whoever picks the best of many scores picks "
-            "luck too, so that what is chosen is scored once more on the other half.",
+            "200 of each task, from the half of them that is for choosing (the tuning half). "
+            "Whoever picks the best of many scores picks luck too, so that what is chosen is "
+            "scored once more on the whole other half.",
         ),
         (
             "Simplest within noise",
