@@ -8,8 +8,6 @@ import pytest
 
 from ui.quick import QuickBlocks
 
-from gradio.events import Dependency
-
 class Counted(gr.Number):
     """Counts how often one is made."""
 
@@ -18,7 +16,9 @@ class Counted(gr.Number):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         type(self).made += 1
         super().__init__(*args, **kwargs)
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
 
     if TYPE_CHECKING:
