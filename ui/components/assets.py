@@ -34,14 +34,13 @@ def style_sheet() -> str:
 
 
 def head_html() -> str:
-    """Return the page's head: our tokens, two scripts for all pages, and where plotly.js is.
+    """Return the page's head: our tokens, the script for typed numbers, and where plotly.js is.
 
     Plotly is fetched when the first charts have been drawn without it: running it before holds the
     first of them up for half a second.
     """
     return (
         f"<style>{read_asset('tokens.css')}</style>"
-        f"<script>{read_asset('frames.js')}</script>"
         f'<script type="module">{read_asset("typed.js")}</script>'
         f'<meta name="me-plotly" content="{PATH}">'
     )
