@@ -16,11 +16,8 @@ class Counted(gr.Number):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         type(self).made += 1
         super().__init__(*args, **kwargs)
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
