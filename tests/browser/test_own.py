@@ -48,7 +48,7 @@ def test_choose_read_the_findings_merge_fetch_and_load(visit_own, models, tmp_pa
     expect(page.locator("#own-findings")).to_contain_text(IDLE)
     choose_two(page)
     expect(page.locator("#own-findings")).to_contain_text("0 blocks")
-    expect(page.locator("#own-findings")).to_contain_text("states no licence")
+    expect(page.locator("#own-findings")).to_contain_text("no licence that we find")
     before = page.locator("#own-findings").inner_text()
     page.get_by_label("Weight of expert 2", exact=True).last.fill("0.5")
     expect(page.locator("#own-go")).to_be_enabled()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     reason="the system does not tell anonymous memory",
 )
 SIDE = 2048  # a matrix has 4.2 M weights, in five chunks
-SMALL, LARGE = 10, 20  # matrices: 42 M and 84 M weights
+SMALL, LARGE = 6, 12  # matrices: 25 M and 50 M weights; three models of them differ by 151 MB
 MODELS = ("base", "one", "two")
 # What may differ between two runs: the writer's queue, full or empty, and a few pages.
 SLACK = 80_000_000
