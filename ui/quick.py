@@ -1,8 +1,8 @@
 """Gradio's blocks, quick where a handler leaves most of the page as it is.
 
-Gradio 6.31 makes every output of an event anew that its handler did not mention, about 1.5 ms each
-in the server's one event loop: a look after a job, with ninety outputs, held everything up for
-0.15 s. Here what was not mentioned is passed over.
+Gradio 6.31 makes every output of an event anew that its handler did not mention, in the server's
+one event loop: an answer that changes one of 66 outputs took 215 ms there. What was not mentioned
+is passed over here: 3 ms (means of twenty answers on two slow cores).
 """
 
 import copy

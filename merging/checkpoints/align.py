@@ -66,13 +66,13 @@ def align(
         made = union_of(list(tokens.values()), pad_to_multiple_of, new)
     else:
         made = named(tokens[known], tables[known][1], known, pad_to_multiple_of, new)
-    if not any(one.force for one in given) and all(
+    names = {key: m.name for key, m in experts.items()} | ({BASE: base.name} if base else {})
+    rows = _given(given, made, names, tokens, tables)
+    _check_given(rows, models, tables)
+    if not any(one.force for one in rows) and all(
         t.ids == made.ids() and tables[n][1] == len(made.tokens) for n, t in tokens.items()
     ):
         return base, dict(experts)
-    names = {BASE: base.name if base else ""} | {key: m.name for key, m in experts.items()}
-    rows = _given(given, made, names, tokens, tables)
-    _check_given(rows, models, tables)
     group = Group(
         models, {n: rows_in(made, n, tokens[n], tables[n][1]) for n in models},
         base.name if base else "", made, fill, rows,

@@ -11,7 +11,7 @@ import torch
 
 from merging.checkpoints import FolderCheckpoint, open_folder
 from merging.checkpoints.base import TensorInfo
-from merging.errors import MergeError, ResourceError
+from merging.errors import Cancelled, MergeError, ResourceError
 from merging.export.trial import Trial, try_model
 from merging.jobs import Report
 
@@ -71,11 +71,16 @@ def verify(
         folder: What was written.
         expected: Shape and type of every tensor, or None where they are not known.
         memory: Bytes that may be used to load the model, or None for what is free.
-        report: Told the share of the tensors that was read; it may raise ``Cancelled``.
+        report: Told the share of the tensors that was read.
+
+    Raises:
+        Cancelled: As raised by ``report``.
     """
     try:
         model = open_folder(folder)
         problems = [*_differences(model.tensors(), expected), *_not_finite(model, report)]
+    except Cancelled:
+        raise
     except (MergeError, OSError) as error:
         return Verdict((f"What was written cannot be read: {error}",), 0)
     count = len(model.tensors())

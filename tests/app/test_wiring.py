@@ -8,7 +8,9 @@ from gradio_client.exceptions import AppError
 from merging.recipe import write_recipe
 from ui.app import build_app, launch_options
 from ui.own.events import ROUTE
+from ui.quick import QuickBlocks
 from ui.services import Services
+from ui.studies import STUDIED
 
 
 def listeners(demo: gr.Blocks, component: gr.components.Component, event: str) -> list[dict]:
@@ -76,3 +78,17 @@ def test_the_pages_lead_to_each_other(services: Services) -> None:
     assert f'<a href="{ROUTE}">Your own models</a>' in first
     assert '<a href=".">Back to Merge explorer</a>' in next(t for t in texts if "own" in t[:20])
     assert demo.config["pages"][-1][0] == ROUTE
+
+
+def test_answers_pass_over_what_they_leave_alone(services: Services) -> None:
+    """The page's blocks are those that ``tests/app/test_quick.py`` looks at."""
+    demo = build_app(services)
+    assert isinstance(demo, QuickBlocks)
+
+
+def test_studies_score_some_images_and_the_first_point_has_its_share(services: Services) -> None:
+    recipe = services.first().recipe
+    services.sweeps.rehearse(recipe)
+    measure = services.studies.measure(recipe.set or "")
+    own = services.answers.get((measure.mark("tuning"), "own"))
+    assert {len(bits) for bits in own.values()} == {STUDIED}

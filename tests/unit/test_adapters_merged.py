@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from builders import merge
 from made_adapters import EMBED, UP, Q, base_model, embedding, factors, write_adapter
@@ -23,6 +24,7 @@ from merging.errors import (
     ParameterError,
     RecipeError,
     ResourceError,
+    SourceError,
 )
 from merging.recipe import Recipe, make_recipe
 
@@ -171,6 +173,23 @@ def test_what_is_written_is_read_back_as_the_same_adapter(
         "recipe.yaml",
     ]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_factor_that_reads_back_otherwise_is_not_handed_out(
+    two: dict[str, AdapterFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("task_arithmetic", {"a": 0.5, "b": 1.0}, params={"scale": 1})
+    merged = merge_adapters(recipe, two, rank=4)
+    save = safetensors.torch.save
+
+    def damaged(tensors: dict[str, Tensor], *rest: object) -> bytes:
+        first, *others = tensors
+        return save({first: tensors[first] + 1, **{n: tensors[n] for n in others}}, *rest)
+
+    monkeypatch.setattr(safetensors.torch, "save", damaged)
+    with pytest.raises(SourceError, match="does not read back as it was written"):
+        write_merged(merged, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]  # the inputs
 
 
 @pytest.mark.parametrize(

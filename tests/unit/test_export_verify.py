@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from merging.checkpoints import open_folder
 from merging.checkpoints.base import TensorInfo
 from merging.cli import main
+from merging.errors import Cancelled
 from merging.export import trial
 from merging.export.verify import record, verify
 
@@ -231,3 +232,16 @@ def test_both_ways_of_writing_take_the_files_along(vit_family: Path, tmp_path: P
             "preprocessor_config.json", "modules.json", "1_Pooling/config.json",
         ]  # fmt: skip
         assert report["files"]["modules.json"].endswith("one")
+
+
+def test_a_stop_while_it_is_looked_at_is_a_stop(llama: Path) -> None:
+    told: list[float] = []
+
+    def stop(fraction: float, message: str) -> None:
+        told.append(fraction)
+        if fraction >= 0.5:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        verify(llama, report=stop)
+    assert told == [place / 12 for place in range(7)]

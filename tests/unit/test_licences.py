@@ -133,3 +133,9 @@ def test_which_licences_fit_together() -> None:
 def test_licences_never_block() -> None:
     found = licences({"a": "gpl-3.0", "b": "cc-by-nc-nd-4.0", "c": "", "d": "llama3"})
     assert {f.severity for f in found} == {"warns"}
+
+
+def test_models_that_say_nothing_are_one_finding() -> None:
+    (found,) = licences({"a": "", "b": "mit", "c": "", "d": ""})
+    assert found.message.startswith("a, c and d state no licence that we find.")
+    assert found.models == ("a", "c", "d") and "their sources" in found.remedy

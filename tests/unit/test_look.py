@@ -8,6 +8,7 @@ from ui.components.assets import STYLES, read_asset
 from ui.components.section_links import SECTIONS, SectionLinks
 from ui.link import HIDEABLE
 from ui.sections import read_fold
+from ui.studies import STUDIED
 from ui.views import glossary
 
 
@@ -54,3 +55,8 @@ def test_a_fold_holds_its_words_as_text() -> None:
 
 def _tokens() -> str:
     return read_asset("tokens.css")
+
+
+def test_how_many_images_choose_is_told_as_it_is() -> None:
+    said = dict(glossary.SECTIONS["whatif"])["Images for choosing"]
+    assert said.startswith(f"{STUDIED} of each task,")

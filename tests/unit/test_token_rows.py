@@ -152,6 +152,14 @@ def test_of_mergekits_too(entry: str, said: str) -> None:
         read_recipe(text)
 
 
+def test_a_row_that_is_not_there_is_refused_also_where_no_model_needs_it(tmp_path: Path) -> None:
+    for seed, name in enumerate(("one", "two")):
+        model(tmp_path, name, seed, tokenizer("BPE", ONE, ("<|im|>",)))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(HEAD + 'tokens: {"<|im|>": {model: two, like: "<|no|>"}}\n')
+    assert main(["merge", str(path), "--out", str(tmp_path / "out"), "--quiet"]) != 0
+
+
 def test_rows_without_a_vocabulary_and_rows_that_are_not_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
