@@ -13,6 +13,7 @@ from merging.cli import main
 from merging.errors import MergeError, RecipeError, UnknownNameError
 from merging.recipe import parse_recipe, read_recipe, write_recipe
 from merging.recipe.mergekit import why_not, write_mergekit
+from merging.recipe.renamed import renamed
 from merging.recipe.token_rows import TokenRow
 
 HEAD = "format: merge-explorer/1\nexperts: [one, two]\nmethod: linear\ntokenizer: union\n"
@@ -71,6 +72,11 @@ def test_ours_and_mergekits_words_read_alike_and_come_back() -> None:
     assert why_not(moved) == (
         "tokens takes rows of the base, which mergekit does not read for this method.",
     )
+
+
+def test_with_other_ids_the_rows_are_of_the_same_models() -> None:
+    moved = renamed(parse_recipe(HEAD + TOKENS), {"one": "first"})
+    assert [t.model for t in moved.tokens] == ["", "first", "two", "first"]
 
 
 def test_in_the_result_every_token_has_the_row_that_was_asked_for(tmp_path: Path) -> None:
