@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Request, TimeoutError
 
 from scripts.browsing import LIVE, Server, choose, drag, visit
 from scripts.figures import Report
+from scripts.stolen import least_disturbed
 
 CLIENTS = 19
 EVENTS = 50
@@ -95,7 +96,17 @@ def measure_crowd(browser: Browser, server: Server, report: Report) -> None:
     """Time the page's slider beside the clients; the last value of its drag must arrive."""
     page, _, _ = visit(browser, server.url, viewport={"width": 1440, "height": 5600})
     choose(page, "TIES", "ties")
-    crowd = Crowd(caught(page))
+    tick = caught(page)
+    timed = least_disturbed(lambda: _beside(page, Crowd(tick)))
+    page.context.close()
+    times, arrived, crowd = timed.found
+    report.times("slider to all live charts beside 19 clients", times, 400, 400, timed.note)
+    report.add("answers of others or none, of the clients", len(crowd.wrong), "", 0)
+    report.add("the last value of the drag did not arrive", 0 if arrived else 1, "", 0)
+    report.times("a client's request", crowd.seconds, 1000, 1000, timed.note)
+
+
+def _beside(page: Page, crowd: Crowd) -> tuple[list[float], bool, Crowd]:
     threads = [threading.Thread(target=crowd.client, args=(n,)) for n in range(CLIENTS)]
     for thread in threads:
         thread.start()
@@ -105,8 +116,4 @@ def measure_crowd(browser: Browser, server: Server, report: Report) -> None:
     crowd.stop.set()
     for thread in threads:
         thread.join()
-    page.context.close()
-    report.times("slider to all live charts beside 19 clients", times, 400, 400)
-    report.add("answers of others or none, of the clients", len(crowd.wrong), "", 0)
-    report.add("the last value of the drag did not arrive", 0 if arrived else 1, "", 0)
-    report.times("a client's request", crowd.seconds, 1000, 1000)
+    return times, arrived, crowd

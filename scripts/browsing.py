@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from scripts.stolen import once
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -62,6 +64,7 @@ class Server:
     url: str
     process: subprocess.Popen
     start_seconds: float
+    note: str
 
     def memory_mb(self) -> float:
         """Return resident memory."""
@@ -84,8 +87,8 @@ def serving(program: tuple[str, ...] = ("app.py",)) -> Iterator[Server]:
     )
     try:
         url = f"http://127.0.0.1:{port}/"
-        _wait(url, process)
-        yield Server(url, process, time.perf_counter() - begin)
+        started = once(lambda: _wait(url, process))
+        yield Server(url, process, time.perf_counter() - begin, started.note)
     finally:
         process.terminate()
         process.wait(20)

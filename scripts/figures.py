@@ -61,19 +61,23 @@ class Report:
 
     figures: list[Figure] = field(default_factory=list)
 
-    def add(self, name: str, value: float, unit: str, target: float | None = None) -> None:
-        self.show(Figure(name, round(value, 2), unit, target))
+    def add(
+        self, name: str, value: float, unit: str, target: float | None = None, note: str = ""
+    ) -> None:
+        self.show(Figure(name, round(value, 2), unit, target, note=note))
 
     def show(self, figure: Figure) -> None:
         """Add a figure and print its line."""
         self.figures.append(figure)
         print(figure.line(), flush=True)
 
-    def times(self, name: str, seconds: list[float], p50: float, p95: float) -> None:
+    def times(
+        self, name: str, seconds: list[float], p50: float, p95: float, note: str = ""
+    ) -> None:
         """Add median and 95th percentile of some times, in milliseconds."""
         ordered = sorted(1e3 * s for s in seconds)
-        self.add(f"{name}, p50", statistics.median(ordered), "ms", p50)
-        self.add(f"{name}, p95", ordered[int(0.95 * (len(ordered) - 1))], "ms", p95)
+        self.add(f"{name}, p50", statistics.median(ordered), "ms", p50, note)
+        self.add(f"{name}, p95", ordered[int(0.95 * (len(ordered) - 1))], "ms", p95, note)
 
     def rows(self) -> list[dict[str, object]]:
         """Return the figures with their verdicts, for JSON."""

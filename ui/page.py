@@ -168,10 +168,10 @@ def _which_models(services: Services) -> str:
     heading, first = "<h2>1 Which models?</h2>", len(services.at_hand())
     if first == len(services.sets):
         return heading
-    folded = f"#set label:nth-of-type(n + {first + 1}):not(.selected)"
+    folded = f".me-which:not(:has(details[open])) ~ * #set label:nth-of-type(n + {first + 1})"
     return (
         f'{heading}<details class="me-lesson-sets"><summary>Sets for lessons</summary></details>'
-        f"<style>.me-recipe:not(:has(.me-lesson-sets[open])) {folded} {{ display: none; }}</style>"
+        f"<style>{folded}:not(.selected) {{ display: none; }}</style>"
     )
 
 

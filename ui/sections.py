@@ -12,7 +12,7 @@ from ui.components.kinds import KindChooser
 from ui.components.lesson import LessonBar, LessonPlayer
 from ui.components.no_experts import NoExperts
 from ui.components.plot_host import PlotHost
-from ui.components.prose import Prose
+from ui.components.prose import Effect, Prose
 from ui.components.runlist import RunList
 from ui.components.still import StillNotes
 from ui.components.study import StudyBar
@@ -88,13 +88,13 @@ def _scores(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _conflict(shown: dict[str, Any]) -> dict[str, Any]:
     with _section("conflict"):
-        effect = Prose(shown["effect"], "effect", elem_classes="me-verdict", elem_id="effect")
+        effect = Effect(shown["effect"], "effect", elem_classes="me-verdict", elem_id="effect")
         heatmap = ConflictHeatmap(shown["heatmap"], "heatmap", elem_id="heatmap")
-        gr.HTML(INVITE, elem_classes="me-invite")
         with gr.Column(elem_classes="me-cell", elem_id="opened"):
             cell = PlotHost(shown["cell"], "cell", elem_id="cell")
             twelve = TwelveWeights(shown["twelve"], "twelve", elem_id="twelve")
             curves = PlotHost(shown["curves"], "curves", elem_id="curves")
+        gr.HTML(INVITE, elem_classes="me-invite")
     return {
         "effect": effect, "heatmap": heatmap, "cell": cell, "twelve": twelve, "curves": curves,
     }  # fmt: skip

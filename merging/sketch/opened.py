@@ -8,6 +8,7 @@ from merging.checkpoints.buckets import Bucket
 from merging.recipe import Recipe
 from merging.sketch.answers import CellCurve, OpenedCell
 from merging.sketch.columns import columns_of
+from merging.sketch.consensus import consensus_of
 from merging.sketch.curves import curve, largest
 from merging.sketch.kept import KeptByKernels, KeptByTables, kept_of
 from merging.sketch.model import Sketch
@@ -51,15 +52,19 @@ def open_cell(sketch: Sketch, recipe: Recipe, bucket: Bucket, count: int = 12) -
 
 
 def _cell(sketch: Sketch, recipe: Recipe, parts: Counts) -> Cell:
-    """What a recipe does in some parts; what it does everywhere is kept for the next bucket."""
+    """What a recipe does in some parts; what it leaves everywhere is kept for the next bucket."""
     columns = columns_of(sketch, sketch.rows(e.id for e in recipe.experts))
+    key, memo = recipe.key(), sketch.memo
+    kept: Kept = memo.get(("left", key), lambda: kept_of(columns, recipe), MOST)
+    pieces = kept.pieces if isinstance(kept, KeptByKernels) else None
+    alone = pieces is None and consensus_of(columns, recipe) is not None
+    only = parts if alone else None
 
-    def make() -> tuple[Kept, Worked]:
-        kept = kept_of(columns, recipe)
-        pieces = kept.pieces if isinstance(kept, KeptByKernels) else None
-        return kept, carry_out(sketch, recipe, change=True, pieces=pieces)
+    def work() -> Worked:
+        return carry_out(sketch, recipe, change=True, pieces=pieces, only=only)
 
-    kept, worked = sketch.memo.get(("opened", recipe.key()), make, MOST)
+    where = tuple(parts.tolist()) if alone else ()
+    worked: Worked = memo.get(("opened", key, where), work, MOST)
     held = [np.arange(sketch.parts[i].start, sketch.parts[i].stop) for i in parts]
     at = np.concatenate(held)
     made = np.empty(len(columns.rows) * len(at), np.float32)

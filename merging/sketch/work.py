@@ -56,6 +56,7 @@ def carry_out(
     pinned: Signs = NO_SIGNS,
     change: bool = False,
     pieces: list[Piece] | None = None,
+    only: Counts | None = None,
 ) -> Worked:
     """Do to the sampled deltas what a merge would do to all.
 
@@ -65,6 +66,8 @@ def carry_out(
         pinned: Signs to compare those of the merged delta with, shape (columns,), or empty.
         change: Return the merged delta, too.
         pieces: What ``trimmed_pieces`` said already, where kernels are asked.
+        only: Indices of the parts that matter, None for all: where the others have no say, their
+            sums and merged delta are 0.
 
     Raises:
         UnknownNameError: An expert is not in the sketch.
@@ -76,12 +79,12 @@ def carry_out(
     how, decided = consensus_of(columns, recipe), decide(columns, recipe)
     if not tells(sketch, recipe, how):
         return Worked(_all(columns, added(columns, settings)), False, sign, True)
-    merged = np.empty(columns.deltas.shape[1], np.float32) if change else NO_CHANGE
+    merged = np.zeros(columns.deltas.shape[1], np.float32) if change else NO_CHANGE
     slack = 0.0
     if how is not None and decided is not None:
         majority = settings.common.get("zero_sign") == "majority"
         scope = spec.scope(settings) if majority else ""
-        sums = _work(columns, decided, how, scope, pinned, merged)
+        sums = _work(columns, decided, how, scope, pinned, merged, only)
         slack = decided.slack
     else:
         sums = through_kernels(columns, recipe, pinned, merged, pieces)
@@ -128,17 +131,25 @@ def in_full(columns: Columns) -> Sums:
 
 
 def _all(columns: Columns, how: Consensus) -> Sums:
-    return _work(columns, Decided(columns.held, everything(columns)), how, "", NO_SIGNS, NO_CHANGE)
+    decided = Decided(columns.held, everything(columns))
+    return _work(columns, decided, how, "", NO_SIGNS, NO_CHANGE, None)
 
 
 def _work(
-    columns: Columns, decided: Decided, how: Consensus, scope: str, pinned: Signs, merged: Floats
+    columns: Columns,
+    decided: Decided,
+    how: Consensus,
+    scope: str,
+    pinned: Signs,
+    merged: Floats,
+    only: Counts | None,
 ) -> Sums:
-    """Work all parts out; where majorities settle tied votes, again if they were guessed wrong.
+    """Work parts out; where majorities settle tied votes, again if they were guessed wrong.
 
     Args:
         scope: Whose majority settles tied votes: "" settles them as plus, "model" by that of the
             model, anything else by that of each part.
+        only: The parts, unless there is a majority to be found; None for all.
     """
     sums = columns.no_sums()
     if scope:
@@ -147,7 +158,8 @@ def _work(
     def work(parts: Counts) -> None:
         work_out(parts, decided.held, decided.survival, how, pinned, merged, sums)
 
-    share_out(work, jobs(columns, np.arange(len(columns.parts))))
+    every = np.arange(len(columns.parts))
+    share_out(work, jobs(columns, every if only is None or scope else only))
     if not scope:
         return sums
     columns.guess = right = majorities(columns, sums, scope)

@@ -234,6 +234,44 @@ def test_winners_move_where_plotly_will_draw_them(visit) -> None:
     assert dragged["marks"] != still["marks"]
 
 
+# The ends of every line and area, where its words stand, and the words.
+SHAPES = """(chart) => [...document.querySelectorAll(`${chart} .shape-group`)].map((shape) => {
+  const words = shape.querySelector('text');
+  const at = ['x', 'y'].map((name) => words?.getAttribute(name) ?? 0);
+  const ends = shape.querySelector('path').getAttribute('d').match(/-?[0-9.]+/g);
+  return [[...ends, ...at].map(Number), words?.textContent ?? ''];
+})"""
+CALLS = """() => {
+  window.heard = 0;
+  ['react', 'relayout', 'restyle', 'update'].forEach((name) => {
+    const work = Plotly[name];
+    Plotly[name] = (...given) => { window.heard += 1; return work(...given); };
+  });
+}"""
+
+
+def test_cuts_and_their_words_move_where_plotly_will_draw_them(visit) -> None:
+    query = "v=1&method=ties&density=0.3&cell=L1+up"
+    page = visit(viewport={"width": 1440, "height": 5600}, query=query).page
+    charts = ["#magnitudes", "#curves", "#cell"]
+    for chart in charts:
+        expect(page.locator(f"{chart} .shape-group").first).to_be_attached()
+    rest(page)
+    before = [page.evaluate(SHAPES, chart) for chart in charts]
+    page.evaluate(CALLS)
+    page.evaluate(DRAGGED, "0.45")
+    moved = [page.evaluate(SHAPES, chart) for chart in charts]
+    assert page.evaluate("window.heard") == 0
+    page.wait_for_function("window.heard >= 4")  # these three and the winners
+    for first, dragged, chart in zip(before, moved, charts, strict=True):
+        settled = page.evaluate(SHAPES, chart)
+        assert len(dragged) == len(settled) >= 5
+        assert [words for _, words in dragged] == [words for _, words in settled]
+        for (places, _), (laid_out, _) in zip(dragged, settled, strict=True):
+            assert places == pytest.approx(laid_out, abs=0.02)
+        assert dragged != first
+
+
 def test_charts_in_view_are_drawn_first_and_the_others_without_being_looked_at(visit) -> None:
     noted = """window.drawn = [];
     new MutationObserver((changes) => changes.forEach(({ target }) => {

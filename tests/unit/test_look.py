@@ -37,6 +37,14 @@ def test_sheets_that_gradio_splits_hold_no_comma_inside_a_selector(name: str) ->
     assert "body[" not in text and ":root" not in text
 
 
+@pytest.mark.parametrize("name", [*STYLES, "tokens.css"])
+def test_no_rule_asks_again_for_every_mark_that_moves(name: str) -> None:
+    """A rule of what some block *has* is asked again whenever anything in that block changes."""
+    large = r"(?:\.gradio-container|\.me-columns|\.me-results|\.me-recipe|\.me-section|body)"
+    text = re.sub(r"/\*.*?\*/", "", read_asset(name), flags=re.S)
+    assert re.findall(large + r"(?::not\()?:has\((?!> )[^{]*", text) == []
+
+
 def test_every_symbol_of_the_first_methods_is_explained() -> None:
     words = " ".join(word for word, _ in glossary.RECIPE)
     for symbol in ("θ", "θ₀", "τᵢ", "δ", "mᵢ", "w", "λ", "d", "p"):

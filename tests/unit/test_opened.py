@@ -16,6 +16,7 @@ from merging.recipe import Recipe, make_recipe
 from merging.sketch import Sketch, open_cell, preview
 from merging.sketch.answers import OpenedCell
 from merging.sketch.memo import Memo
+from merging.sketch.work import carry_out
 
 SMALL_BASE = state(0)
 SMALL_MODELS = experts(SMALL_BASE, 3, seed=5)
@@ -224,3 +225,17 @@ def test_a_figure_of_a_sampled_cell_has_an_interval() -> None:
     for part in cell.five:
         found = figure(part)
         assert not found.exact and found.low < found.value < found.high and found.basis == 16384
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=named)
+def test_a_part_alone_comes_out_as_among_all(recipe: Recipe) -> None:
+    ordered = recipe.ordered()
+    whole = carry_out(SMALL, ordered, change=True)
+    for bucket in SMALL.buckets:
+        parts = np.array(SMALL.parts_of(bucket))
+        alone = carry_out(SMALL, ordered, change=True, only=parts)
+        for every, here in zip(whole.sums, alone.sums, strict=True):
+            np.testing.assert_array_equal(here[parts], every[parts])
+        for part in (SMALL.parts[i] for i in parts):
+            here = slice(part.start, part.stop)
+            np.testing.assert_array_equal(alone.change[here], whole.change[here])

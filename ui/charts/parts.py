@@ -59,7 +59,7 @@ def segment(x: tuple[float, float], y: tuple[float, float], color: str, **more: 
 def labelled(shape: dict[str, Any], text: str, color: str = INK, **more: Any) -> dict[str, Any]:
     """Return a shape with words that move with it.
 
-    Shapes are moved in 2 ms, annotations in 20: plotly lays the whole figure out for them.
+    Shapes are moved in place; for annotations plotly lays the whole figure out, 20 ms.
     """
     font = {"color": color, "size": 12}
     return {**shape, "label": {"text": text, "font": font, "textangle": 0, **more}}

@@ -77,6 +77,7 @@ function draw() {
   const host = part('.me-lesson');
   if (!host) return;
   host.hidden = !value;
+  document.body.dataset.lesson = value ? 'open' : '';
   if (!value) {
     shown = null;
     return;

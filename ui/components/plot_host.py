@@ -38,6 +38,7 @@ class PlotHost(Drawn):
     SCRIPTS = (
         "figure.js",
         "themed.js",
+        "plot_shapes.js",
         "plot_marks.js",
         "plot_host.js",
     )

@@ -4,7 +4,7 @@ const BAR = /^M(-?[\d.]+),-?[\d.]+V-?[\d.]+H(-?[\d.]+)/;
 const SHIFT = /^translate\((-?[\d.]+),(-?[\d.]+)\)/;
 let settled = ''; // what only a layout can change, as plotly last heard it
 
-const laidOut = (patch) => JSON.stringify({ ...patch, shapes: undefined });
+const laidOut = (patch = {}) => JSON.stringify({ ...patch, shapes: patch.shapes?.map(frameOf) });
 
 function axisOf(host, trace, letter) {
   return host._fullLayout[(trace[`${letter}axis`] ?? letter).replace(letter, `${letter}axis`)];
@@ -59,15 +59,16 @@ function drawnTrace(host, { trace: index, update }) {
 }
 
 function moveInPlace(host, restyle, patch) {
-  if (!restyle.length || laidOut(patch) !== settled) return false;
+  if (laidOut(patch) !== settled) return false;
   const found = restyle.map((entry) => drawnTrace(host, entry));
-  if (found.includes(null)) return false;
+  const shapes = (patch.shapes ?? []).map((shape, index) => drawnShape(host, shape, index));
+  if (found.includes(null) || shapes.includes(null)) return false;
   const ends = [];
   found.forEach(({ group, trace, update }) => {
     const axes = { x: axisOf(host, trace, 'x'), y: axisOf(host, trace, 'y') };
     MOVERS[trace.type][1](group, trace, update, axes, ends);
   });
-  if (patch.shapes) window.Plotly.relayout(host, { shapes: ready(patch.shapes) });
+  shapes.forEach((shape) => moveShape(host, shape));
   return true;
 }
 

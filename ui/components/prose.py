@@ -29,3 +29,21 @@ class Prose(gr.HTML):
     def api_info(self) -> dict[str, Any]:
         """Describe the value."""
         return {"type": "string"}
+
+
+_PICTURES = """
+const tell = () => {
+  document.body.dataset.pictures = element.querySelector('.me-note') ? 'last' : '';
+};
+new MutationObserver(tell).observe(element, { childList: true, subtree: true });
+tell();
+"""
+
+
+class Effect(Prose):
+    """What the pictures show; with a note in it they are the last ones, and the page pales them."""
+
+    def __init__(self, value: str = "", panel: str = "", **kwargs: Any) -> None:
+        """Show a text that is HTML already."""
+        kwargs.setdefault("js_on_load", _SCRIPT + _PICTURES)
+        super().__init__(value, panel, **kwargs)

@@ -7,6 +7,7 @@ function draw() {
   if (!value || !part('.me-line')) return;
   const boxes = [...document.querySelectorAll(EXPERTS)];
   const none = boxes.length > 0 && !boxes.some((box) => box.checked);
+  document.body.dataset.experts = none ? 'none' : '';
   part('.me-line-recipe').textContent = none ? 'No expert is chosen.' : value.recipe;
   part('.me-live').textContent = none ? '' : value.figures;
 }

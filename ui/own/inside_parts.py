@@ -57,11 +57,11 @@ def draw_inside() -> InsideParts:
             stop = gr.Button("Stop", size="sm", interactive=False, elem_id="own-look-stop")
         job = JobLine(asdict(job_view(None)), elem_id="own-look-job")
         shown["heatmap"] = ConflictHeatmap(elem_id="heatmap")
-        gr.HTML(INVITE, elem_classes="me-invite")
         with gr.Column(elem_classes="me-cell", elem_id="opened"):
             shown["cell"] = PlotHost(elem_id="cell")
             shown["twelve"] = TwelveWeights(elem_id="twelve")
             shown["curves"] = PlotHost(elem_id="curves")
+        gr.HTML(INVITE, elem_classes="me-invite")
         gr.HTML(read_fold("How to read this", SECTIONS["conflict"]))
         shown["magnitudes"] = PlotHost(elem_id="magnitudes")
         shown["relative"] = PlotHost(elem_id="relative")
