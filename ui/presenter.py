@@ -2,6 +2,7 @@
 
 import html
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
@@ -148,7 +149,9 @@ class Presenter:
         parent = scene.listed.find(run.parent)
         changed = ""
         if parent is not None:
-            changed = f"from {parent.name}: {changed_words(parent.record.recipe, recipe)}"
+            before = parent.record.recipe
+            names = self.expert_names({before.set or "", recipe.set or ""})
+            changed = f"from {parent.name}: {changed_words(before, recipe, names)}"
         return RunRow(
             key=run.key,
             name=run.name,
@@ -165,7 +168,13 @@ class Presenter:
     def _compared(self, runs: tuple[ListedRun, ...]) -> CompareView:
         sets = {run.record.recipe.set or "" for run in runs}
         tasks = {t["id"]: t["label"] for s in sets for t in self._services.sets[s].card["tasks"]}
-        return compare_view(runs, {s: self._services.references(s) for s in sets}, tasks)
+        references = {s: self._services.references(s) for s in sets}
+        return compare_view(runs, references, tasks, self.expert_names(sets))
+
+    def expert_names(self, sets: Iterable[str]) -> dict[str, str]:
+        """Return letter and word of every expert of some sets, by id."""
+        cards = [self._services.sets[name].card for name in sorted(sets)]
+        return {e: name for card in cards for e, name in expert_names(card).items()}
 
     def _pinned(self, scene: Scene) -> str:
         """Return the pinned recipe in words, with its set where that is another one."""

@@ -78,7 +78,7 @@ class Reports:
         presenter = Presenter(self._services, starts(self._services))
         sets = {run.record.recipe.set or "" for run in runs}
         references = {name: self._services.references(name) for name in sets}
-        view = compare_view(runs, references, self._labels(sets))
+        view = compare_view(runs, references, self._labels(sets), presenter.expert_names(sets))
         parts = [Part(headings.BESIDE, words=[view.sentence], table=beside_table(view))]
         for run in runs:
             scene = self.scene(run.record.recipe, run.record)

@@ -52,11 +52,12 @@ def answer(options: Options, progress: ProgressPrinter) -> Answer:
 
 def _read(path: Path) -> OwnData:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise EvaluationError(f"{str(path)!r:.80} has more than 5 MB; at most 5 MB are read.")
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)  # a device would have no end
     except OSError as error:
         raise SourceError(f"Cannot read the data {str(path)!r:.80}: {error.strerror}.") from error
+    if len(raw) > MOST_BYTES:
+        raise EvaluationError(f"{str(path)!r:.80} has more than 5 MB; at most 5 MB are read.")
     return read_own_data(raw, path.name)
 
 

@@ -15,6 +15,7 @@ Kind = Literal["labels", "answers", "text"]
 Half = Literal["tuning", "reporting"]
 
 MOST_BYTES = 5_000_000
+FEWEST_HELD = 5
 MOST_ROWS = 20_000
 MOST_LABELS = 1_000
 LONGEST = 20_000  # characters of a field
@@ -67,6 +68,18 @@ class OwnData:
     def of(self, half: Half) -> tuple[Row, ...]:
         """Return the rows of a half."""
         return tuple(row for row in self.rows if row.half == half)
+
+    @property
+    def too_few(self) -> str:
+        """Why no score of the reporting half would tell anything, with a remedy; "" else."""
+        held = len(self.of("reporting"))
+        if held >= FEWEST_HELD:
+            return ""
+        return (
+            f"Of {len(self.rows)} different rows {held} {'is' if held == 1 else 'are'} held back "
+            f"for scores; with fewer than {FEWEST_HELD} the noise cannot be told. Give more rows, "
+            f"{4 * FEWEST_HELD} or so."
+        )
 
     def key(self) -> str:
         """Return a hash of kind and rows, 16 hexadecimal digits."""

@@ -118,8 +118,10 @@ def score_all(
         most: Rows at most; by the size of the models where None.
 
     Raises:
-        EvaluationError: None can be scored.
+        EvaluationError: None can be scored, or too few rows are held back for scores.
     """
+    if data.too_few:
+        raise EvaluationError(data.too_few)
     rows = rows_for(candidates) if most is None else most
 
     def asked(opened: OpenedModel, told: Progress) -> OwnScore:

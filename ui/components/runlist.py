@@ -34,7 +34,7 @@ def runlist_value(rows: list[RunRow], beside: CompareView | None) -> dict[str, A
 def _sent(estimate: Estimate | None) -> list[float] | None:
     if estimate is None:
         return None
-    return [round(x, 5) for x in (estimate.value, estimate.low, estimate.high)]
+    return [round(x, 9) for x in (estimate.value, estimate.low, estimate.high)]
 
 
 class RunList(Drawn):

@@ -117,7 +117,7 @@ def scores_shown(
     ready = output is not None and not needs.problem and not live
     return {
         parts.forget: gr.Button(interactive=data is not None and not live),
-        parts.score: gr.Button(interactive=ready and data is not None),
+        parts.score: gr.Button(interactive=ready and data is not None and not data.too_few),
         parts.compare: gr.Button(interactive=ready),
         parts.stop: gr.Button(interactive=live),
         parts.data: data_html(data) + needs_html(needs),
@@ -139,7 +139,8 @@ def data_html(data: OwnData | None) -> str:
     if data is None:
         return NO_DATA
     held = len(data.of("reporting"))
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in data.notes)
+    told = [data.too_few, *data.notes] if data.too_few else data.notes
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in told)
     labels = f" ({len(data.labels)} different ones)" if data.labels else ""
     return (
         f"<p>Your data: {len(data.rows)} {KINDS[data.kind]}{labels}, of which {held} are held back "

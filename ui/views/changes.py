@@ -1,6 +1,6 @@
 """Recipes beside each other: each setting in words, and what differs. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merging.recipe import Recipe, make_recipe
@@ -23,8 +23,17 @@ class Setting:
         return len(set(self.values)) > 1
 
 
-def settings_of(recipe: Recipe) -> dict[str, str]:
-    """Return every setting that means something in a recipe, in words, by its name on the page."""
+Names = Mapping[str, str]
+PLAIN: Names = {}
+
+
+def settings_of(recipe: Recipe, names: Names = PLAIN) -> dict[str, str]:
+    """Return every setting that means something in a recipe, in words, by its name on the page.
+
+    Args:
+        recipe: Any.
+        names: What experts are called on the page, by id; others are called by their id.
+    """
     spec, settings = recipe.spec, recipe.settings()
     told = {"set": recipe.set or NONE, "method": spec.label, "reading": recipe.dialect}
     for param in spec.active(settings):
@@ -33,9 +42,9 @@ def settings_of(recipe: Recipe) -> dict[str, str]:
             continue
         told[name] = number(settings.common[param.name])
     for index, expert in enumerate(recipe.experts):
-        told[f"expert {expert.id}"] = _expert(recipe, index)
+        told[f"expert {names.get(expert.id, expert.id)}"] = _expert(recipe, index)
     if not spec.symmetric:
-        told["order"] = " → ".join(e.id for e in recipe.experts)
+        told["order"] = " → ".join(names.get(e.id, e.id) for e in recipe.experts)
     if spec.random:
         told["draw"] = str(recipe.seed)
     return told
@@ -50,9 +59,9 @@ def _expert(recipe: Recipe, index: int) -> str:
     return ", ".join(words)
 
 
-def settings_beside(recipes: Sequence[Recipe]) -> tuple[Setting, ...]:
+def settings_beside(recipes: Sequence[Recipe], experts: Names = PLAIN) -> tuple[Setting, ...]:
     """Return the settings of several recipes, in the order in which they first stand."""
-    told = [settings_of(recipe) for recipe in recipes]
+    told = [settings_of(recipe, experts) for recipe in recipes]
     names = dict.fromkeys(name for one in told for name in one)
     return tuple(
         Setting(name, tuple(one.get(name, _absent(name)) for one in told)) for name in names
@@ -63,17 +72,17 @@ def _absent(name: str) -> str:
     return OFF if name.startswith("expert ") else NONE
 
 
-def changed_words(before: Recipe, after: Recipe) -> str:
+def changed_words(before: Recipe, after: Recipe, experts: Names = PLAIN) -> str:
     """Return what one recipe has otherwise than another, in words.
 
     Example: "density 0.2 → 0.3, expert digits 1 → off".
     """
-    differing = [s for s in settings_beside((before, after)) if s.differs]
+    differing = [s for s in settings_beside((before, after), experts) if s.differs]
     if not differing:
         return "nothing"
     if any(s.name == "method" for s in differing):
         both = [s for s in differing if NONE not in s.values]
-        return ", ".join([*map(_step, both), *_away_from_defaults(after, before)])
+        return ", ".join([*map(_step, both), *_away_from_defaults(after, before, experts)])
     if {s.name for s in differing} == {"draw"}:
         return "only the random draw"
     return ", ".join(map(_step, differing))
@@ -83,12 +92,12 @@ def _step(setting: Setting) -> str:
     return f"{setting.name} {setting.values[0]} → {setting.values[1]}"
 
 
-def _away_from_defaults(recipe: Recipe, before: Recipe) -> list[str]:
+def _away_from_defaults(recipe: Recipe, before: Recipe, experts: Names) -> list[str]:
     """Settings that another recipe's method lacks and that are not what the method starts with."""
     defaults = make_recipe(
         recipe.method, [e.id for e in recipe.experts], set=recipe.set, dialect=recipe.dialect
     )
-    known, usual, told = (settings_of(one) for one in (before, defaults, recipe))
+    known, usual, told = (settings_of(one, experts) for one in (before, defaults, recipe))
     fresh = [name for name in told if name not in known and name in usual and name != "draw"]
     return [
         f"{name} {told[name]}"

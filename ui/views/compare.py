@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from merging.evaluation import Comparison, Estimate, compare, normalised
 from merging.sets import References
 from ui.runbook import ListedRun
-from ui.views.changes import Setting, settings_beside
+from ui.views.changes import PLAIN, Setting, settings_beside
 from ui.views.sentences import percent, signed
 from ui.views.tasks import in_order
 
@@ -46,7 +46,10 @@ def within_noise(gap: Estimate) -> bool:
 
 
 def compare_view(
-    runs: Sequence[ListedRun], references: Mapping[str, References], names: Mapping[str, str]
+    runs: Sequence[ListedRun],
+    references: Mapping[str, References],
+    names: Mapping[str, str],
+    experts: Mapping[str, str] = PLAIN,
 ) -> CompareView:
     """Put runs beside each other; the first is what the others are compared with.
 
@@ -54,9 +57,10 @@ def compare_view(
         runs: At most four.
         references: By set, what base and own experts answered.
         names: Words for task ids.
+        experts: What experts are called on the page, by id.
     """
     recipes = [run.record.recipe for run in runs]
-    settings = tuple(s for s in settings_beside(recipes) if s.differs)
+    settings = tuple(s for s in settings_beside(recipes, experts) if s.differs)
     sets = {recipe.set or "" for recipe in recipes}
     head = (tuple(r.name for r in runs), tuple(r.key for r in runs), settings)
     if len(runs) < 2:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from merging.errors import EvaluationError
 from merging.recipe import Recipe
 from merging.search.axis import Axis
 from merging.search.guard import Guard, curve_of, guard
+from merging.search.points import Point
 from merging.search.sweep import SweepResult
 from merging.sets import ModelSet
 from ui.views.tasks import task_names
@@ -16,11 +18,15 @@ LAMBDA = "scale"
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """What a guard allows of a sweep: itself, the points that it lets a task lose, and in words."""
+    """What a guard allows of a sweep: itself, the points that it lets a task lose, and in words.
+
+    ``beyond`` names which of the marked points, "best" and "simplest", it does not allow.
+    """
 
     guard: Guard
     bound: str
     words: str
+    beyond: tuple[str, ...] = ()
 
     def allows(self, scale: float) -> bool:
         """Return whether a λ is one that it allows."""
@@ -75,7 +81,25 @@ def guard_of(result: SweepResult, opened: ModelSet, bound: str) -> Guarded | Non
     if found is None:
         return None
     words = guard_words(found, tasks, bound, lambda task: " ".join(names[task]).strip())
-    return Guarded(found, bound, words)
+    marked = {"best": result.best, "simplest": result.simplest}
+    scales = {m: _scale(result.points[at]) for m, at in marked.items() if at is not None}
+    limit = -inf if found.limit is None else found.limit
+    beyond = tuple(name for name, scale in scales.items() if scale > limit)
+    return Guarded(found, bound, f"{words} {_beyond_words(beyond)}".strip(), beyond)
+
+
+def _scale(point: Point) -> float:
+    assert point.recipe is not None
+    return point.recipe.settings().number(LAMBDA)
+
+
+def _beyond_words(names: Sequence[str]) -> str:
+    verb = "lies" if len(names) == 1 else "lie"
+    return f"The {' and the '.join(names)} {verb} beyond it." if names else ""
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f}".replace("-", "−")
 
 
 def guard_words(found: Guard, tasks: Sequence[str], bound: str, name: Callable[[str], str]) -> str:
@@ -92,10 +116,9 @@ def guard_words(found: Guard, tasks: Sequence[str], bound: str, name: Callable[[
     if found.stopped_at is None:
         return f"Held out ({names}): none loses more than {points} against the base at any λ tried."
     assert found.drop is not None
-    low, high = 100 * found.drop.low, 100 * found.drop.high
     worst = (
         f"at λ = {found.stopped_at:g} {name(found.task)} loses {100 * found.drop.value:.1f} points "
-        f"({low:.1f} to {high:.1f})"
+        f"({_points(found.drop.low)} to {_points(found.drop.high)})"
     )
     begin = f"The guard on held-out tasks ({names}) "
     if found.limit is None:

@@ -80,6 +80,9 @@ def verdict_words(result: SweepResult, live: bool) -> str:
         return f"{begin} None of them could be scored."
     if _only_draws(result) and len(judged) > 1:
         return f"{begin} {_draws(judged)} {reported_words(result)}".strip()
+    if len(judged) > 1 and _all_alike(judged):
+        alike = f"All {len(judged)} answer every image alike: here it changes nothing."
+        return f"{begin} {alike} {reported_words(result)}".strip()
     best = result.points[result.best]
     so_far = "Best so far" if live or result.ended != "complete" else "Best"
     text = (
@@ -128,6 +131,13 @@ def reported_words(result: SweepResult | SearchResult) -> str:
 
 def _only_draws(result: SweepResult) -> bool:
     return all(axis.kind == "seed" for axis in result.plan.axes)
+
+
+def _all_alike(judged: Sequence[Point]) -> bool:
+    first = judged[0].correct
+    return all(
+        (point.correct[task] == bits).all() for point in judged for task, bits in first.items()
+    )
 
 
 def _draws(judged: Sequence[Point]) -> str:

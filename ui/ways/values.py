@@ -73,11 +73,12 @@ def _finding(scene: Scene, live: bool) -> Finding | None:
         return None
     result, view = scene.swept.result, _view(scene)
     said, guarded = verdict_words(result, live and not result.ended), _guarded(scene)
+    beyond = guarded.beyond if guarded else ()
     return Finding(
         f"{said} {guarded.words if guarded else ''}".strip(),
         tuple((t.key, t.words) for t in view.tried),
-        view.best,
-        view.simplest,
+        "" if "best" in beyond else view.best,
+        "" if "simplest" in beyond else view.simplest,
         view.failed,
         result.left,
         bool(result.ended),
