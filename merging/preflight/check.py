@@ -8,6 +8,7 @@ from merging.checkpoints.align import folder_of
 from merging.checkpoints.aligned import AlignedCheckpoint
 from merging.checkpoints.base import Checkpoint
 from merging.checkpoints.families import GENERAL, cells_of
+from merging.checkpoints.folder import FolderCheckpoint
 from merging.checkpoints.layouts import ROOT
 from merging.checkpoints.licence import licences_of
 from merging.checkpoints.tokens import Tokens, read_tokens, unread_tokenizer
@@ -60,6 +61,8 @@ def check(
     found += _texts(recipe, everyone)
     found += _card(everyone, known_licences)
     found += _layouts(everyone)
+    if base is not None and recipe.spec.needs_base(recipe.settings()):
+        found += _unchanged(base, experts)
     plan: Plan | None = None
     refusal = ""
     try:
@@ -82,6 +85,16 @@ def unreadable(error: MergeError) -> Finding:
     if isinstance(error, CompatibilityError):
         return Finding("blocks", "incompatible", str(error))
     return Finding("blocks", "unreadable", str(error), "Repair or replace the model.")
+
+
+def _unchanged(base: Checkpoint, experts: list[Checkpoint]) -> Iterator[Finding]:
+    """Experts that are the base's own files."""
+    own = base.files if isinstance(base, FolderCheckpoint) else {}
+    for expert in experts:
+        if own and isinstance(expert, FolderCheckpoint) and expert.files == own:
+            said = f"{expert.name} is the base itself: its task vector is 0 everywhere."
+            remedy = "Choose a model that was made from the base."
+            yield Finding("warns", "unchanged", said, remedy, models=(base.name, expert.name))
 
 
 def _configs(everyone: list[Checkpoint]) -> Iterator[Finding]:

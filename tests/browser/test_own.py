@@ -104,6 +104,16 @@ def test_by_keyboard_from_the_first_tab_to_the_download(visit_own) -> None:
     assert fetched.value.suggested_filename.startswith("merged-ties-")
 
 
+def test_a_name_is_typed_whole(visit_own) -> None:
+    """Every letter chooses; the next one must go on where the last one was."""
+    page = visit_own(viewport={"width": 1440, "height": 900}).page
+    tab_to(page, "select[aria-label='Model of expert 1']")
+    page.keyboard.type("lora-b")
+    expect(page.get_by_label("Model of expert 1")).to_have_value("lora-b")
+    expect(page.get_by_label("Model of expert 1")).to_be_focused()
+    expect(page.get_by_label("Model under the adapter of expert 1")).to_be_visible()
+
+
 def test_a_blocked_merge_says_why(visit_own) -> None:
     page = visit_own().page
     choose_two(page)

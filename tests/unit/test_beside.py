@@ -102,3 +102,10 @@ def test_runs_of_different_sets_are_not_scored_against_each_other() -> None:
     view = compare_view((run("a", RIGHT, 1.0), run("b", RIGHT, 1.0, "bold")), {}, {})
     assert view.lines == () and "different sets" in view.sentence
     assert view.settings[0].values == ("gentle", "bold")
+
+
+def test_experts_are_called_as_on_the_page() -> None:
+    names = {TIES.experts[0].id: "A First"}
+    after = TIES.patched(weights={TIES.experts[0].id: 0.5})
+    assert changed_words(TIES, after, names) == "expert A First 1 → 0.5"
+    assert "expert A First" in settings_of(TIES, names)

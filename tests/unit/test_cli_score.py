@@ -87,3 +87,21 @@ def test_refusals_in_words(root: Path, capsys, arguments: tuple[str, ...], said:
     code, out, err = run(capsys, *paths)
     assert code == 1 and out == "" and said in err and "Traceback" not in err
     assert run(capsys, *paths, "--json")[0] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no endless file")
+def test_of_an_endless_file_only_the_beginning_is_read(root: Path, capsys) -> None:
+    code, out, told = run(capsys, root / "base", "--data", "/dev/zero")
+    assert (code, out) == (1, "")
+    assert "'/dev/zero' has more than 5 MB; at most 5 MB are read." in told
+
+
+def test_too_few_rows_are_refused_before_a_model_is_opened(root: Path, capsys) -> None:
+    few = root / "few.jsonl"
+    few.write_bytes(texts(6))
+    held = len(read_own_data(few.read_bytes(), "few.jsonl").of("reporting"))
+    assert held < 5
+    code, _, told = run(capsys, root / "base", "--data", few)
+    assert code == 1
+    assert f"Of 6 different rows {held} {'is' if held == 1 else 'are'} held back" in told
+    assert "with fewer than 5 the noise cannot be told. Give more rows, 20 or so." in told

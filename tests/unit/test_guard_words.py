@@ -10,7 +10,7 @@ from merging.search.plan import SweepPlan
 from merging.search.sweep import SweepResult, sweep
 from ui.charts.sweep import sweep_figure
 from ui.charts.sweep_frame import GUARD
-from ui.views.guard import guard_words, guarded, guards, held_out
+from ui.views.guard import beyond_words, guard_words, guarded, guards, held_out, marked_beyond
 from ui.views.sweep import sweep_view
 
 TASKS = {"first": ("", "First"), "second": ("B", "Second")}
@@ -98,3 +98,22 @@ def test_the_base_is_scored_once_and_only_when_asked() -> None:
     for asked in (False, True):
         found = sweep(plan, quiet, measure=measure, clock=measure.clock, with_base=asked)
         assert bool(found.base) == asked and measure.base_asked == ["tuning"] * asked
+
+
+def test_marked_points_beyond_the_guard_are_named() -> None:
+    """The hill is best at λ = 1; the second task has lost 10 of its 60 points at λ = 1.6."""
+    result = swept()
+    places = {round(p.recipe.settings().number("scale"), 9): i for i, p in enumerate(result.points)}
+    limit = guarded(result, ("second",), "5")
+    assert limit is not None and limit.limit == 1.4
+
+    def at(best: float, simplest: float) -> SweepResult:
+        return replace(result, best=places[best], simplest=places[simplest])
+
+    assert marked_beyond(at(1.0, 1.4), limit) == ()
+    assert marked_beyond(at(1.0, 1.6), limit) == ("simplest",)
+    assert marked_beyond(at(1.8, 1.6), limit) == ("best", "simplest")
+    assert marked_beyond(at(0.0, 1.0), replace(limit, limit=None)) == ("best", "simplest")
+    assert beyond_words(("simplest",)) == "The simplest lies beyond it."
+    assert beyond_words(("best", "simplest")) == "The best and the simplest lie beyond it."
+    assert beyond_words(()) == ""

@@ -259,3 +259,14 @@ def test_another_kind_of_network_is_told_once_and_first(tmp_path: Path) -> None:
     (first,) = [f for f in findings.entries if f.severity == "blocks"]
     assert first.message.startswith("model_type is 'llama' in base and 'gpt2' in two")
     assert first.remedy.startswith("Choose models of one architecture.")
+
+
+def test_an_expert_that_is_the_base_itself_warns(tmp_path: Path) -> None:
+    folders = trio("llama", tmp_path)
+    base, again = (open_folder(folders["base"], name) for name in ("base", "again"))
+    other = open_folder(folders["one"], "one")
+    models = {"a": again, "b": other}
+    (found,) = check(make_recipe("ties", ("a", "b")), base, models).of("unchanged")
+    assert found.severity == "warns" and found.models == ("base", "again")
+    assert found.message == "again is the base itself: its task vector is 0 everywhere."
+    assert check(make_recipe("linear", ("a", "b")), base, models).of("unchanged") == ()

@@ -263,3 +263,10 @@ def test_a_sweep_of_one_point_is_drawn() -> None:
     result = swept(report=CancelAfter(25))
     figure = sweep_figure(view_of(result))
     assert len(by_name(figure)["mean"]["x"]) == len(view_of(result).tried) >= 1
+
+
+def test_a_setting_that_changes_nothing_is_told_instead_of_a_best() -> None:
+    flat = swept(measure=TinyMeasure(lambda recipe: {"first": share(0.9), "second": share(0.6)}))
+    words = verdict_words(flat, False)
+    assert words.startswith(f"All {len(flat.points)} answer every image alike")
+    assert "Best" not in words and "simpler" not in words

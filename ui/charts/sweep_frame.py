@@ -10,6 +10,7 @@ from ui.charts.parts import (
     CLEAR,
     INK,
     LINE,
+    SHADE,
     SOFT,
     TINT,
     axis_title,
@@ -230,7 +231,7 @@ def _forbidden(view: SweepView) -> list[dict[str, Any]]:
         return []
     band = {
         "type": "rect", "yref": "paper", "x0": view.allowed, "x1": values[-1], "y0": 0, "y1": 1,
-        "fillcolor": TINT, "line": {"width": 0}, "layer": "below",
+        "fillcolor": SHADE, "opacity": 0.25, "line": {"width": 0}, "layer": "below",
     }  # fmt: skip
     edge = segment((view.allowed, view.allowed), (0, 1), SOFT, yref="paper", layer="below")
     return [band, labelled(edge, GUARD, SOFT, textposition="end", xanchor="left", yanchor="top")]

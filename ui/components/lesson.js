@@ -56,7 +56,8 @@ function drawFigures(value) {
 function announce(value) {
   const now = `${value.title} ${value.button?.[1] ?? ''}`;
   const before = part('.me-lesson').dataset.told;
-  if (before && before !== now && value.button) part('.me-job-said').textContent = value.note;
+  if (before && !before.startsWith(value.title)) part('.me-job-said').textContent = '';
+  else if (before && before !== now && value.button) part('.me-job-said').textContent = value.note;
   part('.me-lesson').dataset.told = now;
 }
 

@@ -118,6 +118,14 @@ function focusOn(place) {
   (rows[place]?.querySelector('select') ?? element.querySelector('.me-own-add')).focus();
 }
 
+function extrasOf(row, place) {
+  const found = [];
+  if (kindOf(row.name) === 'adapter') found.push(overControl(row, place));
+  if (valueNow().weighted && row.name) found.push(weightControl(row, place));
+  return found;
+}
+
+// The choice itself stays: somebody may be typing a name, of which every letter chooses.
 function rowOf(row, place) {
   const block = make('div', '', 'me-own-row');
   block.setAttribute('role', 'group');
@@ -127,13 +135,11 @@ function rowOf(row, place) {
   line.append(switchOf(row, place), selectOf(`Model of expert ${place + 1}`, 'choose …', groups, row.name, (name) => {
     row.name = name;
     if (kindOf(name) !== 'adapter') row.over = '';
-    draw();
+    while (block.children.length > 1) block.lastChild.remove();
+    block.append(...extrasOf(row, place));
     send();
-    focusOn(place);
   }), removeButton(place));
-  block.append(line);
-  if (kindOf(row.name) === 'adapter') block.append(overControl(row, place));
-  if (valueNow().weighted && row.name) block.append(weightControl(row, place));
+  block.append(line, ...extrasOf(row, place));
   return block;
 }
 

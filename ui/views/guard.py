@@ -81,11 +81,16 @@ def guard_of(result: SweepResult, opened: ModelSet, bound: str) -> Guarded | Non
     if found is None:
         return None
     words = guard_words(found, tasks, bound, lambda task: " ".join(names[task]).strip())
+    beyond = marked_beyond(result, found)
+    return Guarded(found, bound, f"{words} {beyond_words(beyond)}".strip(), beyond)
+
+
+def marked_beyond(result: SweepResult, found: Guard) -> tuple[str, ...]:
+    """Return which of the marked points of a sweep, "best" and "simplest", a guard forbids."""
     marked = {"best": result.best, "simplest": result.simplest}
     scales = {m: _scale(result.points[at]) for m, at in marked.items() if at is not None}
     limit = -inf if found.limit is None else found.limit
-    beyond = tuple(name for name, scale in scales.items() if scale > limit)
-    return Guarded(found, bound, f"{words} {_beyond_words(beyond)}".strip(), beyond)
+    return tuple(name for name, scale in scales.items() if scale > limit)
 
 
 def _scale(point: Point) -> float:
@@ -93,7 +98,8 @@ def _scale(point: Point) -> float:
     return point.recipe.settings().number(LAMBDA)
 
 
-def _beyond_words(names: Sequence[str]) -> str:
+def beyond_words(names: Sequence[str]) -> str:
+    """Return which marked points a guard forbids, as a sentence; "" where none."""
     verb = "lies" if len(names) == 1 else "lie"
     return f"The {' and the '.join(names)} {verb} beyond it." if names else ""
 
