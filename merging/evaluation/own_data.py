@@ -54,11 +54,13 @@ class OwnData:
         kind: ``labels``: text and label; ``answers``: prompt and answer; ``text``: for perplexity.
         rows: In their order, equal ones once.
         notes: What was left out, and what may surprise, in sentences.
+        name: Of the file, or "".
     """
 
     kind: Kind
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -194,7 +196,7 @@ def _data(kind: Kind, found: list[tuple[int, dict[str, str]]], name: str) -> Own
         else:
             rows.append(Row(text.strip(), target.strip()))
     once = tuple(dict.fromkeys(rows))
-    data = OwnData(kind, once, tuple(_notes(once, empty, len(rows) - len(once))))
+    data = OwnData(kind, once, tuple(_notes(once, empty, len(rows) - len(once))), name)
     _check(data, name)
     return data
 

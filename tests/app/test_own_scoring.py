@@ -89,7 +89,8 @@ def test_scores_are_those_of_the_models_by_themselves(
     path = handed_in(tmp_path, texts(30))
     found = scores.open_data(state, OWNER, path)
     assert not Path(path).exists()  # nothing of it stays on disk
-    assert "Your data: 30 plain texts, of which " in found[parts.data]
+    said = f"Your data, {Path(path).name}: 30 plain texts, of which "
+    assert said in found[parts.data]
     assert "One model at a time is in memory: about " in found[parts.data]
     assert found[parts.score].interactive and found[parts.forget].interactive
     state = found[page.state]

@@ -105,8 +105,9 @@ def test_a_gradient_by_keyboard_then_own_scores(own, site: Site, readers: Path, 
     assert (local.param, local.expert) == ("weight", "reading/left")
     weights_by_hand(newest(site), readers)
 
-    hand_in(page, texts_file(tmp_path))
-    expect(page.locator("#own-data")).to_contain_text("Your data: 40 plain texts")
+    data = texts_file(tmp_path)
+    hand_in(page, data)
+    expect(page.locator("#own-data")).to_contain_text(f"Your data, {data.name}: 40 plain texts")
     page.locator("#own-score").click()
     table = page.locator("#own-scores-table tbody tr")
     expect(table).to_have_count(4, timeout=60_000)

@@ -143,8 +143,8 @@ def data_html(data: OwnData | None) -> str:
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in told)
     labels = f" ({len(data.labels)} different ones)" if data.labels else ""
     return (
-        f"<p>Your data: {len(data.rows)} {KINDS[data.kind]}{labels}, of which {held} are held back "
-        f"for scores.</p>{f'<ul>{notes}</ul>' if notes else ''}"
+        f"<p>Your data, {html.escape(data.name)}: {len(data.rows)} {KINDS[data.kind]}{labels}, "
+        f"of which {held} are held back for scores.</p>{f'<ul>{notes}</ul>' if notes else ''}"
     )
 
 

@@ -80,7 +80,7 @@ def verdict_words(result: SweepResult, live: bool) -> str:
         return f"{begin} None of them could be scored."
     if _only_draws(result) and len(judged) > 1:
         return f"{begin} {_draws(judged)} {reported_words(result)}".strip()
-    if len(judged) > 1 and _all_alike(judged):
+    if not live and changes_nothing(result):
         alike = f"All {len(judged)} answer every image alike: here it changes nothing."
         return f"{begin} {alike} {reported_words(result)}".strip()
     best = result.points[result.best]
@@ -133,11 +133,11 @@ def _only_draws(result: SweepResult) -> bool:
     return all(axis.kind == "seed" for axis in result.plan.axes)
 
 
-def _all_alike(judged: Sequence[Point]) -> bool:
-    first = judged[0].correct
-    return all(
-        (point.correct[task] == bits).all() for point in judged for task, bits in first.items()
-    )
+def changes_nothing(result: SweepResult) -> bool:
+    """Return whether several points were scored and all answer every image alike."""
+    judged = [p.correct for p in result.points if p.mean is not None]
+    alike = all((bits[task] == judged[0][task]).all() for bits in judged for task in judged[0])
+    return len(judged) > 1 and alike
 
 
 def _draws(judged: Sequence[Point]) -> str:

@@ -15,7 +15,7 @@ from ui.sweeps import SWEEP
 from ui.views.guard import Guarded, guard_of, guards, held_out
 from ui.views.sweep import sweep_view
 from ui.views.sweep_grid import grid_view
-from ui.views.sweep_words import INVITE, estimate_words, how_many, verdict_words
+from ui.views.sweep_words import INVITE, changes_nothing, estimate_words, how_many, verdict_words
 from ui.ways.way import Finding, Offer, Way
 
 LOSSES: Options = tuple((b, f"{b} point{'' if b == '1' else 's'}") for b in sorted(BOUNDS, key=int))
@@ -73,12 +73,14 @@ def _finding(scene: Scene, live: bool) -> Finding | None:
         return None
     result, view = scene.swept.result, _view(scene)
     said, guarded = verdict_words(result, live and not result.ended), _guarded(scene)
-    beyond = guarded.beyond if guarded else ()
+    forbidden = guarded.beyond if guarded else ()
+    if changes_nothing(result):
+        forbidden = ("best", "simplest")
     return Finding(
         f"{said} {guarded.words if guarded else ''}".strip(),
         tuple((t.key, t.words) for t in view.tried),
-        "" if "best" in beyond else view.best,
-        "" if "simplest" in beyond else view.simplest,
+        "" if "best" in forbidden else view.best,
+        "" if "simplest" in forbidden else view.simplest,
         view.failed,
         result.left,
         bool(result.ended),
