@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     from merging.errors import MergeError
     from ui.app import build_app, launch_options
-    from ui.services import build_services
+    from ui.services import build_services, rehearse
 
     try:
         services = build_services()
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             quiet=not chosen.share, prevent_thread_lock=True, **launch_options(services),
         )  # fmt: skip
         print(f"Merge explorer runs at {address} (Ctrl+C stops it)", flush=True)
+        rehearse(services)
         demo.block_thread()
     except (MergeError, OSError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)

@@ -75,7 +75,8 @@ class Maps:
 
     def rehearse(self, name: str) -> None:
         """Measure a set's own experts and build what judges, so that a first place comes soon."""
-        rehearse(self.ground(name))
+        with self._studies.turn:
+            rehearse(self.ground(name))
 
     def of(self, owner: str, kind: str) -> Found | None:
         """Return the visitor's last study of a kind; its value is ``Charted``."""

@@ -333,9 +333,33 @@ def build_services() -> Services:
     services.warm()
     for name in services.at_hand():
         tasks(name, "reporting")
-    services.sweeps.rehearse(services.first().recipe)
-    services.maps.rehearse(services.first().recipe.set or "")
-    # What start-up made stays for good: without this a full collection holds a slider for 300 ms.
+    _keep_for_good()
+    return services
+
+
+def rehearse(services: Services) -> threading.Thread:
+    """Score in the background what sweeps and maps score first, while the page is served already.
+
+    Returns:
+        The thread that does it; a study that is asked for meanwhile waits for its turn.
+    """
+
+    def work() -> None:
+        background()
+        recipe = services.first().recipe
+        try:
+            services.sweeps.rehearse(recipe)
+            services.maps.rehearse(recipe.set or "")
+        except MergeError:
+            logging.getLogger(__name__).exception("The first set could not be scored")
+        _keep_for_good()
+
+    thread = threading.Thread(target=work, name="rehearsal", daemon=True)
+    thread.start()
+    return thread
+
+
+def _keep_for_good() -> None:
+    """What start-up made stays: else a full collection would hold a slider for 300 ms."""
     gc.collect()
     gc.freeze()
-    return services

@@ -9,7 +9,7 @@ from merging.recipe import write_recipe
 from ui.app import build_app, launch_options
 from ui.own.events import ROUTE
 from ui.quick import QuickBlocks
-from ui.services import Services
+from ui.services import Services, rehearse
 from ui.studies import STUDIED
 
 
@@ -92,3 +92,14 @@ def test_studies_score_some_images_and_the_first_point_has_its_share(services: S
     measure = services.studies.measure(recipe.set or "")
     own = services.answers.get((measure.mark("tuning"), "own"))
     assert {len(bits) for bits in own.values()} == {STUDIED}
+
+
+def test_a_rehearsal_leaves_the_page_its_turn_and_says_how_long_a_point_takes(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.services.background", lambda: None)  # this process is not a server
+    thread = rehearse(services)
+    thread.join(60)
+    assert not thread.is_alive() and thread.daemon
+    assert not services.studies.turn.locked()
+    assert (services.sweeps.seconds(services.first().recipe.set or "") or 0) > 0
