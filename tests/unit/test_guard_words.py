@@ -10,7 +10,15 @@ from merging.search.plan import SweepPlan
 from merging.search.sweep import SweepResult, sweep
 from ui.charts.sweep import sweep_figure
 from ui.charts.sweep_frame import GUARD
-from ui.views.guard import beyond_words, guard_words, guarded, guards, held_out, marked_beyond
+from ui.views.guard import (
+    Guarded,
+    beyond_words,
+    guard_words,
+    guarded,
+    guards,
+    held_out,
+    marked_beyond,
+)
 from ui.views.sweep import sweep_view
 
 TASKS = {"first": ("", "First"), "second": ("B", "Second")}
@@ -106,14 +114,16 @@ def test_marked_points_beyond_the_guard_are_named() -> None:
     places = {round(p.recipe.settings().number("scale"), 9): i for i, p in enumerate(result.points)}
     limit = guarded(result, ("second",), "5")
     assert limit is not None and limit.limit == 1.4
+    found = Guarded(limit, "5", "")
 
     def at(best: float, simplest: float) -> SweepResult:
         return replace(result, best=places[best], simplest=places[simplest])
 
-    assert marked_beyond(at(1.0, 1.4), limit) == ()
-    assert marked_beyond(at(1.0, 1.6), limit) == ("simplest",)
-    assert marked_beyond(at(1.8, 1.6), limit) == ("best", "simplest")
-    assert marked_beyond(at(0.0, 1.0), replace(limit, limit=None)) == ("best", "simplest")
+    assert marked_beyond(at(1.0, 1.4), found) == ()
+    assert marked_beyond(at(1.0, 1.6), found) == ("simplest",)
+    assert marked_beyond(at(1.8, 1.6), found) == ("best", "simplest")
+    nothing = Guarded(replace(limit, limit=None), "5", "")
+    assert marked_beyond(at(0.0, 1.0), nothing) == ("best", "simplest")
     assert beyond_words(("simplest",)) == "The simplest lies beyond it."
     assert beyond_words(("best", "simplest")) == "The best and the simplest lie beyond it."
     assert beyond_words(()) == ""

@@ -270,3 +270,4 @@ def test_a_setting_that_changes_nothing_is_told_instead_of_a_best() -> None:
     words = verdict_words(flat, False)
     assert words.startswith(f"All {len(flat.points)} answer every image alike")
     assert "Best" not in words and "simpler" not in words
+    assert "Best so far" in verdict_words(replace(flat, ended="budget"), False)

@@ -1,8 +1,7 @@
 """How far λ may go before held-out tasks lose too much: what a sweep of it says. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
 
 from merging.errors import EvaluationError
 from merging.recipe import Recipe
@@ -81,16 +80,19 @@ def guard_of(result: SweepResult, opened: ModelSet, bound: str) -> Guarded | Non
     if found is None:
         return None
     words = guard_words(found, tasks, bound, lambda task: " ".join(names[task]).strip())
-    beyond = marked_beyond(result, found)
-    return Guarded(found, bound, f"{words} {beyond_words(beyond)}".strip(), beyond)
+    plain = Guarded(found, bound, words)
+    beyond = marked_beyond(result, plain)
+    return replace(plain, words=f"{words} {beyond_words(beyond)}".strip(), beyond=beyond)
 
 
-def marked_beyond(result: SweepResult, found: Guard) -> tuple[str, ...]:
+def marked_beyond(result: SweepResult, found: Guarded) -> tuple[str, ...]:
     """Return which of the marked points of a sweep, "best" and "simplest", a guard forbids."""
     marked = {"best": result.best, "simplest": result.simplest}
-    scales = {m: _scale(result.points[at]) for m, at in marked.items() if at is not None}
-    limit = -inf if found.limit is None else found.limit
-    return tuple(name for name, scale in scales.items() if scale > limit)
+    return tuple(
+        name
+        for name, place in marked.items()
+        if place is not None and not found.allows(_scale(result.points[place]))
+    )
 
 
 def _scale(point: Point) -> float:

@@ -80,7 +80,7 @@ def verdict_words(result: SweepResult, live: bool) -> str:
         return f"{begin} None of them could be scored."
     if _only_draws(result) and len(judged) > 1:
         return f"{begin} {_draws(judged)} {reported_words(result)}".strip()
-    if not live and changes_nothing(result):
+    if changes_nothing(result):
         alike = f"All {len(judged)} answer every image alike: here it changes nothing."
         return f"{begin} {alike} {reported_words(result)}".strip()
     best = result.points[result.best]
@@ -134,10 +134,10 @@ def _only_draws(result: SweepResult) -> bool:
 
 
 def changes_nothing(result: SweepResult) -> bool:
-    """Return whether several points were scored and all answer every image alike."""
+    """Return whether all points were tried, several of them, and all answer every image alike."""
     judged = [p.correct for p in result.points if p.mean is not None]
     alike = all((bits[task] == judged[0][task]).all() for bits in judged for task in judged[0])
-    return len(judged) > 1 and alike
+    return result.ended == "complete" and len(judged) > 1 and alike
 
 
 def _draws(judged: Sequence[Point]) -> str:
