@@ -121,6 +121,8 @@ class Desk:
         now = shown[-1]
         if rest:
             return self.change(shown, owner, now, settled=True)
+        if action == "undo" and not self._merges(state, link, values):
+            return self._last_good(state, owner)
         if action == "pin":
             recipe = now.recipe()
             same = now.pinned is not None and now.pinned.key() == recipe.key()
@@ -135,7 +137,8 @@ class Desk:
             after = now.undo() if action == "undo" else now.redo()
         else:
             raise MergeError("The page asked for something unknown. Reload the page.")
-        return self.change(shown, owner, after, settled=True) | self.write(after.values)
+        updates = self.change(shown, owner, after, settled=True)
+        return updates | self.write(after.values) | {self.page.notice: ""}
 
     def look(
         self, event: gr.EventData, state: AppState, owner: Any, link: Any, *values: Any
@@ -191,6 +194,19 @@ class Desk:
         """
         if not self.behind(state, link):
             self.services.check(state.patch(self.read(values)).recipe())
+
+    def _merges(self, state: AppState, link: Any, values: Sequence[Any]) -> bool:
+        try:
+            self.merges(state, link, values)
+        except MergeError:
+            return False
+        return True
+
+    def _last_good(self, state: AppState, owner: Any) -> Updates:
+        """Write the last settings that could be merged into controls that hold others."""
+        step = state.step + 1
+        after = replace(state, step=step, written=step)
+        return self.whole(after, owner) | {self.page.state: after, self.page.notice: ""}
 
     def behind(self, state: AppState, link: Any) -> bool:
         """Whether the page sent its controls before it heard what was written into them."""

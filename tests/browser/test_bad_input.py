@@ -123,6 +123,23 @@ def test_no_expert_then_one(visit) -> None:
     expect(page.locator("#heatmap canvas")).to_be_visible()
 
 
+def test_what_is_said_of_no_expert_goes_when_undo_brings_them_back(visit) -> None:
+    """One step: the last box comes back. The server ticks it, and no box tells of that."""
+    page = visit().page
+    for name in ("digits", "fashion", "optical", "scripts", "pictograms"):
+        page.locator(f"#on-{name} input").uncheck()
+    said = page.locator("#live .me-line-recipe")
+    expect(page.locator(".me-empty")).to_be_visible()
+    expect(said).to_have_text("No expert is chosen.")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator("#on-pictograms input")).to_be_checked()
+    expect(page.locator(".me-empty")).to_be_hidden()
+    expect(said).to_contain_text("1 expert")
+    expect(page.locator(".me-expert input:checked")).to_have_count(1)
+    expect(page.locator("#notice .me-notice-box")).to_be_hidden()
+    expect(page.locator("#effect")).not_to_contain_text("The charts below are of")
+
+
 PROBLEMS = (
     (RuntimeError("secret detail"), "Something broke on our side"),
     (MemoryError(), "Memory ran out. Nothing was lost."),

@@ -7,7 +7,6 @@ function draw() {
   if (!value || !part('.me-line')) return;
   const boxes = [...document.querySelectorAll(EXPERTS)];
   const none = boxes.length > 0 && !boxes.some((box) => box.checked);
-  document.body.dataset.experts = none ? 'none' : '';
   part('.me-line-recipe').textContent = none ? 'No expert is chosen.' : value.recipe;
   part('.me-live').textContent = none ? '' : value.figures;
 }
@@ -32,5 +31,6 @@ element.addEventListener('click', ({ target }) => {
 document.addEventListener('change', ({ target }) => {
   if (element.isConnected && target.matches?.(EXPERTS)) draw();
 });
+document.addEventListener('me-experts', () => { if (element.isConnected) draw(); });
 onValue(draw);
 draw();
