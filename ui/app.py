@@ -6,7 +6,7 @@ import gradio as gr
 
 from ui.api import preview_endpoint
 from ui.components.assets import head_html
-from ui.components.plotly_file import plotly_route
+from ui.components.kept_files import front_end_route, plotly_route
 from ui.desk import Desk
 from ui.events import wire, wire_load
 from ui.lessons_desk import LessonsDesk
@@ -63,5 +63,5 @@ def launch_options(services: Services | None = None) -> dict[str, Any]:
         "ssr_mode": False,
         "show_error": False,
         "max_file_size": "6mb",
-        "app_kwargs": {"routes": [plotly_route(), *downloads]},
+        "app_kwargs": {"routes": [plotly_route(), front_end_route(), *downloads]},
     }

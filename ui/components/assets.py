@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from ui.components.plotly_file import PATH
+from ui.components.kept_files import PLOTLY_PATH
 
 HERE = Path(__file__).parent
 STYLES = (
@@ -42,5 +42,5 @@ def head_html() -> str:
     return (
         f"<style>{read_asset('tokens.css')}</style>"
         f'<script type="module">{read_asset("typed.js")}</script>'
-        f'<meta name="me-plotly" content="{PATH}">'
+        f'<meta name="me-plotly" content="{PLOTLY_PATH}">'
     )
