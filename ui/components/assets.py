@@ -12,6 +12,12 @@ STYLES = (
     "lesson.css", "own.css", "block_table.css",
 )  # fmt: skip
 
+# Twenty charts have the same script: it comes once, in the head, and each calls it.
+PLOT_SCRIPTS = (
+    "drawn.js", "figure.js", "themed.js", "plot_shapes.js", "plot_marks.js", "plot_host.js",
+)  # fmt: skip
+DRAW_PLOT = "window.meDrawPlot(element, trigger, props, watch);"
+
 
 @cache
 def read_asset(name: str) -> str:
@@ -42,5 +48,7 @@ def head_html() -> str:
     return (
         f"<style>{read_asset('tokens.css')}</style>"
         f'<script type="module">{read_asset("typed.js")}</script>'
+        "<script>window.meDrawPlot = (element, trigger, props, watch) => {\n"
+        f"{script(*PLOT_SCRIPTS)}\n}};</script>"
         f'<meta name="me-plotly" content="{PLOTLY_PATH}">'
     )

@@ -27,8 +27,12 @@ class Drawn(gr.HTML):
             kwargs: Of ``gr.HTML``.
         """
         kwargs.setdefault("html_template", self.TEMPLATE)
-        kwargs.setdefault("js_on_load", script("drawn.js", *self.SCRIPTS))
+        kwargs.setdefault("js_on_load", self.on_load())
         super().__init__(value, panel=panel, **kwargs)
+
+    def on_load(self) -> str:
+        """Return the script that runs when the component is there."""
+        return script("drawn.js", *self.SCRIPTS)
 
     def postprocess(self, value: dict[str, Any] | str | None) -> str | None:
         """Return the value as JSON text."""

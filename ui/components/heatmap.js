@@ -239,4 +239,3 @@ element.addEventListener('focusout', repaint);
 onWidth('.me-heat', draw);
 onTheme(repaint);
 onValue(follow);
-draw();

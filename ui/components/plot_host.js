@@ -205,4 +205,3 @@ new IntersectionObserver((entries) => {
 onWidth('.me-plot', redraw);
 onTheme(redraw);
 onValue(drawSoon);
-draw();

@@ -1,5 +1,6 @@
 """A plotly figure in our own frame: it follows the theme, a slider, and a screen reader."""
 
+from ui.components.assets import DRAW_PLOT
 from ui.components.drawn import Drawn
 
 COPIES = """<button type="button" class="me-quiet me-copy">Copy data</button>
@@ -35,10 +36,7 @@ class PlotHost(Drawn):
     """
 
     TEMPLATE = _TEMPLATE
-    SCRIPTS = (
-        "figure.js",
-        "themed.js",
-        "plot_shapes.js",
-        "plot_marks.js",
-        "plot_host.js",
-    )
+
+    def on_load(self) -> str:
+        """Return a call of the script that stands in the page's head, once for twenty charts."""
+        return DRAW_PLOT
