@@ -136,6 +136,17 @@ def visit(browser: Browser, url: str, **options: object) -> tuple[Page, float, l
     return page, seconds, errors
 
 
+def first_chart(browser: Browser, url: str, **options: object) -> float:
+    """Return the seconds from a new visitor's navigation to the heatmap."""
+    page = browser.new_context(**options).new_page()
+    page.add_init_script(NOTE_FIRST_CHART)
+    page.goto(url, wait_until="commit")
+    page.wait_for_function("window.firstChart")
+    seconds = float(page.evaluate("window.firstChart")) / 1e3
+    page.context.close()
+    return seconds
+
+
 def drag(
     page: Page, selector: str, values: list[float], charts: tuple[str, ...] = HEATMAP
 ) -> list[float]:
