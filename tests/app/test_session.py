@@ -95,6 +95,31 @@ def test_sliders_at_rest_that_are_heard_after_an_undo_do_not_take_it_back(
     assert late[page.state].redo().recipe().settings().number("scale") == 0.5
 
 
+def test_an_undo_with_no_expert_on_brings_back_the_last_settings_that_could_be_merged(
+    desk: Desk, page: Page, state: AppState
+) -> None:
+    """One step, not two; what the page sent before it heard of it does not take it back."""
+    before = state.patch(moved(state.values, scale=0.5))
+    sent = plain(replace(before.values, on=frozenset()), page)
+    undone = desk.act(Sent(action="undo"), before, OWNER, bar(before), *sent)
+    after = undone[page.state]
+    assert after.values == before.values and after.past == before.past
+    assert undone[page.notice] == "" and "λ = 0.5" in undone[page.formula]
+    assert all(undone[box].value for box in page.controls.on[: len(before.values.on)])
+    late = desk.act(Sent(action="undo"), after, OWNER, bar(before), *sent)
+    assert late[page.state].values == state.values  # a step on, as boxes of before do not count
+
+
+def test_an_undo_clears_what_was_said_of_the_settings_before_it(
+    desk: Desk, page: Page, state: AppState
+) -> None:
+    moved_on = state.patch(moved(state.values, scale=0.5))
+    sent = plain(moved_on.values, page)
+    assert desk.act(Sent(action="undo"), moved_on, OWNER, bar(moved_on), *sent)[page.notice] == ""
+    rest = desk.act(REST, moved_on, OWNER, bar(moved_on), *sent)
+    assert page.notice not in rest
+
+
 def test_an_undo_in_the_middle_of_a_drag_draws_what_the_page_had_left(
     desk: Desk, page: Page, state: AppState
 ) -> None:

@@ -1,12 +1,16 @@
 """How the page is wired: what listens, how, and what a stranger may call."""
 
+import re
+
 import gradio as gr
+import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from merging.recipe import write_recipe
 from ui.app import build_app, launch_options
+from ui.components.kept_files import FRONT_END
 from ui.own.events import ROUTE
 from ui.quick import QuickBlocks
 from ui.services import Services, rehearse
@@ -45,6 +49,16 @@ def client(services: Services):
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     yield Client(url, verbose=False)
     demo.close()
+
+
+def test_the_front_end_is_sent_from_memory_for_the_browser_to_keep(client: Client) -> None:
+    html = httpx.get(client.src).text
+    script = re.search(r"assets/index-[\w-]+\.js", html)
+    assert script is not None
+    sent = httpx.get(f"{client.src}{script[0]}")
+    assert sent.text == (FRONT_END / script[0].split("/")[1]).read_text("utf-8")
+    assert "immutable" in sent.headers["cache-control"]
+    assert "window.meDrawPlot = " in html and html.count("function drawPostponed") == 1
 
 
 def test_only_the_preview_can_be_called(client: Client) -> None:

@@ -12,7 +12,7 @@ STYLES = (
     "lesson.css", "own.css", "block_table.css",
 )  # fmt: skip
 
-# Twenty charts have the same script: it comes once, in the head, and each calls it.
+# All charts have the same script: it comes once, in the head, and each calls it.
 PLOT_SCRIPTS = (
     "drawn.js", "figure.js", "themed.js", "plot_shapes.js", "plot_marks.js", "plot_host.js",
 )  # fmt: skip

@@ -38,5 +38,5 @@ class PlotHost(Drawn):
     TEMPLATE = _TEMPLATE
 
     def on_load(self) -> str:
-        """Return a call of the script that stands in the page's head, once for twenty charts."""
+        """Return a call of the script that stands in the page's head, once for all charts."""
         return DRAW_PLOT
