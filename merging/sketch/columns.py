@@ -41,6 +41,19 @@ class Group:
         return columns.reshape(len(array), self.parts, self.width)
 
 
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What tied votes may be settled as.
+
+    Attributes:
+        signs: By part, shape (parts,).
+        key: Of the recipe for which they are right; "" where of none.
+    """
+
+    signs: Floats
+    key: str = ""
+
+
 class Columns:
     """Deltas of the experts at some rows of a sketch.
 
@@ -49,7 +62,7 @@ class Columns:
         rows: Rows of the experts, in their order here.
         deltas: Shape (experts, columns), float32.
         base: The base's weights, shape (columns,), float32.
-        guess: By part the sign that tied votes took last; only saves work when it is right.
+        guess: What settled the tied votes of the recipe before; saves work where it is right.
     """
 
     def __init__(self, sketch: Sketch, rows: tuple[int, ...]) -> None:
@@ -59,7 +72,7 @@ class Columns:
         self.sketch, self.rows = sketch, rows
         self.deltas: Floats = deltas.contiguous().numpy()
         self.base: Floats = sketch.base.numpy()
-        self.guess: Floats = np.ones(len(sketch.parts), np.float32)
+        self.guess = Guess(np.ones(len(sketch.parts), np.float32))
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -61,7 +61,8 @@ def _cell(sketch: Sketch, recipe: Recipe, parts: Counts) -> Cell:
     only = parts if alone else None
 
     def work() -> Worked:
-        return carry_out(sketch, recipe, change=True, pieces=pieces, only=only)
+        found = carry_out(sketch, recipe, change=True, pieces=pieces, only=only)
+        return found if found.settled else carry_out(sketch, recipe, change=True)
 
     where = tuple(parts.tolist()) if alone else ()
     worked: Worked = memo.get(("opened", key, where), work, MOST)

@@ -19,7 +19,7 @@ from merging.sketch.model import Sketch
 from merging.sketch.parts import generator
 from merging.sketch.spots import part_settings
 from merging.sketch.tables import Counts, Floats
-from merging.sketch.work import Worked, majorities
+from merging.sketch.work import Worked
 
 MOST = 256
 
@@ -143,5 +143,4 @@ def _balance(cell: Cell, part: int) -> Tensor:
         if isinstance(over_model, Tensor):
             return over_model
         return ties.balance(piece.trimmed, piece.context)
-    scope = recipe.spec.scope(recipe.settings())
-    return torch.tensor(float(majorities(cell.columns, cell.worked.sums, scope)[part]))
+    return torch.tensor(float(cell.worked.ties[part]))

@@ -7,7 +7,7 @@ import torch
 
 from merging.recipe import Recipe
 from merging.sketch.by_kernels import Piece, through_kernels
-from merging.sketch.columns import Columns, columns_of
+from merging.sketch.columns import Columns, Guess, columns_of
 from merging.sketch.consensus import added, consensus_of
 from merging.sketch.flatness import works_flat
 from merging.sketch.loops import ADD, SUM, work_out
@@ -25,6 +25,19 @@ MOST_FULL = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """Whose majority settles tied votes.
+
+    Attributes:
+        scope: ``model`` for that of all parts, anything else for that of each part.
+        key: Of the recipe.
+    """
+
+    scope: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Worked:
     """What a recipe does on a sketch, by part.
 
@@ -35,6 +48,9 @@ class Worked:
         dense: Every change is kept.
         slack: Largest relative error of a kept share because a cut was looked up.
         change: The merged delta of a positive λ, where it was asked for, shape (columns,).
+        ties: The sign that tied votes took, by part; empty where none was asked for.
+        settled: That sign is right, or there was no tied vote; else ``only`` was asked for and
+            what ``sums`` tells of parts with tied votes is a guess.
     """
 
     sums: Sums
@@ -43,6 +59,8 @@ class Worked:
     dense: bool
     slack: float = 0.0
     change: Floats = field(default_factory=lambda: NO_CHANGE)
+    ties: Floats = field(default_factory=lambda: NO_CHANGE)
+    settled: bool = True
 
     @property
     def merged(self) -> Floats | None:
@@ -67,7 +85,7 @@ def carry_out(
         change: Return the merged delta, too.
         pieces: What ``trimmed_pieces`` said already, where kernels are asked.
         only: Indices of the parts that matter, None for all: where the others have no say, their
-            sums and merged delta are 0.
+            sums and merged delta are 0, and majorities may be unknown, see ``Worked.settled``.
 
     Raises:
         UnknownNameError: An expert is not in the sketch.
@@ -80,18 +98,18 @@ def carry_out(
     if not tells(sketch, recipe, how):
         return Worked(_all(columns, added(columns, settings)), False, sign, True)
     merged = np.zeros(columns.deltas.shape[1], np.float32) if change else NO_CHANGE
-    slack = 0.0
+    slack, ties, settled = 0.0, NO_CHANGE, True
     if how is not None and decided is not None:
         majority = settings.common.get("zero_sign") == "majority"
-        scope = spec.scope(settings) if majority else ""
-        sums = _work(columns, decided, how, scope, pinned, merged, only)
+        votes = Votes(spec.scope(settings), recipe.key()) if majority else None
+        sums, ties, settled = _work(columns, decided, how, votes, pinned, merged, only)
         slack = decided.slack
     else:
         sums = through_kernels(columns, recipe, pinned, merged, pieces)
     if not recipe.local and not sign:
         for moved in (sums.moved2, sums.moved4):
             moved[:] = 0
-    return Worked(sums, True, sign, dense, slack, merged)
+    return Worked(sums, True, sign, dense, slack, merged, ties, settled)
 
 
 def in_loops(sketch: Sketch, recipe: Recipe) -> bool:
@@ -132,44 +150,51 @@ def in_full(columns: Columns) -> Sums:
 
 def _all(columns: Columns, how: Consensus) -> Sums:
     decided = Decided(columns.held, everything(columns))
-    return _work(columns, decided, how, "", NO_SIGNS, NO_CHANGE, None)
+    return _work(columns, decided, how, None, NO_SIGNS, NO_CHANGE, None)[0]
 
 
 def _work(
     columns: Columns,
     decided: Decided,
     how: Consensus,
-    scope: str,
+    votes: Votes | None,
     pinned: Signs,
     merged: Floats,
     only: Counts | None,
-) -> Sums:
+) -> tuple[Sums, Floats, bool]:
     """Work parts out; where majorities settle tied votes, again if they were guessed wrong.
 
     Args:
-        scope: Whose majority settles tied votes: "" settles them as plus, "model" by that of the
-            model, anything else by that of each part.
-        only: The parts, unless there is a majority to be found; None for all.
+        votes: How tied votes are settled; None settles them as plus.
+        only: The parts that matter, None for all.
+
+    Returns:
+        The sums; the sign that tied votes took, by part; whether it is right or did not matter.
     """
-    sums = columns.no_sums()
-    if scope:
-        how = how._replace(ties=columns.guess)
+    sums, every = columns.no_sums(), np.arange(len(columns.parts))
+    guess = columns.guess
+    if votes is not None:
+        how = how._replace(ties=guess.signs)
 
     def work(parts: Counts) -> None:
         work_out(parts, decided.held, decided.survival, how, pinned, merged, sums)
 
-    every = np.arange(len(columns.parts))
-    share_out(work, jobs(columns, every if only is None or scope else only))
-    if not scope:
-        return sums
-    columns.guess = right = majorities(columns, sums, scope)
+    share_out(work, jobs(columns, every if only is None else only))
+    if votes is None:
+        return sums, NO_CHANGE, True
+    if guess.key == votes.key:
+        return sums, guess.signs, True
+    if only is not None:
+        return sums, guess.signs, not sums.tied[only].any()
+    right = majorities(columns, sums, votes.scope)
     (wrong,) = np.nonzero((sums.tied > 0) & (right != how.ties))
+    columns.guess = Guess(right, votes.key)
     if len(wrong):
         for table in sums:
             table[wrong] = 0
         how = how._replace(ties=right)
         share_out(work, jobs(columns, wrong))
-    return sums
+    return sums, right, True
 
 
 def majorities(columns: Columns, sums: Sums, scope: str) -> Floats:

@@ -1,7 +1,9 @@
 """Controls that change nothing, found by moving them."""
 
+import importlib
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from builders import checkpoints, experts, state
@@ -99,3 +101,50 @@ METHODS = ["dare_ties", "della", "breadcrumbs", "sce", "ram", "model_stock", "sl
 def test_every_method_can_be_asked(method: str) -> None:
     found = inert(MANY, make_recipe(method, ["e0", "e1"]))
     assert len(set(found)) == len(found)
+
+
+# Changes of a few sizes, so that votes are tied and trims cut through equal sizes.
+STEPS = np.array([-2, -1, 0, 0, 1, 2], np.float32)
+COARSE = small(**{f"e{e}": np.random.default_rng(e).choice(STEPS, 300) for e in range(3)})
+LAYERS = {f"layers.{i}.w": torch.zeros(5, 8) for i in range(9)}
+MODELS = {
+    f"e{e}": {
+        name: torch.from_numpy(np.random.default_rng([e, i]).choice(STEPS, (5, 8)))
+        for i, name in enumerate(LAYERS)
+    }
+    for e in range(3)
+}
+DEEP = build_sketch(MemoryCheckpoint("base", LAYERS), checkpoints(MODELS))
+
+
+@pytest.mark.parametrize("sketch", [COARSE, DEEP, MANY], ids=["one part", "nine parts", "many"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        make_recipe("ties", ["e0", "e1", "e2"], params={"density": 0.4}),
+        make_recipe("ties", ["e0", "e1", "e2"], params={"election": "count"}),
+        make_recipe("ties", ["e0", "e1"], dialect="mergekit"),
+        make_recipe("dare_ties", ["e0", "e1", "e2"], params={"drop_rate": 0.0}),
+        make_recipe("dare", ["e0", "e1"], params={"drop_rate": 0.5}),
+        make_recipe("task_arithmetic", ["e0", "e1", "e2"]),
+        make_recipe("lines", ["e0", "e1"], params={"scale": 0.0}),
+    ],
+    ids=lambda recipe: f"{recipe.method} {dict(recipe.params)}",
+)
+def test_looking_at_a_few_parts_first_says_what_looking_at_all_says(
+    sketch: Sketch, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = inert(sketch, recipe)
+    module = importlib.import_module("merging.sketch.inert")
+    monkeypatch.setattr(module, "in_loops", lambda sketch, recipe: False)  # never a few
+    assert found == inert(sketch, recipe)
+
+
+def test_a_control_that_moves_one_layer_only_is_not_inert() -> None:
+    """The few parts that are looked at first may be others."""
+    for layer in LAYERS:
+        deltas = {name: torch.zeros(5, 8) for name in LAYERS} | {layer: torch.ones(5, 8)}
+        base = MemoryCheckpoint("base", LAYERS)
+        sketch = build_sketch(base, checkpoints({"a": deltas, "b": LAYERS}))
+        recipe = make_recipe("ties", ["a", "b"])
+        assert weights(sketch, recipe) == {"b"} and "scale" not in names(sketch, recipe)

@@ -239,3 +239,42 @@ def test_a_part_alone_comes_out_as_among_all(recipe: Recipe) -> None:
         for part in (SMALL.parts[i] for i in parts):
             here = slice(part.start, part.stop)
             np.testing.assert_array_equal(alone.change[here], whole.change[here])
+
+
+# Three experts whose votes are often tied: most parts lean to minus, one of them to plus.
+TIED_BASE = {f"layers.{i}.w": torch.zeros(6, 8) for i in range(4)}
+TIED_MODELS = {
+    f"e{e}": {
+        name: torch.from_numpy(np.random.default_rng([e, i]).choice(values, (6, 8)))
+        for i, name in enumerate(TIED_BASE)
+        for values in [np.array([-1, -1, 0, 1] if i else [-1, 0, 1, 1], np.float32)]
+    }
+    for e in range(3)
+}
+
+
+@pytest.mark.parametrize("scope", ["global", "tensor"])
+def test_tied_votes_of_a_part_alone_are_settled_as_among_all(scope: str) -> None:
+    params = {"election": "count", "density": 1.0, "trim_scope": scope}
+    recipe = make_recipe("ties", list(TIED_MODELS), params=params)
+    asked_first, asked_later = (sketch_of(TIED_BASE, TIED_MODELS) for _ in range(2))
+    whole = carry_out(asked_later, recipe.ordered(), change=True)
+    assert whole.sums.tied.all() and len(set(np.sign(whole.sums.balance).tolist())) == 2
+    first = carry_out(asked_first, recipe.ordered(), only=np.array([0]))
+    assert not first.settled  # nobody has looked at the other parts
+    later = carry_out(asked_later, recipe.ordered(), only=np.array([0]))
+    assert later.settled
+    assert opened(sketch_of(TIED_BASE, TIED_MODELS), recipe) == opened(asked_later, recipe)
+    merged = merge(recipe, TIED_BASE, TIED_MODELS)
+    for cell in opened(asked_later, recipe):
+        for weight in cell.traced:
+            assert weight.merged == float(merged[weight.tensor][weight.place])
+
+
+def test_what_settled_the_ties_of_one_recipe_is_no_answer_for_another() -> None:
+    sketch = sketch_of(TIED_BASE, TIED_MODELS)
+    params = {"election": "count", "density": 1.0}
+    one = make_recipe("ties", list(TIED_MODELS), params=params).ordered()
+    other = make_recipe("ties", ["e0", "e1", "e2"], params={**params, "scale": 0.5}).ordered()
+    carry_out(sketch, one)
+    assert not carry_out(sketch, other, only=np.array([0])).settled
