@@ -213,9 +213,9 @@ def measure(browser: Browser, server: Server, report: Report) -> list[str]:
     page, _, errors = visit(browser, server.url, viewport=TALL)
     report.add("idle server, resident memory", server.memory_mb(), "MB", 900)
     measure_idle(page, report)
-    measure_cells(page, report)
     measure_merges(page, report)
     measure_busy(browser, server, page, report)
+    measure_cells(page, report)
     page.context.close()
     measure_crowd(browser, server, report)
     return errors

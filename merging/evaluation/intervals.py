@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+Pair = tuple[Estimate, Estimate]
 
 
 def wilson(correct: int, total: int) -> Estimate:
@@ -82,6 +86,8 @@ def compare(
 ) -> Comparison:
     """Compare two runs by a paired bootstrap: every draw takes the same items for all models.
 
+    What was compared before is remembered: a slider comes back to runs that are scored already.
+
     Args:
         first, second: Per task which items each run answered correctly, shape (items,).
         own: The same of each task's own expert.
@@ -93,13 +99,28 @@ def compare(
     Source:
         Efron & Tibshirani 1993, chapter 13 (percentile intervals).
     """
-    tasks, draws_of, values = {}, [], []
-    for index, task in enumerate(sorted(first)):
-        value, draws = _ratios(first[task], second[task], own[task], (seed, index))
-        tasks[task] = _pair(value, draws)
+    names = sorted(first)
+    found, mean = _compared(*(_packed(run, names) for run in (first, second, own)), seed)
+    return Comparison(dict(zip(names, found, strict=True)), mean)
+
+
+def _packed(run: Mapping[str, Bits], names: list[str]) -> tuple[bytes, ...]:
+    return tuple(np.asarray(run[name], bool).tobytes() for name in names)
+
+
+@lru_cache(maxsize=4096)
+def _compared(
+    first: tuple[bytes, ...], second: tuple[bytes, ...], own: tuple[bytes, ...], seed: int
+) -> tuple[tuple[Pair, ...], Pair]:
+    """Each task's score and difference, and their means; runs are bytes of bools by task."""
+    tasks, draws_of, values = [], [], []
+    for index, packed in enumerate(zip(first, second, own, strict=True)):
+        a, b, expert = (np.frombuffer(bits, bool) for bits in packed)
+        value, draws = _ratios(a, b, expert, (seed, index))
+        tasks.append(_pair(value, draws))
         draws_of.append(draws)
         values.append(value)
-    return Comparison(tasks, _pair(np.mean(values, axis=0), np.mean(draws_of, axis=0)))
+    return tuple(tasks), _pair(np.mean(values, axis=0), np.mean(draws_of, axis=0))
 
 
 def _ratios(a: Bits, b: Bits, own: Bits, seed: tuple[int, int]) -> tuple[Samples, Samples]:
@@ -119,7 +140,7 @@ def _shares(counts: NDArray[np.int64]) -> Samples:
     return np.stack([counts[:, 4:].sum(1) / own, counts[:, [2, 3, 6, 7]].sum(1) / own])
 
 
-def _pair(value: Samples, draws: Samples) -> tuple[Estimate, Estimate]:
+def _pair(value: Samples, draws: Samples) -> Pair:
     gap = value[0] - value[1]
     return _estimate(value[0], draws[0]), _estimate(gap, draws[0] - draws[1])
 

@@ -8,6 +8,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from merging import sets as bundled
+from merging.evaluation import compare, intervals
 from merging.recipe import write_recipe
 from ui.app import build_app, launch_options
 from ui.components.kept_files import FRONT_END
@@ -117,3 +119,8 @@ def test_a_rehearsal_leaves_the_page_its_turn_and_says_how_long_a_point_takes(
     assert not thread.is_alive() and thread.daemon
     assert not services.studies.turn.locked()
     assert (services.sweeps.seconds(services.first().recipe.set or "") or 0) > 0
+    first, known = services.first(), services.references(services.first().recipe.set or "")
+    monkeypatch.setattr(intervals, "_ratios", None)  # nothing is left to be drawn
+    for record in bundled.shipped_runs(first.recipe.set or ""):
+        for other in (record.correct, known.base, first.correct):
+            assert compare(record.correct, other, known.own).mean[0].value > 0

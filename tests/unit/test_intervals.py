@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merging.evaluation import Bits, compare, normalised, wilson
+from merging.evaluation import Bits, compare, intervals, normalised, wilson
 
 
 def bits(share: float, count: int, seed: int) -> Bits:
@@ -124,3 +124,21 @@ def test_a_task_nobody_solves_gives_zero_and_no_error() -> None:
     none = {"a": np.zeros(20, bool)}
     tasks, mean = normalised(none, none)
     assert (tasks["a"].value, tasks["a"].low, tasks["a"].high, mean.value) == (0, 0, 0, 0)
+
+
+def test_what_was_compared_before_is_told_again_for_the_same_items_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = []
+    ratios = intervals._ratios
+    monkeypatch.setattr(intervals, "_ratios", lambda *told: drawn.append(told) or ratios(*told))
+    own, other = {"a": np.ones(31, bool)}, {"a": np.arange(31) % 3 == 1}
+    run = {"a": np.arange(31) % 2 == 0}
+    first = compare(run, other, own, seed=7)
+    assert len(drawn) == 1
+    assert compare({"a": run["a"].copy()}, other, own, seed=7) == first and len(drawn) == 1
+    run["a"][0] = False  # the same array, another answer
+    changed = compare(run, other, own, seed=7)
+    assert len(drawn) == 2 and changed.mean[0].value == pytest.approx(15 / 31)
+    assert first.mean[0].value == pytest.approx(16 / 31)
+    assert compare(run, other, own, seed=8) != changed
