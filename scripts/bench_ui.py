@@ -60,7 +60,7 @@ OPEN = """async (key) => {
     });
     seen.observe(document.querySelector('#twelve'), { childList: true, subtree: true });
     press('Enter');
-    setTimeout(() => reject(new Error('no cell')), 5000);
+    setTimeout(() => reject(new Error('no cell')), 30000);
   });
 }"""
 

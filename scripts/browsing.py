@@ -41,7 +41,7 @@ MOVE = """async ([selector, value, charts]) => {
     nodes.forEach((node) => seen.observe(node, { attributeFilter: ['data-stamp'] }));
     set.call(slider, String(value));
     slider.dispatchEvent(new Event('input', { bubbles: true }));
-    setTimeout(() => reject(new Error('no answer to ' + value)), 5000);
+    setTimeout(() => reject(new Error('no answer to ' + value)), 30000);
   });
 }"""
 HEATMAP = ("#heatmap canvas",)
