@@ -99,6 +99,7 @@ def test_by_keyboard_from_the_first_tab_to_a_merged_and_pinned_run(visit) -> Non
     page.keyboard.press("Enter")
     expect(page.locator("#runs tr[data-key]")).to_have_count(2, timeout=30_000)
     expect(page.locator("#verdict")).to_contain_text("TIES of four experts")
+    expect(page.locator("#go")).to_be_focused()  # it was off while the merge ran
     tab_to(page, "#heatmap input[type=radio]")
     tab_to(page, "#heatmap canvas")
     open_by_keys(page)

@@ -98,6 +98,7 @@ def test_by_keyboard_from_the_first_tab_to_the_download(visit_own) -> None:
     tab_to(page, "#own-go")
     page.keyboard.press("Enter")
     expect(page.locator("#own-job")).to_contain_text("Merged in", timeout=60_000)
+    expect(page.locator("#own-go")).to_be_focused()  # it was off while the merge ran
     tab_to(page, ".me-fetch")
     with page.expect_download() as fetched:
         page.keyboard.press("Enter")

@@ -40,7 +40,7 @@ def style_sheet() -> str:
 
 
 def head_html() -> str:
-    """Return the page's head: our tokens, the script for typed numbers, and where plotly.js is.
+    """Return the page's head: our tokens, scripts for typed numbers and focus, where plotly.js is.
 
     Plotly is fetched when the first charts have been drawn without it: running it before holds the
     first of them up for half a second.
@@ -48,6 +48,7 @@ def head_html() -> str:
     return (
         f"<style>{read_asset('tokens.css')}</style>"
         f'<script type="module">{read_asset("typed.js")}</script>'
+        f'<script type="module">{read_asset("kept_focus.js")}</script>'
         "<script>window.meDrawPlot = (element, trigger, props, watch) => {\n"
         f"{script(*PLOT_SCRIPTS)}\n}};</script>"
         f'<meta name="me-plotly" content="{PLOTLY_PATH}">'
