@@ -88,7 +88,7 @@ class Sweeps:
         def kept(result: SweepResult) -> None:
             nonlocal done
             done = len(result.points)
-            if result.points:
+            if result.points or result.ended == "budget":
                 keep(result)
 
         def told(fraction: float, message: str) -> None:

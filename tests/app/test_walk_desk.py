@@ -1,10 +1,13 @@
 """A line search on λ by its handlers: start, growing curve, stop, take, refusal."""
 
 from dataclasses import replace
+from functools import partial
+from itertools import count
 
 import pytest
 
 from merging.errors import MergeError
+from merging.search.optimise import optimise
 from tests.app.visit import SECONDS, Visit
 from ui.page import Page
 from ui.services import Services
@@ -49,6 +52,21 @@ def test_stop_keeps_its_steps(walking: Visit, page: Page, services: Services, me
     stopped = walking.ended(services)
     assert stopped[page.job]["text"] == "Stopped: 2 steps kept."
     assert stopped[page.job]["state"] == "cancelled" and len(stopped[page.whatif]["takes"]) == 2
+
+
+def test_a_walk_or_a_search_without_time_says_so(
+    visit: Visit, page: Page, services: Services, monkeypatch
+) -> None:
+    monkeypatch.setattr("ui.ways.walk.BUDGET", 0.0)
+    search = partial(optimise, clock=count(0, 1000).__next__)  # every look at the clock is late
+    monkeypatch.setattr("ui.ways.find.optimise", search)
+    for way, told in (("walk", "The time was up: no step was tried."),
+                      ("find", "0 settings tried. The first of them takes longer")):  # fmt: skip
+        visit.act(action="choose", field="way", value=way)
+        visit.act(action="go")
+        done = visit.ended(services)
+        assert done[page.whatif]["state"] == "done" and done[page.sweep] is None
+        assert done[page.whatif]["said"].replace("\xa0", " ").startswith(told)
 
 
 def test_without_strength_there_is_nothing_to_step_along(walking: Visit, page: Page, desk) -> None:

@@ -172,3 +172,15 @@ def test_labels_at_the_corner_stand_apart_and_long_titles_fit_a_phone() -> None:
     lines = figure["narrow"]["xaxis"]["title"]["text"].split("\n")
     assert len(lines) == 2 and max(map(len, lines)) <= 42
     assert figure["narrow"]["height"] == figure["layout"]["height"] + 16
+
+
+def test_a_search_whose_time_was_up_before_its_first_point_says_so() -> None:
+    slow, told = TinyMeasure(seconds=1000), []
+    result = optimise(
+        sum_of(), quiet, measure=slow, clock=slow.clock, trials=3, budget_seconds=60,
+        on_point=told.append,
+    )  # fmt: skip
+    assert result.ended == "budget" and not result.points and told[-1] == result
+    words = "0 settings tried. The first of them takes longer than that on this machine."
+    assert search_words(result, live=False) == words
+    assert not view_of(result).dots

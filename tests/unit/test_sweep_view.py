@@ -114,6 +114,18 @@ def test_points_that_fail_are_listed() -> None:
     assert verdict_words(none, live=False).endswith("None of them could be scored.")
 
 
+def test_a_sweep_whose_time_was_up_before_its_first_point_says_so() -> None:
+    told: list[SweepResult] = []
+    slow = TinyMeasure(seconds=1000)
+    ended = swept(measure=slow, budget_seconds=60, on_point=told.append)
+    assert ended.ended == "budget" and not ended.points and told[-1] == ended
+    assert verdict_words(ended, live=False) == (
+        "Stopped at 60 s: 0 of 11 values were tried. "
+        "The first of them takes longer than that on this machine."
+    )
+    assert not view_of(ended).tried
+
+
 def test_draws_are_told_by_their_spread() -> None:
     recipe = make_recipe("dare", "ab", set="tiny", seed=3)
 

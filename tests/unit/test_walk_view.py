@@ -102,3 +102,15 @@ def test_stopped_before_its_first_step() -> None:
     assert (job_view(job).state, job_view(job).text) == ("cancelled", "Stopped: no step was tried.")
     view = walk_view(one, sum_of(), TASKS)
     assert view.tried == () and sweep_figure(view)["table"]["rows"] == []
+
+
+def test_a_walk_whose_time_was_up_before_its_first_step_says_so() -> None:
+    slow, told = TinyMeasure(peak, seconds=1000), []
+    found = walk(
+        sum_of(), quiet, measure=slow, step=STEP, clock=slow.clock, budget_seconds=60,
+        on_step=told.append,
+    )  # fmt: skip
+    assert found.line.stopped == "budget" and not found.points and told[-1] == found
+    one = Walked(sum_of(), walk_axis(sum_of()), found)
+    assert walk_words(one, live=False) == "The time was up: no step was tried."
+    assert not walk_view(one, sum_of(), TASKS).tried

@@ -4,7 +4,7 @@ from merging.search.axis import Axis
 from merging.search.optimise import SearchResult
 from merging.units import counted
 from ui.views.front import short_words
-from ui.views.sweep_words import reported_words, share_words, simplest_words
+from ui.views.sweep_words import none_words, reported_words, share_words, simplest_words
 
 INVITE = (
     "Let the page look for good settings: a search proposes them, learns from what each scores on "
@@ -42,7 +42,7 @@ def search_words(result: SearchResult, live: bool) -> str:
     begin = f"{settings_count(len(result.points))} so far." if live else search_ended_words(result)
     begin = begin or f"It broke off after {settings_count(len(result.points))}."
     if result.best is None:
-        return begin if live else f"{begin} None of them could be scored."
+        return begin if live else f"{begin} {none_words(result)}".strip()
     best = result.points[result.best]
     text = f"{begin} {'Best so far' if live else 'Best'}: {short_words(best, result.axes)}, with "
     text += f"{share_words(best.mean)} of what the experts can do on the images for choosing."

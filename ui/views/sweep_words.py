@@ -75,9 +75,7 @@ def verdict_words(result: SweepResult, live: bool) -> str:
     judged = [p for p in result.points if p.mean is not None]
     begin = _begin(result, live)
     if not judged or result.best is None:
-        if live:
-            return begin
-        return f"{begin} None of them could be scored."
+        return begin if live else f"{begin} {none_words(result)}".strip()
     if _only_draws(result) and len(judged) > 1:
         return f"{begin} {_draws(judged)} {reported_words(result)}".strip()
     if changes_nothing(result):
@@ -100,6 +98,14 @@ def _begin(result: SweepResult, live: bool) -> str:
     if result.ended == "complete":
         return ""
     return ended_words(result) or f"It broke off after {count} of {of}."
+
+
+def none_words(result: SweepResult | SearchResult) -> str:
+    """Return why a sweep or a search that has ended has no score to tell."""
+    if result.points:
+        return "None of them could be scored."
+    slow = "The first of them takes longer than that on this machine."
+    return slow if result.ended == "budget" else ""
 
 
 def simplest_words(result: SweepResult | SearchResult, words: Callable[[Point], str]) -> str:

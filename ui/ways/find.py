@@ -64,7 +64,7 @@ def _start(scene: Scene, token: str) -> Snapshot:
         def kept(result: SearchResult) -> None:
             nonlocal done
             done = len(result.points)
-            if done:
+            if done or result.ended == "budget":
                 keep(result)
 
         def told(fraction: float, message: str) -> None:

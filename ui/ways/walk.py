@@ -43,7 +43,7 @@ def _start(scene: Scene, token: str) -> Snapshot:
         def kept(result: WalkResult) -> None:
             nonlocal done
             done = len(result.points)
-            if done:
+            if done or result.line.stopped == "budget":
                 keep(Walked(recipe, axis, result))
 
         def told(fraction: float, message: str) -> None:
