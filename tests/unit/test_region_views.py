@@ -126,4 +126,8 @@ def test_a_tree_joins_at_its_distances() -> None:
     assert tree["y"][:4] == [0, 0, 1, 1] and tree["y"][5:9] == [0.5, 0.5, 2, 2]
     assert meets["x"] == pytest.approx([0.1, 0.8]) and meets["y"] == [0.5, 1.25]
     assert leaves["text"] == ["A AA", "C CC", "B BB"]
+    wide, narrow = (clusters_figure(view)[name] for name in ("layout", "narrow"))
+    assert narrow["xaxis"]["title"]["text"].replace("\n", " ") == wide["xaxis"]["title"]["text"]
+    assert narrow["xaxis"]["title"]["text"].count("\n") == 1  # two lines, and room for both
+    assert narrow["margin"]["b"] - wide["margin"]["b"] == 16 == narrow["height"] - wide["height"]
     assert clusters_figure(clusters_view([MARKS["a"]], [[1.0]]))["layout"] is None

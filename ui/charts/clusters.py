@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ui.charts.parts import AXIS, INK, LINE, axis_title, frame, scatter, words_only
+from ui.charts.parts import AXIS, INK, LINE, axis_title, frame, scatter, title_lines, words_only
 from ui.views.clusters import ClustersView
 
-ROW, ROOM = 34, 64
+ROW, ROOM, LINE_HEIGHT = 34, 64, 16
+TITLE = "1 − cosine of task vectors (0: same direction, 1: right angle)"
 
 
 def clusters_figure(view: ClustersView) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def clusters_figure(view: ClustersView) -> dict[str, Any]:
     return {
         "data": [tree, meets, leaves],
         "layout": _layout(view),
+        "narrow": _layout(view, narrow=True),
         "label": view.sentence,
         "sentence": view.sentence,
         "table": {
@@ -47,14 +49,15 @@ def _middle(one: float, other: float) -> float:
     return (one + other) / 2
 
 
-def _layout(view: ClustersView) -> dict[str, Any]:
+def _layout(view: ClustersView, narrow: bool = False) -> dict[str, Any]:
     count, end = len(view.leaves), max(1.05, 1.05 * view.branches[-1].distance)
+    below = LINE_HEIGHT * (len(title_lines(TITLE)) - 1) if narrow else 0
     return frame(
-        ROOM + ROW * count,
-        margin={"l": 8, "r": 20, "t": 12, "b": 48},
+        ROOM + ROW * count + below,
+        margin={"l": 8, "r": 20, "t": 12, "b": 48 + below},
         xaxis={
             **AXIS, "range": [-0.02, end], "gridcolor": LINE, "nticks": 7, "tickangle": 0,
-            "title": axis_title("1 − cosine of task vectors (0: same direction, 1: right angle)"),
+            "title": axis_title(TITLE, narrow),
         },
         yaxis={
             **AXIS, "range": [count - 0.4, -0.6], "tickmode": "array", "showgrid": False,
