@@ -365,7 +365,7 @@ def rehearse(services: Services) -> threading.Thread:
 def _compare_shipped(services: Services) -> None:
     """Draw the intervals of the first set's shipped runs beside its first experiment.
 
-    The first slider that a visitor moves goes through them: 40 ms each where nobody did before.
+    The first slider that a visitor moves goes through them: 20 ms each where nobody did before.
     """
     first = services.first()
     known = services.references(first.recipe.set or "")

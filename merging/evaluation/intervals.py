@@ -108,7 +108,7 @@ def _packed(run: Mapping[str, Bits], names: list[str]) -> tuple[bytes, ...]:
     return tuple(np.asarray(run[name], bool).tobytes() for name in names)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _compared(
     first: tuple[bytes, ...], second: tuple[bytes, ...], own: tuple[bytes, ...], seed: int
 ) -> tuple[tuple[Pair, ...], Pair]:

@@ -229,7 +229,7 @@ def test_a_sweep_without_time_has_nothing_to_show(
     done = visit.ended(services)
     assert done[page.whatif]["state"] == "done" and done[page.sweep] is None
     said = done[page.whatif]["said"].replace("\xa0", " ")
-    assert said.startswith("Stopped at 0 s: 0 of 21 values were tried. The first of them takes")
+    assert said.startswith("Stopped at 0 s: 0 of 21 values were tried. The time was up before")
     assert not done[page.whatif]["report"] and not done[page.whatif]["takes"]
     assert done[page.job]["text"] == "Stopped at 0 s: 0 of 21 values were tried."
 

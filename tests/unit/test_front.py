@@ -181,6 +181,6 @@ def test_a_search_whose_time_was_up_before_its_first_point_says_so() -> None:
         on_point=told.append,
     )  # fmt: skip
     assert result.ended == "budget" and not result.points and told[-1] == result
-    words = "0 settings tried. The first of them takes longer than that on this machine."
+    words = "0 settings tried. The time was up before the first was done."
     assert search_words(result, live=False) == words
     assert not view_of(result).dots

@@ -104,7 +104,7 @@ def none_words(result: SweepResult | SearchResult) -> str:
     """Return why a sweep or a search that has ended has no score to tell."""
     if result.points:
         return "None of them could be scored."
-    slow = "The first of them takes longer than that on this machine."
+    slow = "The time was up before the first was done."
     return slow if result.ended == "budget" else ""
 
 
